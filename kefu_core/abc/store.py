@@ -1,0 +1,231 @@
+"""What a store promises: the log, and the people around it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from kefu_core.errors import KefuError
+from kefu_core.model import (
+    Agent,
+    AgentSession,
+    Appended,
+    Conversation,
+    Cursor,
+    Draft,
+    Message,
+    Person,
+    Site,
+)
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
+
+Outcome = Appended | KefuError
+
+
+class PendingAppend:
+    """A draft on its way into the log.
+
+    `done` is called exactly once, from the event loop, never from inside `submit`, in
+    the order in which messages were committed; it must not raise and must not block.
+    """
+
+    __slots__ = ("done", "draft", "size", "submitted_at", "void")
+
+    def __init__(
+        self,
+        draft: Draft,
+        done: Callable[["PendingAppend", Outcome], None],
+        *,
+        size: int,
+        submitted_at: float,
+    ) -> None:
+        self.draft = draft
+        self.done = done
+        self.size = size
+        """Approximate bytes, for the limits of the queue."""
+        self.submitted_at = submitted_at
+        """Monotonic seconds, for the longest wait."""
+        self.void = False
+        """Set by the submitter before the append is taken into a transaction: an
+        earlier message of the same sender failed, so this one must not be stored
+        (G14). It is answered with `OutOfOrder`."""
+
+
+class StoreStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store is doing now."""
+
+    appends_waiting: int
+    bytes_waiting: int
+    commits: int
+    messages: int
+    """Stored by this process."""
+
+
+class Store(ABC):
+    """Durable state of one installation. `async with store:` opens and closes it.
+
+    Guarantees: G1 (`done` with `Appended` only after the commit), G2, G3, G11 (a
+    caller that is cancelled leaves the whole message or none of it, and never a
+    connection in doubt), and that `at` never decreases along seq.
+    """
+
+    @abstractmethod
+    async def __aenter__(self) -> "Store":
+        """Open. Raises `ConfigurationError` or `StoreUnavailable`."""
+
+    @abstractmethod
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Commit or refuse what waits, then close. Bounded in time."""
+
+    # -- the log -------------------------------------------------------------------
+
+    @abstractmethod
+    def submit(self, append: PendingAppend) -> None:
+        """Queue one message for the next transaction (group commit).
+
+        Raises:
+            Busy: The queue is full; `done` will not be called.
+            StoreUnavailable: The store is closing; `done` will not be called.
+        """
+
+    @abstractmethod
+    async def append(self, draft: Draft) -> Appended:
+        """Store one message and wait for it: `submit` for those outside the hub.
+
+        Raises:
+            NotFound: No such conversation. Conflict: the key has other content.
+            Invalid: The database refuses the content. Busy, StoreUnavailable: nothing
+            was stored, sending again with the same key is safe.
+
+        Cancellation: the message is stored whole or not at all (G11).
+        """
+
+    @abstractmethod
+    async def history(
+        self,
+        conversation: ConversationId,
+        *,
+        after: Seq | None = None,
+        before: Seq | None = None,
+        limit: int = 100,
+    ) -> list[Message]:
+        """Return messages in ascending seq order, contiguous, by keyset.
+
+        With `after`: the first `limit` beyond it. With `before` (or neither): the last
+        `limit` below it. Both given: `ValueError`. An unknown conversation is empty.
+        """
+
+    @abstractmethod
+    async def heads(
+        self, conversations: Sequence[ConversationId]
+    ) -> dict[ConversationId, Seq]:
+        """Return the last seq of each of these that exists."""
+
+    # -- conversations -------------------------------------------------------------
+
+    @abstractmethod
+    async def find_conversation(
+        self, conversation: ConversationId
+    ) -> Conversation | None:
+        """Return one conversation's row."""
+
+    @abstractmethod
+    async def open_conversation(self, site_id: int, visitor: Person) -> Conversation:
+        """Return the visitor's newest conversation on this site, creating both if new.
+
+        Idempotent: concurrent calls give the same conversation. Raises `NotFound` for
+        an unknown site.
+        """
+
+    @abstractmethod
+    async def conversations_of_visitor(
+        self, visitor: ParticipantId, *, limit: int = 50
+    ) -> list[Conversation]:
+        """Return a visitor's conversations, newest activity first."""
+
+    @abstractmethod
+    async def list_conversations(
+        self, *, before: tuple[UnixMs, ConversationId] | None = None, limit: int = 100
+    ) -> list[Conversation]:
+        """Return conversations by (last_at, id) descending, by keyset."""
+
+    @abstractmethod
+    async def list_open_conversations(self, *, limit: int) -> list[Conversation]:
+        """Return queued and active conversations, oldest waiting first."""
+
+    @abstractmethod
+    async def count_unread(
+        self, conversations: Sequence[ConversationId]
+    ) -> dict[ConversationId, int]:
+        """Return how many visitor texts lie beyond what any agent has read."""
+
+    # -- cursors -------------------------------------------------------------------
+
+    @abstractmethod
+    async def advance_cursors(self, cursors: Sequence[Cursor]) -> None:
+        """Raise stored cursors to these (each the maximum of old and new)."""
+
+    @abstractmethod
+    async def cursors(self, conversation: ConversationId) -> list[Cursor]:
+        """Return all participants' cursors of one conversation."""
+
+    # -- people and sites ----------------------------------------------------------
+
+    @abstractmethod
+    async def people(self, ids: Sequence[ParticipantId]) -> list[Person]:
+        """Return what is known of these participants; unknown ones are left out."""
+
+    @abstractmethod
+    async def find_site(self, embed_key: str) -> Site | None:
+        """Return the site with this embed key."""
+
+    @abstractmethod
+    async def sites(self) -> list[Site]:
+        """Return all sites by id."""
+
+    @abstractmethod
+    async def put_site(self, site: Site) -> None:
+        """Create or replace a site."""
+
+    @abstractmethod
+    async def find_agent(
+        self, *, login: str | None = None, agent_id: int | None = None
+    ) -> Agent | None:
+        """Return an agent by login (case-folded) or id."""
+
+    @abstractmethod
+    async def agents(self) -> list[Agent]:
+        """Return all agents by id."""
+
+    @abstractmethod
+    async def put_agent(self, agent: Agent) -> None:
+        """Create or replace an agent. Raises `Conflict` when the login is taken."""
+
+    @abstractmethod
+    async def find_agent_session(self, token_hash: str) -> AgentSession | None:
+        """Return a login session."""
+
+    @abstractmethod
+    async def put_agent_session(self, session: AgentSession) -> None:
+        """Create or replace a login session."""
+
+    @abstractmethod
+    async def delete_agent_sessions(
+        self, *, token_hash: str | None = None, agent_id: int | None = None
+    ) -> None:
+        """End one login session, or all of an agent's."""
+
+    # -- the installation ----------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def epoch(self) -> str:
+        """Random name of this history (G13); known once the store is open."""
+
+    @abstractmethod
+    async def ping(self) -> None:
+        """Do one cheap read. Raises `StoreUnavailable`."""
+
+    @abstractmethod
+    def statistics(self) -> StoreStatistics:
+        """Return what the store is doing now."""

@@ -1,0 +1,54 @@
+"""What a transport promises: whole batches of frames to one peer, in order."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import msgspec
+
+from kefu_core.protocol.codec import Codec, Received
+
+
+class PeerInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a transport knows of the peer before it says anything."""
+
+    transport: str
+    """`websocket`, `tcp`, `longpoll`, `memory`."""
+    address: str = ""
+    """IP address, after trusted proxies."""
+    origin: str | None = None
+    """`Origin` header, None when absent."""
+    host: str = ""
+    cookies: dict[str, str] = {}
+    is_secure: bool = False
+
+
+class FrameStream(ABC):
+    """Ordered, reliable batches to one peer until either side closes.
+
+    Knows sizes and the codec; knows nothing of what frames mean. One task may send
+    while another receives; neither may be called by two tasks at once.
+    """
+
+    codec: Codec
+    """How frames are written on this stream."""
+    peer: PeerInfo
+
+    @abstractmethod
+    async def receive(self) -> Received:
+        """Return the next batch from the peer, at least one item.
+
+        Items are frames or `BadFrame`s, in the order sent. Raises `ConnectionClosed`.
+        Cancellation: safe, nothing is lost.
+        """
+
+    @abstractmethod
+    async def send(self, encoded: Sequence[bytes]) -> None:
+        """Write frames that `codec.encode` made, in order, in one piece where possible.
+
+        Returning proves nothing about the peer (G6). Raises `ConnectionClosed`.
+        Cancellation: the stream is unusable afterwards; close it.
+        """
+
+    @abstractmethod
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Close; bounded in time whatever the peer does. Never raises, idempotent."""

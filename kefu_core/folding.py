@@ -1,0 +1,82 @@
+"""A conversation's row is a fold of its log: the same messages give the same row.
+
+The appender applies `fold` under the row's lock, so what lists show is never ahead of
+or behind the log, on any engine and after any crash. A rebuild is a loop over the log.
+"""
+
+import msgspec
+
+from kefu_core.model import (
+    INTERNAL_KINDS,
+    Conversation,
+    ConversationStatus,
+    Message,
+    MessageKind,
+)
+from kefu_core.types import ParticipantId
+
+LINE_CHARS = 120
+
+
+def fold(conversation: Conversation, message: Message) -> Conversation:
+    """Return the row after `message`; it must be the next one (`last_seq + 1`).
+
+    Never raises on any stored message: unknown data leaves status and assignee as
+    they are.
+    """
+    status, assignee = _status_after(conversation, message)
+    waiting_since = conversation.waiting_since
+    last_line, last_sender = conversation.last_line, conversation.last_sender
+    if message.kind is MessageKind.TEXT:
+        last_line, last_sender = first_line(message.body), message.sender
+        if not is_visitor(message.sender):
+            waiting_since = None
+        elif waiting_since is None:
+            waiting_since = message.at
+    if status is ConversationStatus.CLOSED:
+        waiting_since = None
+    return msgspec.structs.replace(
+        conversation,
+        status=status,
+        assignee=assignee,
+        last_seq=message.seq,
+        last_at=message.at,
+        last_sender=last_sender,
+        last_line=last_line,
+        waiting_since=waiting_since,
+    )
+
+
+def _status_after(
+    conversation: Conversation, message: Message
+) -> tuple[ConversationStatus, ParticipantId | None]:
+    status, assignee = conversation.status, conversation.assignee
+    if message.kind is MessageKind.ASSIGNMENT:
+        named = (message.data or {}).get("assignee")
+        assignee = ParticipantId(named) if isinstance(named, str) else None
+        status = ConversationStatus.ACTIVE if assignee else ConversationStatus.QUEUED
+    elif message.kind is MessageKind.CLOSE:
+        status = ConversationStatus.CLOSED
+    elif message.kind is MessageKind.REOPEN or (
+        # A visitor who writes into a closed conversation is waiting again.
+        message.kind is MessageKind.TEXT
+        and status is ConversationStatus.CLOSED
+        and is_visitor(message.sender)
+    ):
+        status, assignee = ConversationStatus.QUEUED, None
+    return status, assignee
+
+
+def is_visitor(participant: ParticipantId) -> bool:
+    """Whether a participant is a visitor."""
+    return participant.startswith("v")
+
+
+def may_read(message: Message, *, as_visitor: bool) -> bool:
+    """Whether this kind of reader may see the content (G10)."""
+    return not (as_visitor and message.kind in INTERNAL_KINDS)
+
+
+def first_line(body: str) -> str:
+    """Return the beginning of a text as one line of at most `LINE_CHARS`."""
+    return " ".join(body[: LINE_CHARS * 2].split())[:LINE_CHARS]

@@ -1,0 +1,137 @@
+"""Every limit, each with its reason. All are settings; `welcome` shows those a client needs."""
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one node accepts and holds; sizes in bytes, times in seconds."""
+
+    # -- one frame -----------------------------------------------------------------
+    frame_bytes_max: int = 65_536
+    """One frame or WebSocket message. OWASP's value; ample for 10,000 characters."""
+    batch_frames_max: int = 128
+    """Frames in one WebSocket message or request; more are refused whole."""
+    depth_max: int = 16
+    """Nesting of `data` and `params`; nothing honest is deeper."""
+    text_chars_max: int = 10_000
+    """Text of one message from an agent."""
+    visitor_text_chars_max: int = 5_000
+    """Text of one message from a visitor."""
+    data_bytes_max: int = 16_384
+    """The structured part of a message, encoded."""
+    key_chars_max: int = 64
+    """A client's own id of a message; a UUID needs 36."""
+    cursors_max: int = 500
+    """Conversations that one connection follows."""
+
+    # -- pace ----------------------------------------------------------------------
+    visitor_messages_per_s: float = 1.0
+    """Sustained pace of one visitor connection; people type slower."""
+    visitor_messages_burst: int = 10
+    """What a visitor may send at once, after a reconnect for example."""
+    agent_messages_per_s: float = 5.0
+    """Sustained pace of one agent connection: canned replies to many visitors."""
+    agent_messages_burst: int = 30
+    """What an agent may send at once."""
+    frames_per_s: float = 20.0
+    """All frames of one connection, sustained."""
+    frames_burst: int = 100
+    """All frames of one connection at once: a resume brings many."""
+    flood_factor: float = 10.0
+    """A connection this many times over `frames_per_s` for `flood_s` is closed."""
+    flood_s: float = 5.0
+    """How long a flood is answered with errors before the connection ends."""
+    typing_interval_s: float = 2.0
+    """Typing events of one connection; faster ones are dropped, they are hints."""
+    typing_chars_max: int = 500
+    """Unsent text shown to agents."""
+
+    # -- connections ---------------------------------------------------------------
+    visitor_connections_max: int = 5
+    """Tabs and devices of one visitor."""
+    agent_connections_max: int = 10
+    """Tabs and devices of one agent."""
+    address_connections_max: int = 200
+    """Per address (/64 for IPv6). Mobile carriers put thousands behind one: never lower."""
+    address_connections_per_s: float = 50.0
+    """New connections of one address, sustained."""
+    address_connections_burst: int = 200
+    """New connections of one address at once: an office after a power cut."""
+    hello_pending_max: int = 1_000
+    """Connections that have not said hello; beyond it new ones are refused."""
+    node_connections_max: int = 20_000
+    """All connections of this process."""
+    hello_timeout_s: float = 5.0
+    """From open to `hello`."""
+    heartbeat_s: float = 25.0
+    """Own silence before a ping; below the 30 s at which the strictest proxies cut."""
+    silent_intervals: float = 2.0
+    """Intervals of the peer's silence after which it is gone."""
+    write_timeout_s: float = 10.0
+    """One write that does not finish in this time ends the connection."""
+
+    # -- what waits ----------------------------------------------------------------
+    unacknowledged_sends_max: int = 64
+    """Sends of one connection without an answer; further ones get `busy`."""
+    outbox_frames_max: int = 256
+    """Frames waiting for one peer; beyond it the follower reads from the store later."""
+    outbox_bytes_max: int = 262_144
+    """Bytes waiting for one peer."""
+    requests_waiting_max: int = 32
+    """`fetch` and `call` of one connection that wait or run."""
+    appender_messages_max: int = 4_096
+    """Messages waiting for the appender of one node."""
+    appender_bytes_max: int = 16_777_216
+    """Bytes waiting for the appender of one node."""
+    appender_wait_s: float = 5.0
+    """A message that waited this long is refused with `busy`, not kept in doubt."""
+    commit_messages_max: int = 256
+    """Messages in one transaction."""
+    commit_bytes_max: int = 524_288
+    """Bytes in one transaction."""
+    page_messages_max: int = 100
+    """Messages in one page of history."""
+    page_bytes_max: int = 262_144
+    """Bytes in one page of history."""
+    ring_messages: int = 64
+    """Newest messages of a followed conversation kept in memory."""
+    catchup_reads_max: int = 8
+    """Catch-up reads at once, so that a reconnect storm cannot starve the appender."""
+    read_timeout_s: float = 5.0
+    """One read from the store."""
+    receipt_interval_s: float = 0.2
+    """Receipts are folded for this long; ticks may be a blink late, messages never."""
+    list_rows_max: int = 300
+    """Rows in a watched list's snapshot."""
+    drain_s: float = 5.0
+    """What is being committed at a stop has this long to finish."""
+    stop_s: float = 10.0
+    """Hard end of a stop."""
+
+    # -- people --------------------------------------------------------------------
+    new_conversations_per_h: int = 5
+    """Conversations that one visitor may open."""
+    login_failures_max: int = 5
+    """Per account in `login_window_s`; then the delay doubles."""
+    address_login_failures_max: int = 20
+    """Per address in `login_window_s`."""
+    login_window_s: float = 900.0
+    """Window of the two above, and the longest delay."""
+    agent_session_idle_s: float = 43_200.0
+    """An agent's login ends after this long without use."""
+    agent_session_absolute_s: float = 604_800.0
+    """An agent's login ends after this long in any case."""
+    visitor_token_s: float = 2_592_000.0
+    """A visitor's token, renewed while it is used."""
+
+
+class SharedLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of the limits that a client obeys, shown in `welcome`."""
+
+    frame_bytes: int
+    batch_frames: int
+    text_chars: int
+    key_chars: int
+    unacknowledged_sends: int
+    page_messages: int
+    cursors: int

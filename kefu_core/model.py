@@ -1,0 +1,166 @@
+"""Values that the layers hand to each other. No behaviour beyond small predicates."""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
+
+
+class MessageKind(StrEnum):
+    """What an entry of the log is. Only the first group may be sent with `send`."""
+
+    TEXT = "text"
+    NOTE = "note"
+    """Internal: agents read it, a visitor gets a placeholder with its seq."""
+
+    ASSIGNMENT = "assignment"
+    """`data`: {"assignee": participant or null}. Written by the desk."""
+    CLOSE = "close"
+    REOPEN = "reopen"
+
+    PLACEHOLDER = "placeholder"
+    """Never stored: what a reader gets for a message it may not see."""
+
+
+SENDABLE_KINDS = frozenset({MessageKind.TEXT, MessageKind.NOTE})
+INTERNAL_KINDS = frozenset({MessageKind.NOTE})
+
+
+class Role(StrEnum):
+    """The kinds of principal."""
+
+    VISITOR = "visitor"
+    AGENT = "agent"
+    ADMIN = "admin"
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who was authenticated."""
+
+    participant: ParticipantId
+    role: Role
+    site_id: int
+    """The visitor's site; for agents 0: they serve every site of the installation."""
+    name: str = ""
+    expires_at_ms: UnixMs = UnixMs(0)
+    """When the right to be connected ends; 0 for never."""
+    session: str = ""
+    """What a revocation names: an agent's login session (its hash) or a visitor's token id."""
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether this is somebody who answers visitors."""
+        return self.role is not Role.VISITOR
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that has no seq yet."""
+
+    conversation: ConversationId
+    sender: ParticipantId
+    key: str
+    kind: MessageKind = MessageKind.TEXT
+    body: str = ""
+    data: dict[str, Any] | None = None
+    ref: Seq | None = None
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One durable entry of a conversation's log."""
+
+    conversation: ConversationId
+    seq: Seq
+    sender: ParticipantId
+    key: str
+    kind: MessageKind
+    body: str
+    at: UnixMs
+    data: dict[str, Any] | None = None
+    ref: Seq | None = None
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one participant has come in one conversation."""
+
+    conversation: ConversationId
+    participant: ParticipantId
+    delivered: Seq = Seq(0)
+    read: Seq = Seq(0)
+
+
+class ConversationStatus(StrEnum):
+    """Where a conversation is in its life."""
+
+    QUEUED = "queued"
+    ACTIVE = "active"
+    CLOSED = "closed"
+
+
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """One conversation as lists show it: a fold of its log (`kefu_core.folding`)."""
+
+    id: ConversationId
+    site_id: int
+    visitor: ParticipantId
+    status: ConversationStatus = ConversationStatus.QUEUED
+    assignee: ParticipantId | None = None
+    last_seq: Seq = Seq(0)
+    last_at: UnixMs = UnixMs(0)
+    last_sender: ParticipantId | None = None
+    last_line: str = ""
+    """Beginning of the newest text that a visitor may see, one line, 120 characters."""
+    waiting_since: UnixMs | None = None
+    """When the oldest visitor message without an agent's answer was stored."""
+    opened_at: UnixMs = UnixMs(0)
+
+
+class Appended(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a message stands: the answer to an append."""
+
+    message: Message
+    duplicate: bool = False
+    """The key was known: `message` is the first one stored with it."""
+    conversation: "Conversation | None" = None
+    """The conversation's row after this message; None for a duplicate."""
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """What others may know of a participant."""
+
+    id: ParticipantId
+    name: str
+    role: Role
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """A shop's page that embeds the widget."""
+
+    id: int
+    name: str
+    embed_key: str
+    """Public: it stands in the page's source."""
+    allowed_origins: tuple[str, ...] = ()
+    """Exact origins whose pages may frame the widget, such as `https://shop.example`."""
+    locale: str = "zh-CN"
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True):
+    """An account that may log in to the console; never sent to anybody as it is."""
+
+    id: int
+    login: str
+    name: str
+    password_hash: str
+    role: Role = Role.AGENT
+    is_active: bool = True
+
+
+class AgentSession(msgspec.Struct, frozen=True, kw_only=True):
+    """One login of an agent; `token_hash` is SHA-256 of the secret, in hex."""
+
+    token_hash: str
+    agent_id: int
+    created_at: UnixMs
+    last_used_at: UnixMs
