@@ -1,0 +1,7 @@
+"""Who is connected, the one door to the log, fan-out and catch-up."""
+
+from kefu_core.hub.connection import Connection
+from kefu_core.hub.hub import Hub, HubObserver
+from kefu_core.hub.lists import Lists, WatchedList
+
+__all__ = ["Connection", "Hub", "HubObserver", "Lists", "WatchedList"]

@@ -1,0 +1,344 @@
+"""Who is connected to this node, who follows what, and the one door to the log."""
+
+import heapq
+import itertools
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import anyio
+from anyio.abc import TaskGroup
+
+from kefu_core.abc.handler import Handler
+from kefu_core.abc.store import Outcome, PendingAppend, Store
+from kefu_core.abc.streams import FrameStream
+from kefu_core.errors import CloseCode
+from kefu_core.hub.connection import Connection
+from kefu_core.hub.fanout import Fanout
+from kefu_core.hub.lists import Lists
+from kefu_core.hub.receipts import Receipts
+from kefu_core.limits import Limits
+from kefu_core.model import Appended, Conversation, Cursor, Draft, Message
+from kefu_core.protocol.frames import Head, Receipt, TypingEvent
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
+
+logger = logging.getLogger(__name__)
+
+_TICK_S = 0.5
+_REVALIDATE_S = 60.0
+
+
+class HubObserver(Protocol):
+    """Is told what happened, in one step with it; must not block or raise."""
+
+    def message_committed(self, appended: Appended) -> None:
+        """A message was stored (never for a duplicate)."""
+
+    def cursor_advanced(self, cursor: Cursor) -> None:
+        """A participant acknowledged or read more."""
+
+
+class Hub:
+    """Connections of one node.
+
+    Invariant: `submit` is the only way into the log for everything on this node, and
+    `_done` runs in one step without an await: acknowledgement, fan-out, observers.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        handler: Handler,
+        limits: Limits,
+        *,
+        now: Callable[[], float],
+        now_ms: Callable[[], int],
+        rng: random.Random,
+    ) -> None:
+        self.store = store
+        self.handler = handler
+        self.limits = limits
+        self.now = now
+        self.now_ms = now_ms
+        self.rng = rng
+        self.lists = Lists()
+        self.observers: list[HubObserver] = []
+        self.receipts = Receipts(store, limits.receipt_interval_s, self._tell_receipt)
+        self.catchup_limiter = anyio.CapacityLimiter(limits.catchup_reads_max)
+        self.hello_pending = 0
+        """Connections that have not been welcomed."""
+        self.is_draining = False
+        self._connections: dict[Connection, None] = {}
+        self._followers: dict[ConversationId, dict[Connection, None]] = {}
+        self._rows: dict[ConversationId, Conversation] = {}
+        """Rows of followed conversations, kept fresh by every append."""
+        self._rings: dict[ConversationId, deque[Message]] = {}
+        """Newest messages of followed conversations, contiguous."""
+        self._by_participant: dict[ParticipantId, dict[Connection, None]] = {}
+        self._timers: list[tuple[float, int, Connection]] = []
+        self._timer_ids = itertools.count()
+        self._appends_in_flight = 0
+        self._idle = anyio.Event()
+
+    # -- life ------------------------------------------------------------------------
+
+    async def run(
+        self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Run timers and receipts until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._run_timers, tasks)
+            tasks.start_soon(self.receipts.run, self.is_followed)
+            task_status.started()
+
+    async def serve(self, stream: FrameStream) -> None:
+        """Drive one connection until it ends. Raises nothing but cancellation."""
+        connection = Connection(self, stream)
+        self._connections[connection] = None
+        self.hello_pending += 1
+        self.schedule(connection, self.now() + _TICK_S)
+        try:
+            await connection.run()
+        finally:
+            if not connection.was_welcomed:
+                self.hello_pending -= 1
+            self._forget(connection)
+
+    async def drain(self) -> None:
+        """Leave gracefully: refuse new work, finish what is being committed, close.
+
+        Bounded by `limits.drain_s`. Connections get `drain`, the answers to what they
+        had sent, and a close code that says reconnect.
+        """
+        self.is_draining = True
+        for connection in list(self._connections):
+            connection.drain(self.limits.drain_s)
+        with anyio.move_on_after(self.limits.drain_s):
+            while self._appends_in_flight:
+                self._idle = anyio.Event()
+                await self._idle.wait()
+        with anyio.move_on_after(self.limits.drain_s):
+            await self.receipts.flush()
+        for connection in list(self._connections):
+            connection.close(CloseCode.RESTART, "restart")
+        with anyio.move_on_after(self.limits.drain_s):
+            while self._connections:
+                await anyio.sleep(0.02)
+        for connection in list(self._connections):
+            connection.abort()
+
+    @property
+    def connection_count(self) -> int:
+        """Connections of this node."""
+        return len(self._connections)
+
+    # -- the log -----------------------------------------------------------------------
+
+    def submit(self, append: PendingAppend) -> None:
+        """Send a draft into the log; `append.done` is called after the fan-out.
+
+        Raises:
+            Busy, StoreUnavailable: Nothing was queued.
+        """
+        answer = append.done
+
+        def done(pending: PendingAppend, outcome: Outcome) -> None:
+            self._appends_in_flight -= 1
+            if not self._appends_in_flight:
+                self._idle.set()
+            answer(pending, outcome)
+            if isinstance(outcome, Appended) and not outcome.duplicate:
+                self._committed(outcome)
+
+        append.done = done
+        self.store.submit(append)
+        self._appends_in_flight += 1
+
+    async def append(self, draft: Draft) -> Appended:
+        """Append a message that the server itself writes, and wait for it.
+
+        Raises what `Store.append` raises. Cancellation: stored whole or not at all.
+        """
+        finished = anyio.Event()
+        result: list[Outcome] = []
+
+        def done(append: PendingAppend, outcome: Outcome) -> None:
+            result.append(outcome)
+            finished.set()
+
+        size = 200 + len(draft.body)
+        self.submit(PendingAppend(draft, done, size=size, submitted_at=self.now()))
+        await finished.wait()
+        outcome = result[0]
+        if isinstance(outcome, Appended):
+            return outcome
+        raise outcome
+
+    def _committed(self, appended: Appended) -> None:
+        message = appended.message
+        conversation = message.conversation
+        followers = self._followers.get(conversation)
+        if followers:
+            if appended.conversation is not None:
+                self._rows[conversation] = appended.conversation
+            ring = self._rings.get(conversation)
+            if ring is None or (ring and ring[-1].seq + 1 != message.seq):
+                ring = self._rings[conversation] = deque(
+                    maxlen=self.limits.ring_messages
+                )
+            ring.append(message)
+            fanout = Fanout(message)
+            for connection in list(followers):
+                connection.deliver(fanout)
+        for observer in self.observers:
+            observer.message_committed(appended)
+
+    # -- following ---------------------------------------------------------------------
+
+    def attach(self, connection: Connection, conversation: ConversationId) -> None:
+        """Offer every append to a connection from this moment on.
+
+        Done before the head is read, so that nothing falls between; what arrives
+        before permission is checked is noted as a number and not shown.
+        """
+        self._followers.setdefault(conversation, {})[connection] = None
+
+    def subscribe(self, connection: Connection, row: Conversation) -> None:
+        """Attach a follower whose row was loaded."""
+        self.attach(connection, row.id)
+        known = self._rows.get(row.id)
+        if known is None or known.last_seq < row.last_seq:
+            self._rows[row.id] = row
+
+    def unsubscribe(
+        self, connection: Connection, conversation: ConversationId
+    ) -> None:
+        """Detach a follower; the last one takes the conversation's memory along."""
+        followers = self._followers.get(conversation)
+        if followers is None:
+            return
+        followers.pop(connection, None)
+        if not followers:
+            del self._followers[conversation]
+            self._rows.pop(conversation, None)
+            self._rings.pop(conversation, None)
+            self.receipts.forget(conversation)
+
+    def is_followed(self, conversation: ConversationId) -> bool:
+        """Whether anybody here follows a conversation."""
+        return conversation in self._followers
+
+    def row(self, conversation: ConversationId) -> Conversation | None:
+        """Return the fresh row of a followed conversation."""
+        return self._rows.get(conversation)
+
+    def recent(
+        self, conversation: ConversationId, after: Seq, limit: int
+    ) -> list[Message] | None:
+        """Return messages after a seq from memory, None if memory does not reach back."""
+        ring = self._rings.get(conversation)
+        if not ring or ring[0].seq > after + 1:
+            return None
+        skip = max(0, after + 1 - ring[0].seq)
+        return list(itertools.islice(ring, skip, skip + limit))
+
+    # -- people ------------------------------------------------------------------------
+
+    def joined(self, connection: Connection) -> int:
+        """Note a welcomed connection; returns how many this participant has."""
+        self.hello_pending -= 1
+        mine = self._by_participant.setdefault(connection.me, {})
+        mine[connection] = None
+        return len(mine)
+
+    def is_connected(self, participant: ParticipantId) -> bool:
+        """Whether a participant has a connection here."""
+        return participant in self._by_participant
+
+    def connections_of(self, participant: ParticipantId) -> int:
+        """How many connections a participant has here."""
+        return len(self._by_participant.get(participant, ()))
+
+    def announce_head(
+        self, participant: ParticipantId, conversation: ConversationId, last_seq: Seq
+    ) -> None:
+        """Tell a participant of a conversation it may not follow yet."""
+        head = Head(conversation=conversation, last_seq=last_seq)
+        for connection in list(self._by_participant.get(participant, ())):
+            connection.announce(head)
+
+    def drop_session(
+        self, session: str, code: CloseCode = CloseCode.UNAUTHORIZED
+    ) -> None:
+        """End the live connections of a login that was revoked."""
+        for connection in list(self._connections):
+            if connection.principal and connection.principal.session == session:
+                connection.close(code, "revoked")
+
+    def typing(
+        self, source: Connection, event: TypingEvent, *, hidden_text: str
+    ) -> None:
+        """Tell the other side that somebody types; agents see the text, best effort."""
+        for connection in list(self._followers.get(event.conversation, ())):
+            if connection is source or connection.me == source.me:
+                continue
+            shown = event
+            if hidden_text and connection.is_agent:
+                shown = TypingEvent(
+                    conversation=event.conversation,
+                    who=event.who,
+                    text=hidden_text,
+                    is_typing=event.is_typing,
+                )
+            connection.deliver_latest(("typing", shown.conversation, shown.who), shown)
+
+    def _tell_receipt(self, cursor: Cursor) -> None:
+        receipt = Receipt(
+            conversation=cursor.conversation,
+            who=cursor.participant,
+            delivered=cursor.delivered,
+            read=cursor.read,
+        )
+        subject = ("receipt", cursor.conversation, cursor.participant)
+        encoded: dict[str, bytes] = {}
+        for connection in list(self._followers.get(cursor.conversation, ())):
+            connection.deliver_latest(subject, receipt, encoded)
+        for observer in self.observers:
+            observer.cursor_advanced(cursor)
+
+    # -- timers ------------------------------------------------------------------------
+
+    def schedule(self, connection: Connection, at: float) -> None:
+        """Call `connection.tick` once, soon after `at`."""
+        heapq.heappush(self._timers, (at, next(self._timer_ids), connection))
+
+    async def _run_timers(self, tasks: TaskGroup) -> None:
+        """One task for all connections: a timer that moved is found when it fires."""
+        while True:
+            await anyio.sleep(_TICK_S)
+            now = self.now()
+            while self._timers and self._timers[0][0] <= now:
+                _, _, connection = heapq.heappop(self._timers)
+                if connection not in self._connections:
+                    continue
+                if connection.needs_revalidation(now, _REVALIDATE_S):
+                    tasks.start_soon(connection.revalidate)
+                self.schedule(connection, max(connection.tick(now), now + _TICK_S))
+
+    def _forget(self, connection: Connection) -> None:
+        self._connections.pop(connection, None)
+        for conversation in connection.attached():
+            self.unsubscribe(connection, conversation)
+        for topic in connection.watched:
+            self.lists.topic(topic).unwatch(connection)
+        mine = self._by_participant.get(connection.me)
+        if mine is not None:
+            mine.pop(connection, None)
+            if not mine:
+                del self._by_participant[connection.me]
+
+    def unix_ms(self) -> UnixMs:
+        """Return the wall clock, for what people are shown."""
+        return UnixMs(self.now_ms())

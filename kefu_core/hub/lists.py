@@ -1,0 +1,110 @@
+"""Watched lists: state with a version, sent as a snapshot and then as changes."""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from kefu_core.protocol.codec import Codec
+from kefu_core.protocol.frames import Event, Frame, Snapshot
+
+
+class Watcher(Protocol):
+    """A connection that watches a list."""
+
+    codec: Codec
+
+    def deliver_list(self, frame: Frame, encoded: bytes | None) -> bool:
+        """Queue a change; False if there was no room: a snapshot must follow."""
+
+
+class WatchedList:
+    """Rows by id, and who watches them. Rows are never changed in place."""
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self.version = 0
+        self.rows: dict[int, dict[str, Any]] = {}
+        self._watchers: dict[Watcher, None] = {}
+        self._stale: set[Watcher] = set()
+        """Watchers that missed a change and wait for a snapshot."""
+
+    def put(self, row: dict[str, Any]) -> None:
+        """Insert or replace the row with this `id`; watchers hear of a real change."""
+        if self.rows.get(row["id"]) == row:
+            return
+        self.rows[row["id"]] = row
+        self._changed(Event(topic=self.topic, version=self.version + 1, put=row))
+
+    def drop(self, row_id: int) -> None:
+        """Remove a row."""
+        if self.rows.pop(row_id, None) is not None:
+            self._changed(
+                Event(topic=self.topic, version=self.version + 1, drop=row_id)
+            )
+
+    def replace(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Set the whole list; watchers get a snapshot."""
+        self.rows = {row["id"]: row for row in rows}
+        self.version += 1
+        for watcher in list(self._watchers):
+            self._send_snapshot(watcher)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Send a snapshot now and every change from now on."""
+        self._watchers[watcher] = None
+        self._send_snapshot(watcher)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Stop sending."""
+        self._watchers.pop(watcher, None)
+        self._stale.discard(watcher)
+
+    def has_room_again(self, watcher: Watcher) -> None:
+        """Bring a watcher that missed changes up to date."""
+        if watcher in self._stale:
+            self._send_snapshot(watcher)
+
+    @property
+    def watcher_count(self) -> int:
+        """How many connections watch."""
+        return len(self._watchers)
+
+    def snapshot(self) -> Snapshot:
+        """Return the list as it is now."""
+        return Snapshot(
+            topic=self.topic, version=self.version, rows=list(self.rows.values())
+        )
+
+    def _send_snapshot(self, watcher: Watcher) -> None:
+        if watcher.deliver_list(self.snapshot(), None):
+            self._stale.discard(watcher)
+        else:
+            self._stale.add(watcher)
+
+    def _changed(self, event: Event) -> None:
+        self.version = event.version
+        encoded: dict[str, bytes] = {}
+        for watcher in list(self._watchers):
+            if watcher in self._stale:
+                continue
+            codec = watcher.codec
+            if codec.name not in encoded:
+                encoded[codec.name] = codec.encode(event)
+            if not watcher.deliver_list(event, encoded[codec.name]):
+                self._stale.add(watcher)
+
+
+class Lists:
+    """All watched lists of a hub, by topic."""
+
+    def __init__(self) -> None:
+        self._topics: dict[str, WatchedList] = {}
+
+    def topic(self, name: str) -> WatchedList:
+        """Return a list, making an empty one if it is new."""
+        if name not in self._topics:
+            self._topics[name] = WatchedList(name)
+        return self._topics[name]
+
+    def find(self, name: str) -> WatchedList | None:
+        """Return a list that exists."""
+        return self._topics.get(name)

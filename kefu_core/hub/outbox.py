@@ -1,0 +1,92 @@
+"""What waits for one peer, bounded (G7).
+
+Three kinds of frames share one queue. *Answers* (`sent`, `error`, `page` …) are owed
+to a request and never dropped; the requests themselves are limited, so they are
+bounded by what the peer asked for. *Messages* are taken only while there is room: a
+follower that finds none keeps its cursor and reads on from the store later. *Latest*
+frames (receipts, typing, lists' hints) have one slot a subject, and a newer one
+replaces the older.
+"""
+
+from collections import deque
+from collections.abc import Hashable
+
+from kefu_core.limits import Limits
+
+
+class Outbox:
+    """Encoded frames in the order in which they will be written."""
+
+    __slots__ = ("_bytes", "_bytes_max", "_frames_max", "_latest", "_queue", "_take")
+
+    def __init__(self, limits: Limits) -> None:
+        self._queue: deque[bytes] = deque()
+        self._bytes = 0
+        """Bytes in the queue and the slots."""
+        self._latest: dict[Hashable, bytes] = {}
+        self._frames_max = limits.outbox_frames_max
+        self._bytes_max = limits.outbox_bytes_max
+        self._take = (limits.batch_frames_max, limits.frame_bytes_max)
+
+    def __len__(self) -> int:
+        return len(self._queue) + len(self._latest)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that wait."""
+        return self._bytes
+
+    @property
+    def has_room(self) -> bool:
+        """Whether messages are taken."""
+        return len(self._queue) < self._frames_max and self._bytes < self._bytes_max
+
+    @property
+    def is_half_empty(self) -> bool:
+        """Whether a follower that stopped should read on."""
+        return (
+            len(self._queue) * 2 <= self._frames_max
+            and self._bytes * 2 <= self._bytes_max
+        )
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether answers alone went far over the limit: a peer asks and never reads."""
+        return self._bytes > 4 * self._bytes_max
+
+    def put(self, encoded: bytes) -> None:
+        """Queue a frame; the caller asks `has_room` first where it may wait."""
+        self._queue.append(encoded)
+        self._bytes += len(encoded)
+
+    def put_latest(self, subject: Hashable, encoded: bytes) -> None:
+        """Replace what waits about a subject."""
+        old = self._latest.pop(subject, b"")
+        self._latest[subject] = encoded
+        self._bytes += len(encoded) - len(old)
+
+    def take(self) -> list[bytes]:
+        """Remove and return the next batch: within one wire message, at least a frame."""
+        frames_max, bytes_max = self._take
+        batch: list[bytes] = []
+        size = 0
+        queue = self._queue
+        while queue and len(batch) < frames_max:
+            size += len(queue[0]) + 1
+            if batch and size > bytes_max:
+                break
+            batch.append(queue.popleft())
+        if not queue and self._latest:
+            for subject in list(self._latest):
+                size += len(self._latest[subject]) + 1
+                if batch and (size > bytes_max or len(batch) >= frames_max):
+                    break
+                batch.append(self._latest.pop(subject))
+        self._bytes -= sum(map(len, batch))
+        return batch
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._queue.clear()
+        self._latest.clear()
+        self._bytes = 0
