@@ -26,7 +26,7 @@ class Frame(
 # -- client to server --------------------------------------------------------------
 
 
-class Hello(Frame, tag="hello"):
+class Hello(Frame, tag="hello", frozen=True, kw_only=True):
     """The first frame: who I am and what I hold."""
 
     v: int = PROTOCOL_VERSION
@@ -39,26 +39,26 @@ class Hello(Frame, tag="hello"):
     """Conversations to follow, each with the last seq held."""
 
 
-class Auth(Frame, tag="auth"):
+class Auth(Frame, tag="auth", frozen=True, kw_only=True):
     """A fresh token on a live connection; must be the same principal."""
 
     token: str
 
 
-class Follow(Frame, tag="follow"):
+class Follow(Frame, tag="follow", frozen=True, kw_only=True):
     """Send me this conversation from `after` on, and what is appended from now on."""
 
     conversation: ConversationId
     after: Seq = Seq(0)
 
 
-class Unfollow(Frame, tag="unfollow"):
+class Unfollow(Frame, tag="unfollow", frozen=True, kw_only=True):
     """Stop sending this conversation."""
 
     conversation: ConversationId
 
 
-class Send(Frame, tag="send"):
+class Send(Frame, tag="send", frozen=True, kw_only=True):
     """Append a message; answered by `sent` or by an `error` with its key."""
 
     key: str
@@ -71,21 +71,21 @@ class Send(Frame, tag="send"):
     ref: Seq | None = None
 
 
-class Ack(Frame, tag="ack"):
+class Ack(Frame, tag="ack", frozen=True, kw_only=True):
     """Everything up to `seq` has arrived here."""
 
     conversation: ConversationId
     seq: Seq
 
 
-class Read(Frame, tag="read"):
+class Read(Frame, tag="read", frozen=True, kw_only=True):
     """Everything up to `seq` was shown to a person."""
 
     conversation: ConversationId
     seq: Seq
 
 
-class Fetch(Frame, tag="fetch"):
+class Fetch(Frame, tag="fetch", frozen=True, kw_only=True):
     """A page of history; give `before` or `after`, answered by `page` with the id."""
 
     id: str
@@ -95,7 +95,7 @@ class Fetch(Frame, tag="fetch"):
     limit: int = 50
 
 
-class Typing(Frame, tag="typing"):
+class Typing(Frame, tag="typing", frozen=True, kw_only=True):
     """Somebody is typing; never stored, expires by itself after 6 s."""
 
     conversation: ConversationId
@@ -104,7 +104,7 @@ class Typing(Frame, tag="typing"):
     is_typing: bool = True
 
 
-class Call(Frame, tag="call"):
+class Call(Frame, tag="call", frozen=True, kw_only=True):
     """A method of the desk; answered by `reply` or an `error` with the id."""
 
     id: str
@@ -112,30 +112,30 @@ class Call(Frame, tag="call"):
     params: dict[str, Any] = {}
 
 
-class Watch(Frame, tag="watch"):
+class Watch(Frame, tag="watch", frozen=True, kw_only=True):
     """Send me a list as `snapshot`, then its changes as `event`s."""
 
     topic: str
 
 
-class Unwatch(Frame, tag="unwatch"):
+class Unwatch(Frame, tag="unwatch", frozen=True, kw_only=True):
     """Stop sending a list."""
 
     topic: str
 
 
-class Ping(Frame, tag="ping"):
+class Ping(Frame, tag="ping", frozen=True, kw_only=True):
     """Are you there?"""
 
 
-class Bye(Frame, tag="bye"):
+class Bye(Frame, tag="bye", frozen=True, kw_only=True):
     """I am leaving on purpose."""
 
 
 # -- server to client --------------------------------------------------------------
 
 
-class Welcome(Frame, tag="welcome"):
+class Welcome(Frame, tag="welcome", frozen=True, kw_only=True):
     """The session is live."""
 
     session: str
@@ -150,13 +150,13 @@ class Welcome(Frame, tag="welcome"):
     at: UnixMs = UnixMs(0)
 
 
-class AuthOk(Frame, tag="auth_ok"):
+class AuthOk(Frame, tag="auth_ok", frozen=True, kw_only=True):
     """The fresh token was taken."""
 
     expires_at: UnixMs
 
 
-class Sent(Frame, tag="sent"):
+class Sent(Frame, tag="sent", frozen=True, kw_only=True):
     """Stored: committed by the database under this seq."""
 
     key: str
@@ -166,7 +166,7 @@ class Sent(Frame, tag="sent"):
     duplicate: bool = False
 
 
-class MessageFrame(Frame, tag="message"):
+class MessageFrame(Frame, tag="message", frozen=True, kw_only=True):
     """A message of a followed conversation, in seq order without holes."""
 
     conversation: ConversationId
@@ -181,7 +181,7 @@ class MessageFrame(Frame, tag="message"):
     """Only on the reader's own messages; counts as the acknowledgement of that key."""
 
 
-class Head(Frame, tag="head"):
+class Head(Frame, tag="head", frozen=True, kw_only=True):
     """There is more in this conversation than was sent to you."""
 
     conversation: ConversationId
@@ -201,7 +201,7 @@ class PageMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     key: str | None = None
 
 
-class Page(Frame, tag="page"):
+class Page(Frame, tag="page", frozen=True, kw_only=True):
     """Answer to `fetch`: ascending, contiguous."""
 
     id: str
@@ -212,14 +212,14 @@ class Page(Frame, tag="page"):
     head: Seq = Seq(0)
 
 
-class Reply(Frame, tag="reply"):
+class Reply(Frame, tag="reply", frozen=True, kw_only=True):
     """Answer to `call`."""
 
     id: str
     result: dict[str, Any] = {}
 
 
-class Receipt(Frame, tag="receipt"):
+class Receipt(Frame, tag="receipt", frozen=True, kw_only=True):
     """How far somebody else has come; latest wins."""
 
     conversation: ConversationId
@@ -228,7 +228,7 @@ class Receipt(Frame, tag="receipt"):
     read: Seq = Seq(0)
 
 
-class TypingEvent(Frame, tag="typing_event"):
+class TypingEvent(Frame, tag="typing_event", frozen=True, kw_only=True):
     """Somebody else is typing, or has stopped."""
 
     conversation: ConversationId
@@ -237,7 +237,7 @@ class TypingEvent(Frame, tag="typing_event"):
     is_typing: bool = True
 
 
-class Snapshot(Frame, tag="snapshot"):
+class Snapshot(Frame, tag="snapshot", frozen=True, kw_only=True):
     """A watched list as it is now."""
 
     topic: str
@@ -245,7 +245,7 @@ class Snapshot(Frame, tag="snapshot"):
     rows: list[dict[str, Any]] = []
 
 
-class Event(Frame, tag="event"):
+class Event(Frame, tag="event", frozen=True, kw_only=True):
     """A change of a watched list: `version` is one more than before, else watch again."""
 
     topic: str
@@ -256,7 +256,7 @@ class Event(Frame, tag="event"):
     """The id of a row that left the list."""
 
 
-class ErrorFrame(Frame, tag="error"):
+class ErrorFrame(Frame, tag="error", frozen=True, kw_only=True):
     """Something was refused. `key`, `id` or `frame` say what."""
 
     code: str
@@ -270,17 +270,17 @@ class ErrorFrame(Frame, tag="error"):
     conversation: ConversationId | None = None
 
 
-class Pong(Frame, tag="pong"):
+class Pong(Frame, tag="pong", frozen=True, kw_only=True):
     """I am here."""
 
 
-class Drain(Frame, tag="drain"):
+class Drain(Frame, tag="drain", frozen=True, kw_only=True):
     """This node is going away: reconnect at a random moment within so many seconds."""
 
     within_s: float
 
 
-class Closed(Frame, tag="closed"):
+class Closed(Frame, tag="closed", frozen=True, kw_only=True):
     """The last frame, where a transport has no close code of its own."""
 
     code: int

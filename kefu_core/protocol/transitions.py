@@ -47,7 +47,7 @@ class ClientState(StrEnum):
 
 
 _ALWAYS: frozenset[type[f.Frame]] = frozenset({f.Ping, f.Pong, f.Bye})
-_LIVE = _ALWAYS | {
+_LIVE: frozenset[type[f.Frame]] = _ALWAYS | {
     f.Auth,
     f.Follow,
     f.Unfollow,
@@ -74,7 +74,7 @@ SERVER_ACCEPTS: dict[ServerState, frozenset[type[f.Frame]]] = {
 _CLIENT_ALWAYS: frozenset[type[f.Frame]] = frozenset(
     {f.Ping, f.Pong, f.ErrorFrame, f.Closed, f.Drain}
 )
-_CLIENT_LIVE = _CLIENT_ALWAYS | {
+_CLIENT_LIVE: frozenset[type[f.Frame]] = _CLIENT_ALWAYS | {
     f.AuthOk,
     f.Sent,
     f.MessageFrame,

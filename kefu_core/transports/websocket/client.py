@@ -1,0 +1,202 @@
+"""The end of a WebSocket that dials: websockets' sans-I/O core on an anyio stream.
+
+One code path for asyncio, uvloop and trio, and no queue between the wire and us.
+"""
+
+import ssl
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import anyio
+import msgspec
+from anyio.abc import ByteStream
+from anyio.streams.tls import TLSStream
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.frames import Frame as WireFrame
+from websockets.frames import Opcode
+from websockets.http11 import Response
+from websockets.protocol import State
+from websockets.typing import Origin, Subprotocol
+from websockets.uri import parse_uri
+
+from kefu_core.abc.streams import FrameStream, PeerInfo
+from kefu_core.errors import ConnectionClosed
+from kefu_core.limits import Limits
+from kefu_core.protocol.codec import (
+    CODECS,
+    BatchDecoder,
+    Codec,
+    Received,
+    server_frame_decoder,
+)
+from kefu_core.protocol.frames import ServerFrame
+
+_READ_BYTES = 65_536
+_CLOSE_TIMEOUT_S = 2.0
+# A page may hold `page_bytes_max` of bodies; a server's batch is otherwise a frame's size.
+_MESSAGE_BYTES_MAX = 4_194_304
+
+
+class WebSocketClientStream(FrameStream):
+    """Frames over a WebSocket that this side opened."""
+
+    def __init__(
+        self,
+        stream: ByteStream,
+        protocol: ClientProtocol,
+        codec: Codec,
+        decoder: "BatchDecoder[ServerFrame]",
+    ) -> None:
+        self.codec = codec
+        self.peer = PeerInfo(transport="websocket")
+        self._stream = stream
+        self._protocol = protocol
+        self._decode = decoder.decode
+        self._fragments: list[bytes] = []
+
+    async def receive(self) -> Received:
+        while True:
+            for event in self._protocol.events_received():
+                if isinstance(event, WireFrame) and event.opcode in (
+                    Opcode.TEXT,
+                    Opcode.BINARY,
+                    Opcode.CONT,
+                ):
+                    self._fragments.append(bytes(event.data))
+                    if event.fin:
+                        data, self._fragments = b"".join(self._fragments), []
+                        return self._decode(data)
+            if self._protocol.state is State.CLOSED:
+                raise ConnectionClosed(self._protocol.close_code or 1006)
+            await self._read_more()
+
+    async def _read_more(self) -> None:
+        try:
+            data = await self._stream.receive(_READ_BYTES)
+        except (anyio.EndOfStream, anyio.BrokenResourceError, OSError):
+            self._protocol.receive_eof()
+        except anyio.ClosedResourceError:
+            raise ConnectionClosed from None
+        else:
+            self._protocol.receive_data(data)
+        await self._write_out()
+
+    async def send(self, encoded: Sequence[bytes]) -> None:
+        data = self.codec.join(encoded)
+        if self._protocol.state is not State.OPEN:
+            raise ConnectionClosed(self._protocol.close_code or 1006)
+        if self.codec.is_text:
+            self._protocol.send_text(data)
+        else:
+            self._protocol.send_binary(data)
+        await self._write_out()
+
+    async def _write_out(self) -> None:
+        # Both tasks write (pongs come from the reading one); a batch is one call of
+        # `send`, and what the protocol queued meanwhile goes with it, in order.
+        data = b"".join(self._protocol.data_to_send())
+        try:
+            if data:
+                await self._stream.send(data)
+            if self._protocol.close_expected() and (
+                self._protocol.state is State.CLOSED
+            ):
+                await self._stream.aclose()
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+            raise ConnectionClosed(self._protocol.close_code or 1006) from None
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSE_TIMEOUT_S):
+            if self._protocol.state is State.OPEN:
+                self._protocol.send_close(code, reason)
+                try:
+                    await self._stream.send(b"".join(self._protocol.data_to_send()))
+                except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+                    pass
+        with anyio.CancelScope(shield=True):
+            await anyio.aclose_forcefully(self._stream)
+
+
+async def connect_websocket(
+    url: str,
+    *,
+    codec: str = "msgpack",
+    limits: Limits | None = None,
+    origin: str | None = None,
+    local_host: str | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+    timeout_s: float = 10.0,
+) -> WebSocketClientStream:
+    """Open a WebSocket to a kefu server.
+
+    Args:
+        url: `ws://` or `wss://` and the path of the WebSocket application.
+        codec: `json` or `msgpack`.
+        limits: What this side accepts.
+        origin: Sent as `Origin`, if given.
+        local_host: Address to dial from, if given.
+        ssl_context: For `wss://`; the system's trust by default.
+        timeout_s: For connecting and the handshake together.
+
+    Raises:
+        ConnectionClosed: It could not be opened; `reason` says why.
+    """
+    limits = limits or Limits()
+    limits = _for_reading(limits)
+    stream: ByteStream | None = None
+    try:
+        with anyio.fail_after(timeout_s):
+            stream = await _dial(url, local_host, ssl_context)
+            protocol = ClientProtocol(
+                parse_uri(url),
+                origin=Origin(origin) if origin else None,
+                subprotocols=[Subprotocol(f"kefu.v1.{codec}")],
+                max_size=_MESSAGE_BYTES_MAX,
+            )
+            await _shake_hands(stream, protocol)
+    except (OSError, TimeoutError, WebSocketException, anyio.EndOfStream) as error:
+        if stream is not None:
+            with anyio.CancelScope(shield=True):
+                await anyio.aclose_forcefully(stream)
+        raise ConnectionClosed(1006, _why(error)) from error
+    decoder = server_frame_decoder(CODECS[codec], limits)
+    return WebSocketClientStream(stream, protocol, CODECS[codec], decoder)
+
+
+async def _dial(
+    url: str, local_host: str | None, ssl_context: ssl.SSLContext | None
+) -> ByteStream:
+    parts = urlsplit(url)
+    is_secure = parts.scheme == "wss"
+    host = parts.hostname or ""
+    port = parts.port or (443 if is_secure else 80)
+    stream: ByteStream = await anyio.connect_tcp(host, port, local_host=local_host)
+    if not is_secure:
+        return stream
+    return await TLSStream.wrap(
+        stream, hostname=host, ssl_context=ssl_context, standard_compatible=False
+    )
+
+
+async def _shake_hands(stream: ByteStream, protocol: ClientProtocol) -> None:
+    protocol.send_request(protocol.connect())
+    await stream.send(b"".join(protocol.data_to_send()))
+    while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
+        protocol.receive_data(await stream.receive(_READ_BYTES))
+    if protocol.handshake_exc is not None:
+        raise protocol.handshake_exc
+    leftover = protocol.events_received()
+    # The response itself is the first event; a welcome cannot come before our hello.
+    assert all(isinstance(event, Response) for event in leftover), "frames before hello"
+
+
+def _for_reading(limits: Limits) -> Limits:
+    """Widen the batch size: pages from the server may be larger than our own frames."""
+    return msgspec.structs.replace(limits, frame_bytes_max=_MESSAGE_BYTES_MAX)
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, InvalidStatus):
+        return f"HTTP {error.response.status_code}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,219 @@
+"""WebSocket as a plain ASGI application: mount it in any ASGI framework.
+
+Subprotocol `kefu.v1.json` carries text messages of JSON lines, `kefu.v1.msgpack`
+binary messages of one MessagePack array each. Mount it outside middleware that wraps
+`receive` and `send` in tasks of its own (Starlette's `BaseHTTPMiddleware` does).
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, Protocol
+
+import anyio
+
+from kefu_core.abc.streams import FrameStream, PeerInfo
+from kefu_core.errors import ConnectionClosed
+from kefu_core.limits import Limits
+from kefu_core.protocol.codec import (
+    CODECS,
+    BatchDecoder,
+    Codec,
+    Received,
+    client_frame_decoder,
+)
+from kefu_core.protocol.frames import ClientFrame
+from kefu_core.transports.addresses import AddressLimiter
+
+logger = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+AsgiReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+AsgiSend = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+SUBPROTOCOL_PREFIX = "kefu.v1."
+_CLOSE_TIMEOUT_S = 2.0
+
+
+class StreamServer(Protocol):
+    """What serves a stream once it is open: the hub."""
+
+    hello_pending: int
+    is_draining: bool
+
+    @property
+    def connection_count(self) -> int:
+        """Open connections."""
+
+    async def serve(self, stream: FrameStream) -> None:
+        """Drive one connection to its end."""
+
+
+class WebSocketStream(FrameStream):
+    """Frames over one accepted ASGI WebSocket."""
+
+    def __init__(
+        self,
+        receive: AsgiReceive,
+        send: AsgiSend,
+        codec: Codec,
+        decoder: "BatchDecoder[ClientFrame]",
+        peer: PeerInfo,
+    ) -> None:
+        self.codec = codec
+        self.peer = peer
+        self._receive = receive
+        self._send = send
+        self._decode = decoder.decode
+        self._is_open = True
+
+    async def receive(self) -> Received:
+        while True:
+            event = await self._receive()
+            if event["type"] == "websocket.receive":
+                data = event.get("bytes")
+                return self._decode(data if data is not None else event["text"])
+            if event["type"] == "websocket.disconnect":
+                # Hypercorn says 1006 for every leave, so the code means nothing;
+                # a client that leaves on purpose says `bye`.
+                self._is_open = False
+                raise ConnectionClosed(event.get("code") or 1006)
+
+    async def send(self, encoded: Sequence[bytes]) -> None:
+        data = self.codec.join(encoded)
+        if not self._is_open:
+            raise ConnectionClosed
+        try:
+            if self.codec.is_text:
+                await self._send({"type": "websocket.send", "text": data.decode()})
+            else:
+                await self._send({"type": "websocket.send", "bytes": data})
+        except (OSError, RuntimeError) as error:
+            self._is_open = False
+            raise ConnectionClosed from error
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        if not self._is_open:
+            return
+        self._is_open = False
+        # A peer with a closed window makes even the close frame wait for ever.
+        with anyio.move_on_after(_CLOSE_TIMEOUT_S):
+            try:
+                await self._send(
+                    {"type": "websocket.close", "code": code, "reason": reason[:100]}
+                )
+            except (OSError, RuntimeError) as error:
+                logger.debug("the peer was gone before the close: %s", error)
+
+
+class WebSocketApp:
+    """The ASGI application. Refuses before it accepts, so that refusals cost little."""
+
+    def __init__(
+        self,
+        server: StreamServer,
+        limits: Limits,
+        *,
+        now: Callable[[], float],
+        address_of: Callable[[Scope], str] | None = None,
+    ) -> None:
+        """Serve streams with `server`.
+
+        Args:
+            server: The hub.
+            limits: Sizes and counts.
+            now: Monotonic seconds.
+            address_of: Peer's address from an ASGI scope, where proxies are trusted;
+                the socket's address by default.
+        """
+        self._server = server
+        self._limits = limits
+        self._now = now
+        self._address_of = address_of or _socket_address
+        self._addresses = AddressLimiter(limits)
+        self._decoders = {
+            name: client_frame_decoder(codec, limits) for name, codec in CODECS.items()
+        }
+
+    async def __call__(
+        self, scope: Scope, receive: AsgiReceive, send: AsgiSend
+    ) -> None:
+        """Serve one WebSocket."""
+        if scope["type"] != "websocket":
+            raise TypeError(f"WebSocketApp serves websockets, not {scope['type']}")
+        await receive()  # websocket.connect
+        codec = _choose_codec(scope.get("subprotocols") or ())
+        if codec is None:
+            await _refuse(scope, send, 400, b"Offer kefu.v1.json or kefu.v1.msgpack.")
+            return
+        server, limits = self._server, self._limits
+        if (
+            server.is_draining
+            or server.hello_pending >= limits.hello_pending_max
+            or server.connection_count >= limits.node_connections_max
+        ):
+            await _refuse(scope, send, 503, b"Too many connections; try again later.")
+            return
+        address = self._address_of(scope)
+        if not self._addresses.enter(address, self._now()):
+            await _refuse(scope, send, 429, b"Too many connections of your address.")
+            return
+        try:
+            await send(
+                {
+                    "type": "websocket.accept",
+                    "subprotocol": SUBPROTOCOL_PREFIX + codec.name,
+                }
+            )
+            decoder = self._decoders[codec.name]
+            peer = _peer(scope, address)
+            await server.serve(WebSocketStream(receive, send, codec, decoder, peer))
+        finally:
+            self._addresses.leave(address)
+
+
+def _choose_codec(offered: Sequence[str]) -> Codec | None:
+    for name in offered:
+        codec = CODECS.get(name.removeprefix(SUBPROTOCOL_PREFIX))
+        if codec is not None and name.startswith(SUBPROTOCOL_PREFIX):
+            return codec
+    return None
+
+
+async def _refuse(scope: Scope, send: AsgiSend, status: int, text: bytes) -> None:
+    """Answer the handshake with an HTTP status where the server can, else close it."""
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": text.decode()})
+        return
+    headers = [(b"content-type", b"text/plain"), (b"cache-control", b"no-store")]
+    await send(
+        {"type": "websocket.http.response.start", "status": status, "headers": headers}
+    )
+    await send({"type": "websocket.http.response.body", "body": text})
+
+
+def _socket_address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def _peer(scope: Scope, address: str) -> PeerInfo:
+    headers: dict[bytes, str] = {}
+    for name, value in scope["headers"]:
+        # Two Origin headers are nobody's: joining them matches no origin.
+        text = value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {text}" if name in headers else text
+    cookies: dict[str, str] = {}
+    try:
+        parsed = SimpleCookie(headers.get(b"cookie", ""))
+        cookies = {name: morsel.value for name, morsel in parsed.items()}
+    except CookieError as error:
+        logger.info("cookies that cannot be read are ignored: %s", error)
+    return PeerInfo(
+        transport="websocket",
+        address=address,
+        origin=headers.get(b"origin"),
+        host=headers.get(b"host", ""),
+        cookies=cookies,
+        is_secure=scope.get("scheme") in ("wss", "https"),
+    )
