@@ -54,6 +54,8 @@ class WebSocketClientStream(FrameStream):
         self._protocol = protocol
         self._decode = decoder.decode
         self._fragments: list[bytes] = []
+        self._write_lock = anyio.Lock()
+        """Both tasks write: pongs come from the one that reads."""
 
     async def receive(self) -> Received:
         while True:
@@ -93,18 +95,14 @@ class WebSocketClientStream(FrameStream):
         await self._write_out()
 
     async def _write_out(self) -> None:
-        # Both tasks write (pongs come from the reading one); a batch is one call of
-        # `send`, and what the protocol queued meanwhile goes with it, in order.
-        data = b"".join(self._protocol.data_to_send())
+        protocol = self._protocol
         try:
-            if data:
-                await self._stream.send(data)
-            if self._protocol.close_expected() and (
-                self._protocol.state is State.CLOSED
-            ):
-                await self._stream.aclose()
+            async with self._write_lock:
+                data = b"".join(protocol.data_to_send())
+                if data:
+                    await self._stream.send(data)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-            raise ConnectionClosed(self._protocol.close_code or 1006) from None
+            raise ConnectionClosed(protocol.close_code or 1006) from None
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSE_TIMEOUT_S):
