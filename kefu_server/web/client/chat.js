@@ -1,0 +1,219 @@
+/** @import {Page, Reply, ErrorFrame} from "./frames" */
+/** @import {SessionEvent} from "./events" */
+/** @import {Entry} from "./outbox.js" */
+/** @import {Status} from "./connection.js" */
+import { Connection, wakeWithPage } from "./connection.js";
+import { Logs } from "./logs.js";
+import { Outbox } from "./outbox.js";
+import { Session } from "./session.js";
+import { TabStorage } from "./tabs.js";
+import { openWebSocket } from "./websocket.js";
+
+/** @typedef {SessionEvent | {type: "status", status: Status, code: number}} ChatEvent */
+
+const TYPING_EVERY_MS = 2_000;
+const PAGE = 40;
+
+/** A request that was refused, or whose connection was lost before its answer. */
+export class Refusal extends Error {
+  /** @param {string} code */
+  constructor(code) {
+    super(code);
+    this.code = code;
+  }
+}
+
+/** What a page works with: one connection, its logs and its outbox. */
+export class Chat {
+  /**
+   * @param {object} parts
+   * @param {string} parts.client
+   * @param {string} parts.scope whose outbox this is
+   * @param {(isRefused: boolean) => Promise<string>} parts.token
+   * @param {(event: ChatEvent) => void} parts.happened
+   */
+  constructor({ client, scope, token, happened }) {
+    this.storage = new TabStorage(scope);
+    this.outbox = new Outbox(this.storage);
+    this.session = new Session({ client, outbox: this.outbox });
+    this.logs = new Logs();
+    this.happened = happened;
+    /** @type {Map<string, {resolve: (frame: any) => void, reject: (e: Refusal) => void}>} */
+    this.waiting = new Map();
+    this.typedAt = 0;
+    const url = `${location.origin.replace(/^http/, "ws")}/kefu/ws`;
+    this.connection = new Connection({
+      session: this.session,
+      token,
+      open: (handlers) => openWebSocket(url, handlers),
+      happened: (event) => this.told(event),
+      changed: (status, code) => {
+        if (status !== "live") this.forget();
+        happened({ type: "status", status, code });
+      },
+    });
+  }
+
+  get isLive() {
+    return this.connection.status === "live";
+  }
+
+  async start() {
+    await this.storage.open((entries) => {
+      this.outbox.adopt(entries);
+      this.happened({ type: "outbox" });
+      this.flush();
+    });
+    wakeWithPage(this.connection);
+    this.connection.start();
+  }
+
+  /**
+   * @param {number | null} conversation
+   * @param {string} body
+   * @param {string} [kind]
+   */
+  send(conversation, body, kind = "text") {
+    this.outbox.add({ key: newKey(), conversation, kind, body, at: Date.now() });
+    this.typedAt = 0;
+    this.happened({ type: "outbox" });
+    this.flush();
+  }
+
+  /** @param {string} key */
+  retry(key) {
+    this.outbox.retry(key, newKey(), Date.now());
+    this.happened({ type: "outbox" });
+    this.flush();
+  }
+
+  flush() {
+    this.session.flush(Date.now());
+    this.connection.pump();
+  }
+
+  /**
+   * @param {number} conversation
+   * @param {number} head the newest seq; following begins a page before it
+   */
+  follow(conversation, head) {
+    if (this.session.readers.all.has(conversation)) return;
+    const log = this.logs.of(conversation);
+    const held = log.messages.at(-1)?.seq;
+    this.session.follow(conversation, held ?? Math.max(0, head - PAGE), head);
+    this.connection.pump();
+  }
+
+  /** @param {number} conversation */
+  async older(conversation) {
+    const log = this.logs.of(conversation);
+    if (log.isPaging || log.first <= 1 || !this.isLive) return;
+    log.isPaging = true;
+    try {
+      const id = this.session.ask({
+        t: "fetch", conversation, before: log.first, limit: PAGE,
+      });
+      this.logs.prepend(/** @type {Page} */ (await this.answer(id)));
+    } catch {
+      // The next scroll to the top asks again.
+    } finally {
+      log.isPaging = false;
+    }
+  }
+
+  /**
+   * @param {string} method
+   * @param {Record<string, any>} [params]
+   * @returns {Promise<Record<string, any>>}
+   */
+  async call(method, params = {}) {
+    if (!this.isLive) throw new Refusal("disconnected");
+    const frame = await this.answer(this.session.ask({ t: "call", method, params }));
+    return /** @type {Reply} */ (frame).result ?? {};
+  }
+
+  /** @param {string} topic */
+  watch(topic) {
+    this.session.watch(topic);
+    this.connection.pump();
+  }
+
+  /**
+   * @param {number} conversation
+   * @param {number} seq
+   */
+  read(conversation, seq) {
+    this.session.readers.shown(conversation, seq, Date.now());
+    this.connection.pump();
+  }
+
+  /**
+   * @param {number} conversation
+   * @param {string} text what is not sent yet
+   */
+  typing(conversation, text) {
+    const now = Date.now();
+    const is_typing = text.length > 0;
+    if (!this.isLive || (is_typing && now - this.typedAt < TYPING_EVERY_MS)) return;
+    if (!is_typing && !this.typedAt) return;
+    this.typedAt = is_typing ? now : 0;
+    this.session.frames.push({ t: "typing", conversation, text: text.slice(0, 500), is_typing });
+    this.connection.pump();
+  }
+
+  /** @param {SessionEvent} event */
+  told(event) {
+    if (event.type === "message") this.logs.append(event.frame);
+    else if (event.type === "stored") this.echo(event);
+    else if (event.type === "receipt") this.logs.receipt(event.frame);
+    else if (event.type === "typing") this.logs.typing(event.frame, Date.now());
+    else if (event.type === "reset") this.logs.all.clear();
+    else if (event.type === "answer") this.answered(event.id, event.frame);
+    this.happened(event);
+  }
+
+  /**
+   * Keep showing what is stored until the log brings it.
+   * @param {{entry: Entry, seq: number, at: number}} stored
+   */
+  echo({ entry, seq, at }) {
+    const conversation = entry.conversation ?? 0;
+    const reader = this.session.readers.all.get(conversation);
+    if (!reader || reader.cursor >= seq) return;
+    this.logs.of(conversation).echoes.set(entry.key, { ...entry, seq, at });
+  }
+
+  /**
+   * @param {string} id
+   * @returns {Promise<Page | Reply>}
+   */
+  answer(id) {
+    const answer = new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject }));
+    this.connection.pump();
+    return answer;
+  }
+
+  /**
+   * @param {string} id
+   * @param {Page | Reply | ErrorFrame} frame
+   */
+  answered(id, frame) {
+    const waiting = this.waiting.get(id);
+    this.waiting.delete(id);
+    if (frame.t === "error") waiting?.reject(new Refusal(frame.code));
+    else waiting?.resolve(frame);
+  }
+
+  /** The connection is lost: its answers will not come. */
+  forget() {
+    const all = [...this.waiting.values()];
+    this.waiting.clear();
+    for (const { reject } of all) reject(new Refusal("disconnected"));
+  }
+}
+
+/** @returns {string} 128 random bits, also where randomUUID needs https */
+function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

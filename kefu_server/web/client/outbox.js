@@ -1,0 +1,116 @@
+/** @import {TabStorage} from "./tabs.js" */
+
+/**
+ * @typedef {object} Entry
+ * @property {string} key the client's own id of the message
+ * @property {number | null} conversation null: written before there was a conversation
+ * @property {string} kind
+ * @property {string} body
+ * @property {number} at when it was written, by this device's clock
+ * @property {string} [failure] why it failed for good; absent while it waits
+ */
+
+/**
+ * Messages that are written and not yet stored by the server, in the order written.
+ * They outlive a reload: every change is saved before anything is sent.
+ */
+export class Outbox {
+  /** @param {TabStorage} [storage] */
+  constructor(storage) {
+    this.storage = storage;
+    /** @type {Map<string, Entry>} */
+    this.entries = new Map();
+  }
+
+  /** @returns {Entry[]} what waits, oldest first */
+  pending() {
+    return [...this.entries.values()].filter((entry) => !entry.failure);
+  }
+
+  /**
+   * @param {number | null} conversation
+   * @returns {Entry[]} what to show below the log: waiting and failed
+   */
+  of(conversation) {
+    return [...this.entries.values()].filter((e) => e.conversation === conversation);
+  }
+
+  /** @param {string} key */
+  get(key) {
+    return this.entries.get(key);
+  }
+
+  /** @param {Entry} entry */
+  add(entry) {
+    this.entries.set(entry.key, entry);
+    this.save();
+  }
+
+  /**
+   * Take over what a closed page left behind; a known key is not taken twice.
+   * @param {Entry[]} entries
+   */
+  adopt(entries) {
+    for (const entry of entries) {
+      if (!this.entries.has(entry.key)) this.entries.set(entry.key, entry);
+    }
+    this.save();
+  }
+
+  /**
+   * The server has it.
+   * @param {string} key
+   * @returns {boolean} whether it was one of ours
+   */
+  stored(key) {
+    const known = this.entries.delete(key);
+    if (known) this.save();
+    return known;
+  }
+
+  /**
+   * It failed for good; it stays visible until the person decides.
+   * @param {string} key
+   * @param {string} failure
+   */
+  failed(key, failure) {
+    const entry = this.entries.get(key);
+    if (!entry) return;
+    this.entries.set(key, { ...entry, failure });
+    this.save();
+  }
+
+  /**
+   * The conversation of messages that were written before there was one.
+   * @param {number} conversation
+   */
+  assign(conversation) {
+    for (const [key, entry] of this.entries) {
+      if (entry.conversation === null) this.entries.set(key, { ...entry, conversation });
+    }
+    this.save();
+  }
+
+  /**
+   * Send a failed message again, as a new one at the end.
+   * @param {string} key
+   * @param {string} newKey
+   * @param {number} now
+   */
+  retry(key, newKey, now) {
+    const entry = this.entries.get(key);
+    if (!entry?.failure) return;
+    this.entries.delete(key);
+    const { failure: _, ...rest } = entry;
+    this.add({ ...rest, key: newKey, at: now });
+  }
+
+  /** @param {string} key */
+  discard(key) {
+    if (this.entries.delete(key)) this.save();
+  }
+
+  save() {
+    this.storage?.write([...this.entries.values()]);
+  }
+}
