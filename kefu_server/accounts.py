@@ -1,0 +1,142 @@
+"""Accounts and sites from the command line: each opens the store, acts, closes it."""
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from html import escape
+from typing import TypeVar
+
+import anyio
+import msgspec
+
+from kefu_core.abc.store import Store
+from kefu_core.errors import ConfigurationError, Conflict, Invalid, NotFound
+from kefu_core.ids import IdGenerator
+from kefu_core.model import Agent, Role, Site
+from kefu_core.node import unix_ms
+from kefu_server.database import open_store
+from kefu_server.passwords import Passwords, check_new_password
+from kefu_server.settings import Settings, check_origin
+
+T = TypeVar("T")
+
+_LOGIN = re.compile(r"[\w.@+-]{1,100}")
+_NAME_CHARS_MAX = 100
+
+
+def in_store(settings: Settings, act: Callable[[Store], Awaitable[T]]) -> T:
+    """Run `act` with the open store. Raises what either raises."""
+
+    async def run() -> T:
+        async with open_store(settings) as store:
+            return await act(store)
+
+    return anyio.run(run)
+
+
+def add_agent(
+    settings: Settings, login: str, name: str, password: str, *, is_admin: bool
+) -> Agent:
+    """Create an account.
+
+    Raises:
+        Invalid: The login, name or password will not do.
+        Conflict: The login is taken.
+    """
+    if not _LOGIN.fullmatch(login):
+        raise Invalid(
+            f"The login {login!r} may have letters, digits and . _ @ + - only."
+        )
+    check_name(name)
+    check_new_password(password, login)
+    agent = Agent(
+        id=IdGenerator(unix_ms).new(),
+        login=login,
+        name=name,
+        password_hash=Passwords().hash_now(password),
+        role=Role.ADMIN if is_admin else Role.AGENT,
+    )
+
+    async def act(store: Store) -> None:
+        if await store.find_agent(login=login) is not None:
+            raise Conflict(f"There is already an agent with the login {login}.")
+        await store.put_agent(agent)
+
+    in_store(settings, act)
+    return agent
+
+
+def set_password(settings: Settings, login: str, password: str) -> None:
+    """Replace a password and end every login of the account.
+
+    A running server notices within a minute. Raises `NotFound`, `Invalid`.
+    """
+    check_new_password(password, login)
+    password_hash = Passwords().hash_now(password)
+
+    async def act(store: Store) -> None:
+        agent = await store.find_agent(login=login)
+        if agent is None:
+            raise NotFound(f"There is no agent with the login {login}.")
+        await store.put_agent(
+            msgspec.structs.replace(agent, password_hash=password_hash)
+        )
+        await store.delete_agent_sessions(agent_id=agent.id)
+
+    in_store(settings, act)
+
+
+def list_agents(settings: Settings) -> list[Agent]:
+    """Return all accounts."""
+    return in_store(settings, lambda store: store.agents())
+
+
+def make_site(name: str, origins: Sequence[str], locale: str) -> Site:
+    """Return a new site with a fresh embed key.
+
+    Raises:
+        Invalid: The name or an origin will not do; names the fix.
+    """
+    check_name(name)
+    try:
+        for origin in origins:
+            check_origin(origin, "--origin", "https://shop.example")
+    except ConfigurationError as error:
+        raise Invalid(str(error)) from error
+    return Site(
+        id=IdGenerator(unix_ms).new(),
+        name=name,
+        embed_key=secrets.token_hex(8),
+        allowed_origins=tuple(dict.fromkeys(origins)),
+        locale=locale,
+    )
+
+
+def add_site(
+    settings: Settings, name: str, origins: Sequence[str], locale: str
+) -> Site:
+    """Create a site. Raises `Invalid`."""
+    site = make_site(name, origins, locale)
+    in_store(settings, lambda store: store.put_site(site))
+    return site
+
+
+def list_sites(settings: Settings) -> list[Site]:
+    """Return all sites."""
+    return in_store(settings, lambda store: store.sites())
+
+
+def embed_line(server_url: str, embed_key: str) -> str:
+    """Return the one line that puts the widget into a page."""
+    return (
+        f'<script async src="{escape(server_url)}/widget.js" '
+        f'data-site="{escape(embed_key)}"></script>'
+    )
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is empty, long or not printable. Raises `Invalid`."""
+    if not name.strip() or len(name) > _NAME_CHARS_MAX or not name.isprintable():
+        raise Invalid(
+            f"A name has 1 to {_NAME_CHARS_MAX} printable characters, not {name!r}."
+        )

@@ -1,0 +1,138 @@
+"""The ASGI application: opens the node, mounts transports, routes and pages."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from kefu_core.desk.desk import Desk
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kefu_core.abc.store import Store
+from kefu_core.errors import ErrorCode, KefuError
+from kefu_core.ids import IdGenerator
+from kefu_core.node import Node, monotonic, unix_ms
+from kefu_server.answers import answer_error, refuse
+from kefu_server.auth import Authenticator
+from kefu_server.middleware import (
+    AccessLog,
+    RequestGuard,
+    SecurityHeaders,
+    TrustedProxies,
+)
+from kefu_server.pages import Pages
+from kefu_server.routes import agents, health, visitors
+from kefu_server.services import Services
+from kefu_server.settings import Settings, load_secret
+from kefu_server.static import StaticFiles
+
+WEB = Path(__file__).parent / "web"
+WEBSOCKET_PATH = "/kefu/ws"
+
+
+class KefuApp(Starlette):
+    """Starlette with the middleware that holds for every answer, also for a 500."""
+
+    def __init__(self, settings: Settings, routes: Sequence[BaseRoute]) -> None:
+        """Take checked settings; the node opens with the lifespan."""
+        super().__init__(
+            routes=routes,
+            lifespan=lambda app: _lifespan(settings, app),
+            exception_handlers={
+                KefuError: answer_error,
+                HTTPException: _answer_http_error,
+                Exception: answer_error,
+            },
+        )
+        self.settings = settings
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Wrap Starlette's own stack, outermost last."""
+        settings = self.settings
+        app: ASGIApp = RequestGuard(
+            super().build_middleware_stack(),
+            origins=settings.origins,
+            body_bytes_max=settings.limits.frame_bytes_max,
+        )
+        app = SecurityHeaders(app, is_secure=settings.is_secure)
+        app = AccessLog(app, monotonic)
+        return TrustedProxies(app, settings.trusted_proxies)
+
+
+def create_app(settings: Settings, *, store: Store | None = None) -> KefuApp:
+    """Build the application.
+
+    Args:
+        settings: Checked settings.
+        store: Where to keep everything instead of `settings.database`, for tests.
+    """
+    app = KefuApp(settings, _routes(static := StaticFiles(WEB)))
+    app.state.pages = Pages(static, settings.origins)
+    app.state.store = store
+    return app
+
+
+def _routes(static: StaticFiles) -> list[BaseRoute]:
+    """Every way in over HTTP; the tests of access go through this list."""
+    return [
+        WebSocketRoute(WEBSOCKET_PATH, _Websocket()),
+        Route("/healthz", health.healthz),
+        Route("/readyz", health.readyz),
+        Route("/widget.js", static.serve_loader),
+        Route("/static/{version}/{name:path}", static.serve),
+        Route("/widget/{embed_key}", visitors.widget_page),
+        Route("/api/visitor/token", visitors.visitor_token, methods=["POST"]),
+        Route("/console", agents.console_page),
+        Route(agents.LOGIN_PATH, agents.login, methods=["POST"]),
+        Route("/api/agent/logout", agents.logout, methods=["POST"]),
+        Route("/api/agent/me", agents.me),
+    ]
+
+
+@asynccontextmanager
+async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
+    """Open store, hub and desk for as long as the server runs."""
+    secret = load_secret(settings)
+    store = app.state.store or open_store(settings)
+    auth = Authenticator(
+        store,
+        secret,
+        settings.limits,
+        origins=settings.origins,
+        is_secure=settings.is_secure,
+        now=monotonic,
+        now_ms=unix_ms,
+    )
+    ids = IdGenerator(unix_ms)
+    desk = Desk(store, auth.authenticate, settings.limits, ids, unix_ms)
+    async with Node(store, desk, settings.limits) as node:
+        app.state.node = node
+        app.state.services = Services(store=store, hub=node.hub, auth=auth, ids=ids)
+        try:
+            yield
+        finally:
+            app.state.services = app.state.node = None
+
+
+class _Websocket:
+    """The node's WebSocket application, which exists while the server runs."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one WebSocket."""
+        node = scope["app"].state.node
+        if node is None:
+            await send({"type": "websocket.close", "code": 1013})
+            return
+        await node.websocket(scope, receive, send)
+
+
+async def _answer_http_error(request: Request, error: Exception) -> Response:
+    """Give Starlette's own 404 and 405 the shape of every other error."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    code = ErrorCode.NOT_FOUND if status == 404 else ErrorCode.BAD_REQUEST
+    text = "There is nothing here." if status == 404 else "This method is not allowed."
+    return refuse(status, code, text)

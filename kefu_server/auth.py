@@ -1,0 +1,247 @@
+"""Who is asking: a visitor's token or an agent's login becomes a `Principal`.
+
+An agent's login is a 256-bit secret; the database holds its SHA-256 only. Browsers
+keep it in an HttpOnly cookie, programs may hand it over as the token of `hello`. The
+cookie counts on a socket only when the `Origin` is exactly the server's own, because
+browsers send cookies with every socket any page opens. Visitors never use cookies.
+"""
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable
+
+import anyio
+import msgspec
+
+from kefu_core.abc.store import Store
+from kefu_core.abc.streams import PeerInfo
+from kefu_core.errors import Busy, StoreError, TooMany, Unauthorized
+from kefu_core.ids import agent_participant, visitor_participant
+from kefu_core.limits import Limits
+from kefu_core.model import Agent, AgentSession, Principal, Role
+from kefu_core.types import UnixMs
+from kefu_server.logs import event
+from kefu_server.passwords import CHARS_MAX, Passwords
+from kefu_server.throttle import Throttle, address_key
+from kefu_server.tokens import DeviceTokens, VisitorTokens
+
+logger = logging.getLogger("kefu.auth")
+
+_TOUCH_MS = 60_000
+"""A login's last use is stored at most once a minute."""
+_LOGIN_CHARS_MAX = 100
+
+
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """A login that succeeded: what the browser gets."""
+
+    agent: Agent
+    secret: str
+    device: str
+
+
+def hash_secret(secret: str) -> str:
+    """Return how a login's secret is stored; it has 256 random bits, so no salt."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class Authenticator:
+    """Checks tokens, cookies and passwords against one store."""
+
+    def __init__(
+        self,
+        store: Store,
+        secret: bytes,
+        limits: Limits,
+        *,
+        origins: tuple[str, ...],
+        is_secure: bool,
+        now: Callable[[], float],
+        now_ms: Callable[[], int],
+    ) -> None:
+        """Take the clocks (monotonic seconds, Unix milliseconds) and own origins."""
+        self._store = store
+        self._limits = limits
+        self._origins = frozenset(origins)
+        self._now = now
+        self._now_ms = now_ms
+        self._accounts = Throttle(limits.login_failures_max, limits.login_window_s)
+        self._addresses = Throttle(
+            limits.address_login_failures_max, limits.login_window_s
+        )
+        self._sessions_lock = anyio.Lock()
+        """Held from reading a login to storing it, so that refreshing one that is
+        being revoked cannot bring it back."""
+        self.passwords = Passwords()
+        self.visitors = VisitorTokens(secret, limits.visitor_token_s, now_ms)
+        self.devices = DeviceTokens(secret, now_ms)
+        self.is_secure = is_secure
+        self.cookie = "__Host-kefu_session" if is_secure else "kefu_session"
+        self.device_cookie = "__Secure-kefu_device" if is_secure else "kefu_device"
+
+    # -- connections ---------------------------------------------------------------
+
+    async def authenticate(self, token: str, peer: PeerInfo) -> Principal:
+        """Return who this is. Raises `Unauthorized`, the same for every reason."""
+        if token:
+            return await self._of_token(token)
+        secret = peer.cookies.get(self.cookie, "")
+        if not secret or not self.is_own_origin(peer.origin):
+            raise Unauthorized
+        return await self.agent_of_secret(secret)
+
+    async def revalidate(self, principal: Principal) -> bool:
+        """Whether a live connection may go on; counts as use of an agent's login."""
+        if not principal.is_agent:
+            return self._now_ms() < principal.expires_at_ms
+        try:
+            fresh = await self._agent_of_hash(principal.session)
+        except Unauthorized:
+            return False
+        return (fresh.participant, fresh.role) == (
+            principal.participant,
+            principal.role,
+        )
+
+    def is_own_origin(self, origin: str | None) -> bool:
+        """Whether a request comes from this server's own pages, by exact match."""
+        return origin is not None and origin in self._origins
+
+    async def _of_token(self, token: str) -> Principal:
+        # A signed token has two dots, an agent's secret has none.
+        if "." not in token:
+            return await self.agent_of_secret(token)
+        claims = self.visitors.check(token)
+        return Principal(
+            participant=visitor_participant(claims.visitor_id),
+            role=Role.VISITOR,
+            site_id=claims.site_id,
+            expires_at_ms=claims.expires_at,
+            session=claims.token_id,
+        )
+
+    # -- agents' logins ------------------------------------------------------------
+
+    async def agent_of_secret(self, secret: str) -> Principal:
+        """Return the agent that this login belongs to. Raises `Unauthorized`."""
+        return await self._agent_of_hash(hash_secret(secret))
+
+    async def _agent_of_hash(self, token_hash: str) -> Principal:
+        session = await self._store.find_agent_session(token_hash)
+        if session is None or self._ends_at(session) <= self._now_ms():
+            raise Unauthorized
+        agent = await self._store.find_agent(agent_id=session.agent_id)
+        if agent is None or not agent.is_active:
+            raise Unauthorized
+        if self._now_ms() - session.last_used_at > _TOUCH_MS:
+            await self._touch(token_hash)
+        absolute_ms = int(self._limits.agent_session_absolute_s * 1000)
+        return Principal(
+            participant=agent_participant(agent.id),
+            role=agent.role,
+            site_id=0,
+            name=agent.name,
+            expires_at_ms=UnixMs(session.created_at + absolute_ms),
+            session=token_hash,
+        )
+
+    def _ends_at(self, session: AgentSession) -> int:
+        idle_ms = int(self._limits.agent_session_idle_s * 1000)
+        absolute_ms = int(self._limits.agent_session_absolute_s * 1000)
+        return min(session.last_used_at + idle_ms, session.created_at + absolute_ms)
+
+    async def _touch(self, token_hash: str) -> None:
+        async with self._sessions_lock:
+            session = await self._store.find_agent_session(token_hash)
+            if session is None:
+                raise Unauthorized
+            at = UnixMs(self._now_ms())
+            await self._store.put_agent_session(
+                msgspec.structs.replace(session, last_used_at=at)
+            )
+
+    async def login(
+        self, login: str, password: str, address: str, device_token: str = ""
+    ) -> Login:
+        """Check a password and open a login.
+
+        Raises:
+            Unauthorized: The login or the password is wrong; never says which.
+            TooMany, Busy: Come again after `retry_after_s`.
+        """
+        account, place = self._charge(login, address, device_token)
+        try:
+            agent = await self._check_password(login, password)
+        except (Busy, StoreError):
+            # Nothing was learnt about the password.
+            self._accounts.refund(account)
+            self._addresses.refund(place)
+            raise
+        if agent is None:
+            logger.warning(event("login_refused", address=address))
+            raise Unauthorized("The login or the password is wrong.")
+        self._accounts.forget(account)
+        self._addresses.refund(place)
+        await self._rehash(agent, password)
+        logger.info(event("login", agent=agent.id, address=address))
+        return Login(
+            agent=agent,
+            secret=await self._open_session(agent),
+            device=self.devices.issue(agent.login),
+        )
+
+    async def _check_password(self, login: str, password: str) -> Agent | None:
+        if len(login) > _LOGIN_CHARS_MAX or len(password) > CHARS_MAX:
+            return None
+        agent = await self._store.find_agent(login=login)
+        stored = agent.password_hash if agent else None
+        fits = await self.passwords.verify(stored, password)
+        return agent if agent and fits and agent.is_active else None
+
+    def _charge(self, login: str, address: str, device_token: str) -> tuple[str, str]:
+        """Count the attempt under its account (or known device) and its address."""
+        device = self.devices.find_device(device_token, login)
+        account = (
+            f"d:{device}" if device else f"l:{login[:_LOGIN_CHARS_MAX].casefold()}"
+        )
+        place = address_key(address)
+        now = self._now()
+        wait_s = max(
+            self._accounts.wait_s(account, now), self._addresses.wait_s(place, now)
+        )
+        if wait_s > 0:
+            logger.warning(event("login_delayed", address=address))
+            raise TooMany(
+                "Too many failed logins; wait before the next.", retry_after_s=wait_s
+            )
+        self._accounts.charge(account, now)
+        self._addresses.charge(place, now)
+        return account, place
+
+    async def _rehash(self, agent: Agent, password: str) -> None:
+        if self.passwords.needs_rehash(agent.password_hash):
+            stronger = await self.passwords.hash(password)
+            await self._store.put_agent(
+                msgspec.structs.replace(agent, password_hash=stronger)
+            )
+
+    async def _open_session(self, agent: Agent) -> str:
+        secret = secrets.token_urlsafe(32)
+        at = UnixMs(self._now_ms())
+        await self._store.put_agent_session(
+            AgentSession(
+                token_hash=hash_secret(secret),
+                agent_id=agent.id,
+                created_at=at,
+                last_used_at=at,
+            )
+        )
+        return secret
+
+    async def logout(self, secret: str) -> str:
+        """End one login; return what live connections of it are named by."""
+        token_hash = hash_secret(secret)
+        async with self._sessions_lock:
+            await self._store.delete_agent_sessions(token_hash=token_hash)
+        return token_hash

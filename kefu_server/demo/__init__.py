@@ -1,0 +1,1 @@
+"""`kefu demo`: the server, a sample shop and some history, ready to try."""

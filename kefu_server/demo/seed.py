@@ -1,0 +1,161 @@
+"""A dozen conversations for the demo, from the public chatterbot-corpus texts.
+
+They go through the same append as any message. Only the clock is the demo's own, so
+that the history lies in the past days.
+"""
+
+import random
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import msgspec
+
+from kefu_core.abc.store import Store
+from kefu_core.errors import ConfigurationError
+from kefu_core.ids import IdGenerator, agent_participant, visitor_participant
+from kefu_core.model import Agent, Cursor, Draft, MessageKind, Person, Role, Site
+from kefu_core.types import ConversationId, ParticipantId, Seq
+
+_TOPICS = {
+    "chinese": ("conversations", "greetings", "food", "movies", "money", "sports"),
+    "english": ("tech_support", "coding", "food", "computers", "money", "movies"),
+}
+_NAMES = (
+    *("林晓", "王芳", "陈思远", "李娜", "赵一鸣", "周婷"),
+    *("Emma Clarke", "James Okafor", "Sofia Rossi", "Liam Murphy", "Ada", "Noah Berg"),
+)
+_CHARS_MAX = 400
+_EXCHANGES = 4
+_DAY_MS = 86_400_000
+
+
+class DemoClock:
+    """Unix milliseconds that the seeding moves along by itself."""
+
+    def __init__(self, now_ms: int) -> None:
+        self.now_ms = now_ms
+
+    def __call__(self) -> int:
+        """Return the time of the demo."""
+        return self.now_ms
+
+
+async def seed(
+    store: Store, site: Site, agent: Agent, clock: DemoClock, rng: random.Random
+) -> int:
+    """Store the conversations; return how many. The store must use `clock`."""
+    ids = IdGenerator(clock)
+    end = clock.now_ms
+    talks = list(_talks())
+    for index, (name, pairs) in enumerate(zip(_NAMES, talks, strict=False)):
+        # Oldest first; the last one ended minutes ago.
+        age = (len(talks) - index) * (_DAY_MS // 5)
+        clock.now_ms = end - age - 600_000
+        visitor = Person(
+            id=visitor_participant(ids.new()), name=name, role=Role.VISITOR
+        )
+        row = await store.open_conversation(site.id, visitor)
+        talk = _Talk(store, row.id, visitor.id, agent_participant(agent.id), clock, rng)
+        # The newest four wait for an answer.
+        await talk.hold(pairs, is_waiting=index >= len(talks) - 4)
+        if index < 3:
+            await talk.write(talk.agent, MessageKind.CLOSE, "", None)
+    clock.now_ms = end
+    return len(talks)
+
+
+class _Talk:
+    """Writes one conversation, with seconds between its messages."""
+
+    def __init__(
+        self,
+        store: Store,
+        conversation: ConversationId,
+        visitor: ParticipantId,
+        agent: ParticipantId,
+        clock: DemoClock,
+        rng: random.Random,
+    ) -> None:
+        self._store = store
+        self._conversation = conversation
+        self.visitor = visitor
+        self.agent = agent
+        self._clock = clock
+        self._rng = rng
+        self._count = 0
+
+    async def hold(self, pairs: list[tuple[str, str]], *, is_waiting: bool) -> None:
+        last = Seq(0)
+        for index, (question, reply) in enumerate(pairs):
+            last = await self.write(self.visitor, MessageKind.TEXT, question, None)
+            if is_waiting and index == len(pairs) - 1:
+                break
+            if index == 0:
+                data = {"assignee": self.agent}
+                await self.write(self.agent, MessageKind.ASSIGNMENT, "", data)
+            last = await self.write(self.agent, MessageKind.TEXT, reply, None)
+        read = Seq(last - 1) if is_waiting else last
+        await self._store.advance_cursors(
+            [
+                Cursor(
+                    conversation=self._conversation,
+                    participant=who,
+                    delivered=seen,
+                    read=seen,
+                )
+                for who, seen in ((self.visitor, last), (self.agent, read))
+            ]
+        )
+
+    async def write(
+        self,
+        sender: ParticipantId,
+        kind: MessageKind,
+        body: str,
+        data: dict[str, Any] | None,
+    ) -> Seq:
+        self._clock.now_ms += self._rng.randrange(5_000, 70_000)
+        self._count += 1
+        draft = Draft(
+            conversation=self._conversation,
+            sender=sender,
+            key=f"seed-{self._count}",
+            kind=kind,
+            body=body,
+            data=data,
+        )
+        return (await self._store.append(draft)).message.seq
+
+
+def _talks() -> Iterator[list[tuple[str, str]]]:
+    """Yield a list of (question, reply) for each topic."""
+    for language, topics in _TOPICS.items():
+        for topic in topics:
+            pairs = _pairs(language, topic)
+            # From the middle: corpora begin with their shortest lines.
+            start = max(0, len(pairs) // 2 - _EXCHANGES)
+            yield pairs[start : start + _EXCHANGES]
+
+
+def _pairs(language: str, topic: str) -> list[tuple[str, str]]:
+    try:
+        import yaml
+
+        folder: Traversable = files("chatterbot_corpus") / "data" / language
+        tree = yaml.safe_load((folder / f"{topic}.yml").read_text("utf-8"))
+    except ImportError as error:
+        raise ConfigurationError(
+            "The demo's conversations are missing; run: "
+            "pip install chatterbot-corpus PyYAML"
+        ) from error
+    talks = msgspec.convert(tree["conversations"], list[list[object]])
+    lines = [[str(line).strip() for line in talk] for talk in talks]
+    # A question stands in the corpus once for each reply: the last one is kept.
+    replies = {
+        talk[0]: talk[1]
+        for talk in lines
+        if len(talk) > 1 and all(0 < len(line) <= _CHARS_MAX for line in talk[:2])
+    }
+    return list(replies.items())

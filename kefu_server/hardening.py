@@ -1,0 +1,76 @@
+"""What hypercorn does that kefu must not: compress sockets and speak HTTP/2 in clear.
+
+Hypercorn has no setting for either (0.18), so two names inside it are replaced before
+it serves. Each replacement checks that the name is still there: a hypercorn that has
+moved them stops the start instead of serving without the protection.
+"""
+
+import importlib
+from typing import Any
+
+import h11
+from hypercorn.events import Closed
+from hypercorn.protocol.h11 import H11Protocol
+from wsproto.extensions import PerMessageDeflate
+
+from kefu_core.errors import ConfigurationError
+
+
+class NoDeflate(PerMessageDeflate):
+    """Refuses permessage-deflate.
+
+    Accepted, it costs some 130 KiB a connection, and a frame of 61 KB unpacks to
+    60 MiB before any size check sees it.
+    """
+
+    def accept(self, offer: str) -> bool | None | str:
+        """Decline every offer: the handshake then answers without the extension."""
+        return None
+
+
+class Http11Only(H11Protocol):
+    """Speaks HTTP/1.1 and WebSocket; never lets a request tunnel past a proxy.
+
+    Hypercorn would answer `Upgrade: h2c` with 101 and take a bare HTTP/2 preface. A
+    proxy that forwards `Upgrade` as it comes would then pass everything unseen.
+    """
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Leave the refusal to `_create_stream`, which can also end the request."""
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        if _leaves_http11(request):
+            await self._send_error_response(400)
+            await self.send(Closed())
+            return
+        await super()._create_stream(request)
+
+
+def _leaves_http11(request: h11.Request) -> bool:
+    if request.method in {b"PRI", b"CONNECT"} or request.http_version == b"2.0":
+        return True
+    return any(
+        name.strip().lower() == b"upgrade" and b"h2c" in value.lower()
+        for name, value in request.headers
+    )
+
+
+def harden_hypercorn() -> None:
+    """Put the replacements in place; safe to call again.
+
+    Raises:
+        ConfigurationError: If this hypercorn is built differently.
+    """
+    _replace("hypercorn.protocol.ws_stream", "PerMessageDeflate", NoDeflate)
+    _replace("hypercorn.protocol", "H11Protocol", Http11Only)
+
+
+def _replace(module_name: str, name: str, replacement: Any) -> None:
+    module = importlib.import_module(module_name)
+    current = getattr(module, name, None)
+    if not (isinstance(current, type) and issubclass(replacement, current)):
+        raise ConfigurationError(
+            f"This version of hypercorn has no {module_name}.{name} to protect; "
+            "install the version that kefu was released with."
+        )
+    setattr(module, name, replacement)

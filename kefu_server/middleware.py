@@ -1,0 +1,235 @@
+"""What holds for every request, as plain ASGI: no route can forget it.
+
+From the outside in: the peer's address behind trusted proxies, security headers on
+every answer, the log line, and the guard that reads a bounded body and refuses
+requests that another site's page could have made.
+"""
+
+import ipaddress
+import logging
+from collections.abc import Callable
+
+import anyio
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kefu_core.errors import ErrorCode
+from kefu_server.answers import refuse
+from kefu_server.logs import event
+
+logger = logging.getLogger("kefu.http")
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+BODY_TIMEOUT_S = 10.0
+
+CLOSED_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
+"""For everything that is not a page."""
+
+_HEADERS = {
+    "content-security-policy": CLOSED_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": (
+        "accelerometer=(), browsing-topics=(), camera=(), display-capture=(), "
+        "geolocation=(), gyroscope=(), magnetometer=(), microphone=(), payment=(), "
+        "usb=()"
+    ),
+}
+
+
+class TrustedProxies:
+    """Replaces the peer's address by the one a trusted proxy names."""
+
+    def __init__(self, app: ASGIApp, trusted: tuple[str, ...]) -> None:
+        self._app = app
+        self._networks = [ipaddress.ip_network(text, strict=False) for text in trusted]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with the client's own address in the scope."""
+        if self._networks and scope["type"] in {"http", "websocket"}:
+            client = scope.get("client")
+            if client is not None and self._is_trusted(client[0]):
+                forwarded = Headers(scope=scope).getlist("x-forwarded-for")
+                address = self._first_stranger(forwarded)
+                if address is not None:
+                    scope = dict(scope, client=(address, 0))
+        await self._app(scope, receive, send)
+
+    def _first_stranger(self, headers: list[str]) -> str | None:
+        """Return the nearest address that is not a proxy's: read from the right.
+
+        What stands further left was written by that stranger and proves nothing.
+        """
+        hops = [hop.strip() for header in headers for hop in header.split(",")]
+        for hop in reversed(hops):
+            if not _is_address(hop):
+                return None
+            if not self._is_trusted(hop):
+                return hop
+        return None
+
+    def _is_trusted(self, address: str) -> bool:
+        if not _is_address(address):
+            return False
+        parsed = ipaddress.ip_address(address)
+        return any(parsed in network for network in self._networks)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+class SecurityHeaders:
+    """Sets every security header that the route has not set itself."""
+
+    def __init__(self, app: ASGIApp, *, is_secure: bool) -> None:
+        self._app = app
+        self._headers = dict(_HEADERS)
+        if is_secure:
+            self._headers["strict-transport-security"] = "max-age=31536000"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Add the headers to the first message of the answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class AccessLog:
+    """One line for each HTTP answer: method, path, status, time; no query, no header."""
+
+    def __init__(self, app: ASGIApp, now: Callable[[], float]) -> None:
+        self._app = app
+        self._now = now
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Log what was answered, quietly where all is well and frequent."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = self._now(), 500
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        finally:
+            is_quiet = status < 400 and scope["method"] in SAFE_METHODS
+            logger.log(
+                logging.DEBUG if is_quiet else logging.INFO,
+                event(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    ms=round((self._now() - started) * 1000, 1),
+                    address=(scope.get("client") or ("",))[0],
+                ),
+            )
+
+
+class RequestGuard:
+    """Bounds every body and refuses what a foreign page could have sent (S6, S21)."""
+
+    def __init__(
+        self, app: ASGIApp, *, origins: tuple[str, ...], body_bytes_max: int
+    ) -> None:
+        self._app = app
+        self._origins = frozenset(origins)
+        self._body_bytes_max = body_bytes_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with its whole body, or answer it here."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        reason = self._refusal(scope["method"], headers)
+        if reason is not None:
+            status, code, text = reason
+            await refuse(status, code, text)(scope, receive, send)
+            return
+        if scope["method"] in SAFE_METHODS:
+            await self._app(scope, receive, send)
+            return
+        try:
+            with anyio.fail_after(BODY_TIMEOUT_S):
+                body = await self._read_body(receive)
+        except TimeoutError:
+            text = "The body came too slowly."
+            await refuse(408, ErrorCode.BAD_REQUEST, text)(scope, receive, send)
+            return
+        if body is None:
+            text = "The body is too large."
+            await refuse(413, ErrorCode.TOO_LARGE, text)(scope, receive, send)
+            return
+        await self._app(scope, _replay(body, receive), send)
+
+    def _refusal(
+        self, method: str, headers: Headers
+    ) -> tuple[int, ErrorCode, str] | None:
+        """Return why a request is refused before its body is read."""
+        if "content-encoding" in headers:
+            return 415, ErrorCode.BAD_REQUEST, "Compressed bodies are not accepted."
+        if method in SAFE_METHODS:
+            return None
+        origin = headers.get("origin")
+        if origin is not None:
+            is_own = origin in self._origins
+        else:
+            is_own = headers.get("sec-fetch-site") == "same-origin"
+        if not is_own:
+            text = "This request needs the Origin header of this server's own pages."
+            return 403, ErrorCode.FORBIDDEN, text
+        content_type = headers.get("content-type", "").partition(";")[0].strip()
+        if content_type.lower() != "application/json":
+            text = "This request needs Content-Type: application/json."
+            return 415, ErrorCode.BAD_REQUEST, text
+        return None
+
+    async def _read_body(self, receive: Receive) -> bytes | None:
+        """Return the body, None when it is too large."""
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return bytes(body)
+            body += message.get("body", b"")
+            if len(body) > self._body_bytes_max:
+                return None
+            if not message.get("more_body", False):
+                return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives the body once and then what really comes."""
+    is_given = False
+
+    async def replay() -> Message:
+        nonlocal is_given
+        if is_given:
+            return await receive()
+        is_given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

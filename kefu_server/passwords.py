@@ -1,0 +1,87 @@
+"""Passwords: argon2id, a few at a time, in threads.
+
+A hash costs 19 MiB and some 20 ms by intent. Two at once is the most that a small
+machine should spend on strangers while agents and visitors talk; a login that would
+be far back in the line is told to come again.
+"""
+
+import functools
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from kefu_core.errors import Busy, Invalid
+
+_T = TypeVar("_T")
+
+CHARS_MIN = 15
+CHARS_MAX = 128
+HASHES_MAX = 2
+WAITING_MAX = 64
+
+
+def check_new_password(password: str, login: str) -> None:
+    """Refuse a password that is easy to guess. Raises `Invalid` with the reason."""
+    if not CHARS_MIN <= len(password) <= CHARS_MAX:
+        raise Invalid(
+            f"The password has {len(password)} characters; use {CHARS_MIN} to "
+            f"{CHARS_MAX}, for example four or five random words."
+        )
+    if len(set(password)) < 5:
+        raise Invalid("The password repeats a few characters; use random words.")
+    if len(login) > 2 and login.casefold() in password.casefold():
+        raise Invalid("The password contains the login; choose another.")
+
+
+class Passwords:
+    """Hashes and checks passwords without holding up the event loop."""
+
+    def __init__(self) -> None:
+        # OWASP's least parameters: 19 MiB, two passes, one lane.
+        self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+        self._slots = anyio.CapacityLimiter(HASHES_MAX)
+        self._waiting = 0
+
+    @functools.cached_property
+    def _nobody(self) -> str:
+        """A hash that no password fits: what unknown logins are checked against."""
+        return self._hasher.hash("no account has this password, ever")
+
+    def hash_now(self, password: str) -> str:
+        """Return the hash of a new password, blocking: for command lines."""
+        return self._hasher.hash(password)
+
+    async def hash(self, password: str) -> str:
+        """Return the hash of a new password. Raises `Busy`."""
+        return await self._run(functools.partial(self._hasher.hash, password))
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Return whether the password fits; the same work when there is no account.
+
+        Raises:
+            Busy: Too many are waiting for their turn.
+        """
+        return await self._run(functools.partial(self._verify, stored, password))
+
+    def needs_rehash(self, stored: str) -> bool:
+        """Whether a stored hash was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(stored)
+
+    def _verify(self, stored: str | None, password: str) -> bool:
+        try:
+            fits = self._hasher.verify(stored or self._nobody, password)
+        except (VerificationError, InvalidHashError):
+            return False
+        return fits and stored is not None
+
+    async def _run(self, work: "functools.partial[_T]") -> _T:
+        if self._waiting >= WAITING_MAX:
+            raise Busy("Too many people are logging in; try again.", retry_after_s=2)
+        self._waiting += 1
+        try:
+            return await anyio.to_thread.run_sync(work, limiter=self._slots)
+        finally:
+            self._waiting -= 1

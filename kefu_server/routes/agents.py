@@ -1,0 +1,94 @@
+"""What the console asks over HTTP: its page, login, logout, who am I."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kefu_core.errors import CloseCode
+from kefu_core.ids import agent_participant
+from kefu_server.answers import answer, read_json
+from kefu_server.auth import Authenticator
+from kefu_server.pages import Pages
+from kefu_server.services import services_of
+from kefu_server.tokens import DeviceTokens
+
+LOGIN_PATH = "/api/agent/login"
+
+
+class LoginRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of `POST /api/agent/login`."""
+
+    login: str
+    password: str
+
+
+async def login(request: Request) -> Response:
+    """Check a password; a success always gets a new secret, never one brought along."""
+    asked = await read_json(request, LoginRequest)
+    auth = services_of(request).auth
+    opened = await auth.login(
+        asked.login,
+        asked.password,
+        request.client.host if request.client else "",
+        request.cookies.get(auth.device_cookie, ""),
+    )
+    agent = opened.agent
+    me = {"id": agent_participant(agent.id), "name": agent.name, "role": agent.role}
+    response = answer({"me": me})
+    _set_session(response, auth, opened.secret)
+    response.set_cookie(
+        auth.device_cookie,
+        opened.device,
+        max_age=DeviceTokens.TTL_S,
+        path=LOGIN_PATH,
+        secure=auth.is_secure,
+        httponly=True,
+        samesite="strict",
+    )
+    return response
+
+
+async def logout(request: Request) -> Response:
+    """End this login and every live connection that stands on it."""
+    services = services_of(request)
+    secret = request.cookies.get(services.auth.cookie, "")
+    if secret:
+        session = await services.auth.logout(secret)
+        services.hub.drop_session(session, CloseCode.UNAUTHORIZED)
+    response = answer({})
+    _set_session(response, services.auth, "")
+    return response
+
+
+async def me(request: Request) -> Response:
+    """Answer who is logged in."""
+    auth = services_of(request).auth
+    principal = await auth.agent_of_secret(request.cookies.get(auth.cookie, ""))
+    return answer(
+        {
+            "me": {
+                "id": principal.participant,
+                "name": principal.name,
+                "role": principal.role,
+            }
+        }
+    )
+
+
+async def console_page(request: Request) -> Response:
+    """Answer `/console`; the page itself holds nothing secret."""
+    pages: Pages = request.app.state.pages
+    return pages.console()
+
+
+def _set_session(response: Response, auth: Authenticator, secret: str) -> None:
+    """Set the login's cookie, or remove it; `__Host-` needs exactly these flags."""
+    response.set_cookie(
+        auth.cookie,
+        secret,
+        max_age=None if secret else 0,
+        path="/",
+        secure=auth.is_secure,
+        httponly=True,
+        samesite="strict",
+    )

@@ -1,0 +1,68 @@
+"""What the widget asks over HTTP: its page and its token."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kefu_core.errors import NotFound, Unauthorized
+from kefu_core.ids import visitor_participant
+from kefu_core.model import Site
+from kefu_server.answers import answer, read_json
+from kefu_server.auth import Authenticator
+from kefu_server.pages import Pages
+from kefu_server.services import Services, services_of
+
+
+class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of `POST /api/visitor/token`."""
+
+    site: str
+    token: str | None = None
+    """An older token, to stay the same visitor."""
+
+
+async def visitor_token(request: Request) -> Response:
+    """Issue a token; for a valid older one of this site, for the same visitor.
+
+    Stores nothing: a visitor exists once a conversation is opened.
+    """
+    asked = await read_json(request, TokenRequest)
+    services = services_of(request)
+    site = await find_site(services, asked.site)
+    visitor_id = _known_visitor(services.auth, asked.token, site)
+    if visitor_id is None:
+        visitor_id = services.ids.new()
+    token, expires_at = services.auth.visitors.issue(visitor_id, site.id)
+    return answer(
+        {
+            "token": token,
+            "visitor": visitor_participant(visitor_id),
+            "expires_at": expires_at,
+            "site": {"name": site.name, "locale": site.locale},
+        }
+    )
+
+
+def _known_visitor(auth: Authenticator, token: str | None, site: Site) -> int | None:
+    if not token:
+        return None
+    try:
+        claims = auth.visitors.check(token)
+    except Unauthorized:
+        return None
+    return claims.visitor_id if claims.site_id == site.id else None
+
+
+async def widget_page(request: Request) -> Response:
+    """Answer `/widget/{embed_key}`, the page inside the frame."""
+    site = await find_site(services_of(request), request.path_params["embed_key"])
+    pages: Pages = request.app.state.pages
+    return pages.widget(site)
+
+
+async def find_site(services: Services, embed_key: str) -> Site:
+    """Return a site. Raises `NotFound`."""
+    site = await services.store.find_site(embed_key[:100])
+    if site is None:
+        raise NotFound("There is no site with this key.")
+    return site

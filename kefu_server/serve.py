@@ -1,0 +1,193 @@
+"""Runs the application on hypercorn's protocol code, with our own start and stop.
+
+Hypercorn's runner cannot stop accepting before connections are told to leave, and on
+Python 3.12 and later it waits for open connections for ever. So the few lines that
+accept and stop are here; parsing HTTP and WebSocket is hypercorn's.
+
+Stop: close the listening socket; let the hub drain (peers get `drain`, commits finish,
+sockets close); wait briefly for requests; close the node. A thread outside the event
+loop ends the process at the deadline, also when the loop itself hangs. Nothing that
+was acknowledged needs any of it: it is on disk already.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import anyio
+import uvloop
+from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
+from hypercorn.utils import wrap_app
+
+from kefu_core.errors import ConfigurationError
+from kefu_core.limits import Limits
+from kefu_server.app import KefuApp, create_app
+from kefu_server.hardening import harden_hypercorn
+from kefu_server.logs import event
+from kefu_server.settings import Settings
+
+logger = logging.getLogger("kefu.server")
+
+BACKLOG = 4096
+SEND_BUFFER_BYTES = 131_072
+USER_TIMEOUT_MS = 20_000
+REQUESTS_S = 1.0
+"""What is left of plain requests after the drain has this long."""
+CLOSE_S = 2.0
+"""Reserved for closing the node before the hard end."""
+HTTP_KEEP_ALIVE_S = 5.0
+
+
+def open_listener(host: str, port: int) -> socket.socket:
+    """Return a listening socket whose accepted connections cannot hang a writer.
+
+    A peer with a closed window would otherwise hold a `send` for ever; connections
+    inherit the kernel's time-out and the bounded buffer from this socket.
+
+    Raises:
+        ConfigurationError: The address cannot be used; names the fix.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            option = socket.TCP_USER_TIMEOUT
+            listener.setsockopt(socket.IPPROTO_TCP, option, USER_TIMEOUT_MS)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigurationError(
+            f"bind = '{host}:{port}' cannot be used ({reason}); stop what listens "
+            "there or choose another address with KEFU_BIND."
+        ) from error
+    return listener
+
+
+def run(
+    settings: Settings,
+    listener: socket.socket | None = None,
+    *,
+    on_ready: Callable[[Settings], Awaitable[None]] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then stop gracefully and return.
+
+    Args:
+        settings: Checked settings; port 0 takes a free one.
+        listener: An open listening socket; None opens `settings.bind`.
+        on_ready: Called once connections are accepted, with the real address.
+
+    Raises:
+        KefuError: The server could not start; says why.
+    """
+    harden_hypercorn()
+    listener = listener or open_listener(*settings.host_and_port)
+    host = settings.bind.rpartition(":")[0]
+    settings = settings.with_bind(f"{host}:{listener.getsockname()[1]}")
+    app = create_app(settings)
+
+    async def ready() -> None:
+        logger.info(event("listening", url=settings.origins[0], bind=settings.bind))
+        if on_ready is not None:
+            await on_ready(settings)
+
+    # Daemonic: it must not keep a process alive that has already stopped.
+    deadline = threading.Timer(settings.limits.stop_s, _end_process)
+    deadline.daemon = True
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(app, listener, ready, deadline))
+    finally:
+        deadline.cancel()
+
+
+async def _serve(
+    app: KefuApp,
+    listener: socket.socket,
+    ready: Callable[[], Awaitable[None]],
+    deadline: threading.Timer,
+) -> None:
+    stop = _stop_on_signals()
+    limits = app.settings.limits
+    context = WorkerContext(None)
+    connections: set[asyncio.Task[None] | None] = set()
+    accept = _acceptor(app, context, connections)
+    async with app.router.lifespan_context(app):
+        server = await asyncio.start_server(accept, sock=listener, backlog=BACKLOG)
+        await ready()
+        await stop.wait()
+        logger.info(event("stopping", connections=len(connections)))
+        deadline.start()
+        # Not followed by `wait_closed`, which waits for connections (Python 3.12).
+        server.close()
+        with anyio.move_on_after(max(0.5, limits.stop_s - REQUESTS_S - CLOSE_S)):
+            await app.state.services.hub.drain()
+        await context.terminated.set()
+        with anyio.move_on_after(REQUESTS_S):
+            while connections:
+                await anyio.sleep(0.01)
+    logger.info(event("stopped", connections=len(connections)))
+
+
+def _acceptor(
+    app: KefuApp,
+    context: WorkerContext,
+    connections: set["asyncio.Task[None] | None"],
+) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """Return what runs one accepted connection, noting it while it lives."""
+    loop = asyncio.get_running_loop()
+    config = _hypercorn_config(app.settings.limits)
+    wrapped = wrap_app(cast(Any, app), config.wsgi_max_body_size, "asgi")
+
+    async def accept(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        task = asyncio.current_task()
+        connections.add(task)
+        try:
+            await TCPServer(wrapped, loop, config, context, {}, reader, writer)
+        finally:
+            connections.discard(task)
+
+    return accept
+
+
+def _hypercorn_config(limits: Limits) -> Config:
+    config = Config()
+    config.backlog = BACKLOG
+    config.websocket_max_message_size = limits.frame_bytes_max
+    config.include_server_header = False
+    # This is also what ends a client that sends its headers slowly.
+    config.keep_alive_timeout = HTTP_KEEP_ALIVE_S
+    config.alpn_protocols = ["http/1.1"]
+    config.errorlog = logging.getLogger("kefu.hypercorn")
+    config.accesslog = None
+    return config
+
+
+def _stop_on_signals() -> anyio.Event:
+    stop = anyio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def _end_process() -> None:
+    """End a stop that hangs; what was acknowledged is committed."""
+    logger.error(event("stop_deadline"))
+    logging.shutdown()
+    os._exit(1)
