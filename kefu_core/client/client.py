@@ -1,0 +1,486 @@
+"""An async client that keeps its promises across reconnects.
+
+One task owns the connection: dial, hello, read, write, wait, dial again. What the
+program asks for goes into the session, which outlives connections, so a `send` that
+was started before a cut is answered after it.
+"""
+
+import logging
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import msgspec
+from anyio.abc import TaskGroup
+
+from kefu_core.abc.streams import FrameStream
+from kefu_core.errors import (
+    CloseCode,
+    ConnectionClosed,
+    ErrorCode,
+    KefuError,
+    RefusedError,
+)
+from kefu_core.model import Draft, MessageKind
+from kefu_core.protocol import frames as f
+from kefu_core.protocol.backoff import Backoff
+from kefu_core.protocol.client import ClientSession
+from kefu_core.protocol.events import (
+    CloseRequested,
+    HistoryReplaced,
+    SendRejected,
+)
+from kefu_core.transports.websocket.client import connect_websocket
+from kefu_core.types import ConversationId, ParticipantId, Seq
+
+logger = logging.getLogger(__name__)
+
+_NOBODY = ParticipantId("")
+_EVENTS_MAX = 10_000
+_CONNECTED_LONG_S = 5.0
+_TRANSIENT_CODES = frozenset({ErrorCode.BUSY, ErrorCode.UNAVAILABLE})
+
+
+class ConnectionChanged(msgspec.Struct, frozen=True):
+    """The connection came up or went down."""
+
+    is_live: bool
+    reason: str = ""
+
+
+Notice = (
+    f.MessageFrame
+    | f.Sent
+    | f.Receipt
+    | f.TypingEvent
+    | f.Snapshot
+    | f.Event
+    | f.Head
+    | f.ErrorFrame
+    | SendRejected
+    | HistoryReplaced
+    | ConnectionChanged
+)
+"""What `Client.events` yields."""
+
+Dial = Callable[[], Awaitable[FrameStream]]
+TokenSource = Callable[[], Awaitable[str]]
+
+
+class Rejected(RefusedError):
+    """The server refused; `wire_code` says why."""
+
+    def __init__(self, code: str, text: str) -> None:
+        """Take the code and text of an `error` frame."""
+        super().__init__(text)
+        self.wire_code = code
+
+
+class Client:
+    """A visitor or an agent, as a program.
+
+    `async with Client(url, token=…) as client:` connects in the background and stays
+    connected until the block ends. Runs on asyncio, uvloop and trio.
+    """
+
+    def __init__(
+        self,
+        url: str = "",
+        *,
+        token: str = "",
+        token_source: TokenSource | None = None,
+        codec: str = "msgpack",
+        dial: Dial | None = None,
+        origin: str | None = None,
+        local_host: str | None = None,
+        name: str = "kefu-python",
+        rng: random.Random | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare; nothing is opened yet.
+
+        Args:
+            url: `ws://` or `wss://` address of the WebSocket application.
+            token: A visitor's token, or an agent's session.
+            token_source: Asked for a token before each connection instead.
+            codec: `json` or `msgpack`.
+            dial: Opens a stream instead of `url`: another transport, or a test's.
+            origin: `Origin` header.
+            local_host: Address to dial from.
+            name: Told to the operator.
+            rng: Draws delays; seeded in tests.
+            now: Monotonic seconds.
+        """
+        self.session = ClientSession(client=name)
+        self._token = token
+        self._token_source = token_source
+        self._dial = dial or self._dialer(url, codec, origin, local_host)
+        self._now = now
+        self._backoff = Backoff(rng or random.SystemRandom())
+        self._wake = anyio.Event()
+        """Set when the session has something to write or a new timer."""
+        self._live = anyio.Event()
+        self._closed: ConnectionClosed | None = None
+        self._send, self._receive = anyio.create_memory_object_stream[Notice](
+            _EVENTS_MAX
+        )
+        self._answers: dict[str, tuple[anyio.Event, list[f.Frame | KefuError]]] = {}
+        self._sends: dict[str, tuple[anyio.Event, list[f.Sent | KefuError]]] = {}
+        self._tasks: TaskGroup | None = None
+        self.connect_count = 0
+        """Streams opened so far."""
+        self._left: CloseRequested | None = None
+        """Why this connection is to end, once that is decided."""
+        self._drain_s: float | None = None
+        """The window of a `drain`, once there was one."""
+        self._has_listener = False
+        """`events` was iterated at least once."""
+
+    @staticmethod
+    def _dialer(
+        url: str, codec: str, origin: str | None, local_host: str | None
+    ) -> Dial:
+        async def dial() -> FrameStream:
+            return await connect_websocket(
+                url, codec=codec, origin=origin, local_host=local_host
+            )
+
+        return dial
+
+    # -- life --------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Start connecting in the background."""
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        self._tasks.start_soon(self._run)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> bool | None:
+        """Leave; what is unacknowledged is in `session.outbox.drafts()`."""
+        assert self._tasks is not None, "left before entered"
+        self._tasks.cancel_scope.cancel()
+        result = await self._tasks.__aexit__(exc_type, exc, tb)
+        self._send.close()
+        self._receive.close()
+        return result
+
+    async def wait_live(self) -> None:
+        """Wait until the server has said welcome. Raises `ConnectionClosed` if final."""
+        while not self.session.is_live:
+            if self._closed is not None:
+                raise self._closed
+            await self._live.wait()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the connection is up now."""
+        return self.session.is_live
+
+    @property
+    def me(self) -> ParticipantId:
+        """Who the server says we are; empty before the first welcome."""
+        return self.session.me.id if self.session.me else _NOBODY
+
+    # -- what the program does ---------------------------------------------------------
+
+    async def events(self) -> AsyncIterator[Notice]:
+        """Yield what happens, in order; messages in seq order, each once."""
+        self._has_listener = True
+        async for notice in self._receive:
+            yield notice
+
+    async def open_conversation(self) -> ConversationId:
+        """Return the visitor's conversation, opening one if there is none."""
+        result = await self.call("conversation.open")
+        return ConversationId(result["conversation"]["id"])
+
+    async def follow(self, conversation: int, after: int = 0) -> None:
+        """Receive a conversation from a seq on, across reconnects."""
+        await self.wait_live()
+        self.session.follow(ConversationId(conversation), Seq(after))
+        self._wake.set()
+
+    def send_nowait(
+        self,
+        conversation: int,
+        body: str,
+        *,
+        key: str | None = None,
+        kind: MessageKind = MessageKind.TEXT,
+        data: dict[str, Any] | None = None,
+        ref: int | None = None,
+    ) -> str:
+        """Put a message into the outbox and return its key; `events` has the answer."""
+        draft = Draft(
+            conversation=ConversationId(conversation),
+            sender=self.me,
+            key=key or secrets.token_urlsafe(12),
+            kind=kind,
+            body=body,
+            data=data,
+            ref=Seq(ref) if ref is not None else None,
+        )
+        self.session.send(draft, self._now())
+        self._wake.set()
+        return draft.key
+
+    async def send(
+        self, conversation: int, body: str, *, key: str | None = None
+    ) -> f.Sent:
+        """Send a message and wait until it is stored, however often the link drops.
+
+        Raises:
+            Rejected: It will never be stored.
+            ConnectionClosed: The server ended the session for good.
+
+        Cancellation: the message stays in the outbox and may still be stored.
+        """
+        key = key or secrets.token_urlsafe(12)
+        waiter: tuple[anyio.Event, list[f.Sent | KefuError]] = (anyio.Event(), [])
+        self._sends[key] = waiter
+        try:
+            self._raise_if_closed()
+            self.send_nowait(conversation, body, key=key)
+            await waiter[0].wait()
+        finally:
+            self._sends.pop(key, None)
+        result = waiter[1][0]
+        if isinstance(result, KefuError):
+            raise result
+        return result
+
+    async def call(
+        self, method: str, params: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Call a method of the desk, again after a cut. Raises `Rejected`."""
+        frame = f.Call(id=secrets.token_hex(8), method=method, params=params or {})
+        reply = await self._ask(frame.id, frame)
+        assert isinstance(reply, f.Reply), "a call is answered by a reply"
+        return reply.result
+
+    async def fetch(
+        self,
+        conversation: int,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int = 50,
+    ) -> f.Page:
+        """Return a page of history, ascending. Raises `Rejected`."""
+        frame = f.Fetch(
+            id=secrets.token_hex(8),
+            conversation=ConversationId(conversation),
+            before=Seq(before) if before is not None else None,
+            after=Seq(after) if after is not None else None,
+            limit=limit,
+        )
+        page = await self._ask(frame.id, frame)
+        assert isinstance(page, f.Page), "a fetch is answered by a page"
+        return page
+
+    async def watch(self, topic: str) -> None:
+        """Receive a list's snapshot and changes, across reconnects."""
+        await self.wait_live()
+        self.session.watch(topic)
+        self._wake.set()
+
+    def read(self, conversation: int, seq: int) -> None:
+        """Say that a person has seen everything up to `seq`."""
+        self.session.read(ConversationId(conversation), Seq(seq), self._now())
+        self._wake.set()
+
+    def typing(self, conversation: int, text: str = "", *, is_typing: bool = True) -> None:
+        """Say that somebody is typing; dropped when there is no connection."""
+        frame = f.Typing(
+            conversation=ConversationId(conversation), text=text, is_typing=is_typing
+        )
+        self.session.say(frame)
+        self._wake.set()
+
+    async def _ask(self, request_id: str, frame: f.Frame) -> f.Frame:
+        while True:
+            await self.wait_live()
+            waiter: tuple[anyio.Event, list[f.Frame | KefuError]] = (anyio.Event(), [])
+            self._answers[request_id] = waiter
+            try:
+                self.session.say(frame)
+                self._wake.set()
+                await waiter[0].wait()
+            finally:
+                self._answers.pop(request_id, None)
+            answer = waiter[1][0]
+            if isinstance(answer, ConnectionClosed):
+                continue  # Ask again on the next connection: calls are idempotent.
+            if isinstance(answer, KefuError):
+                raise answer
+            if isinstance(answer, f.ErrorFrame):
+                await anyio.sleep(answer.after_s or 0.5)
+                continue
+            return answer
+
+    def _raise_if_closed(self) -> None:
+        if self._closed is not None:
+            raise self._closed
+
+    # -- the one task ------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while True:
+            started = self._now()
+            reason, delay_s = await self._one_connection()
+            self._connection_lost(reason)
+            if delay_s is None:
+                return
+            if self._now() - started > _CONNECTED_LONG_S:
+                self._backoff.reset()
+            await anyio.sleep(delay_s)
+
+    async def _one_connection(self) -> tuple[str, float | None]:
+        """Connect once and serve it; returns why it ended and how long to wait."""
+        self._left = None
+        self._drain_s = None
+        try:
+            token = await self._token_source() if self._token_source else self._token
+            stream = await self._dial()
+        except (KefuError, OSError) as error:
+            return str(error), self._backoff.next()
+        self.connect_count += 1
+        reason = "connection lost"
+        try:
+            async with _closing(stream):
+                self.session.connected(token, self._now())
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._write, stream, tasks)
+                    await self._read(stream)
+                    tasks.cancel_scope.cancel()
+        except* ConnectionClosed as group:
+            reason = str(group.exceptions[0])
+        if self._left is not None:
+            reason = self._left.reason or self._left.code.name.lower()
+            if not self._left.code.may_reconnect:
+                self._closed = ConnectionClosed(self._left.code, reason)
+                return reason, None
+        if self._drain_s is not None:
+            return "drain", self._backoff.within(self._drain_s)
+        return reason, self._backoff.next()
+
+    async def _read(self, stream: FrameStream) -> None:
+        while True:
+            items = await stream.receive()
+            self.session.receive(items, self._now())
+            await self._handle_events()
+            if self._left is not None:
+                return
+            self._wake.set()
+
+    async def _write(self, stream: FrameStream, tasks: TaskGroup) -> None:
+        session, codec = self.session, stream.codec
+        while True:
+            now = self._now()
+            if now >= session.next_timer(now):
+                session.handle_timer(now)
+                await self._handle_events()
+                if self._left is not None:
+                    tasks.cancel_scope.cancel()
+                    return
+            frames = session.frames_to_send()
+            for start in range(0, len(frames), 16):
+                part = frames[start : start + 16]
+                await stream.send([codec.encode(frame) for frame in part])
+                session.wrote(now)
+            if frames:
+                continue
+            self._wake = anyio.Event()
+            delay = session.next_timer(now) - now
+            with anyio.move_on_after(max(0.0, delay)):
+                await self._wake.wait()
+
+    async def _handle_events(self) -> None:
+        for event in self.session.events():
+            match event:
+                case CloseRequested():
+                    self._left = event
+                case f.Drain():
+                    self._drain_s = event.within_s
+                case f.Welcome():
+                    self._live.set()
+                    self._backoff.reset()
+                    await self._notify(ConnectionChanged(True))
+                case f.Page() | f.Reply():
+                    self._resolve(event.id, event)
+                case f.ErrorFrame():
+                    await self._error(event)
+                case f.Sent():
+                    self._settle(event.key, event)
+                    await self._notify(event)
+                case SendRejected():
+                    self._settle(event.key, Rejected(event.code, event.text))
+                    await self._notify(event)
+                case _:
+                    await self._notify(event)
+
+    async def _error(self, error: f.ErrorFrame) -> None:
+        if error.id is None:
+            await self._notify(error)
+        elif error.code in _TRANSIENT_CODES or error.retry != "none":
+            self._resolve(error.id, error)
+        else:
+            self._resolve(error.id, Rejected(error.code, error.text))
+
+    async def _notify(self, notice: Notice) -> None:
+        if self._has_listener:
+            # A program that does not take its events slows its own connection, which
+            # is what a slow reader should do.
+            await self._send.send(notice)
+            return
+        try:
+            self._send.send_nowait(notice)
+        except anyio.WouldBlock:
+            logger.debug("nobody has ever taken an event; one is dropped")
+
+    def _resolve(self, request_id: str, answer: f.Frame | KefuError) -> None:
+        waiter = self._answers.get(request_id)
+        if waiter is not None and not waiter[1]:
+            waiter[1].append(answer)
+            waiter[0].set()
+
+    def _settle(self, key: str, result: f.Sent | KefuError) -> None:
+        waiter = self._sends.get(key)
+        if waiter is not None and not waiter[1]:
+            waiter[1].append(result)
+            waiter[0].set()
+
+    def _connection_lost(self, reason: str) -> None:
+        was_live = self._live.is_set()
+        self.session.disconnected()
+        self._live.set()  # Whoever waits looks again at why.
+        self._live = anyio.Event()
+        for request_id in list(self._answers):
+            self._resolve(request_id, ConnectionClosed(1006, reason))
+        if self._closed is not None:
+            for key in list(self._sends):
+                self._settle(key, self._closed)
+        if was_live:
+            try:
+                self._send.send_nowait(ConnectionChanged(False, reason))
+            except anyio.WouldBlock:
+                logger.debug("the program does not take its events")
+
+
+@asynccontextmanager
+async def _closing(stream: FrameStream) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await stream.aclose(CloseCode.NORMAL)

@@ -1,0 +1,379 @@
+"""The client's end, without I/O, clock or randomness.
+
+It outlives connections: cursors, the outbox and what is watched are its state, and one
+connection after another carries it. The driver's loop is the server's: `receive` →
+`events` → act → `frames_to_send` → arm `next_timer`; `connected` and `disconnected`
+mark where one connection ends and the next begins.
+"""
+
+from collections.abc import Sequence
+
+from kefu_core.errors import CloseCode, ErrorCode, Retry
+from kefu_core.limits import Limits
+from kefu_core.model import Draft, Person
+from kefu_core.protocol import frames as f
+from kefu_core.protocol.codec import BadFrame, Received
+from kefu_core.protocol.cursors import LogReader
+from kefu_core.protocol.events import (
+    ClientEvent,
+    CloseRequested,
+    HistoryReplaced,
+    SendRejected,
+)
+from kefu_core.protocol.outbox import ClientOutbox
+from kefu_core.protocol.transitions import CLIENT_ACCEPTS, ClientState
+from kefu_core.types import ConversationId, Seq
+
+_ACK_DELAY_S = 0.15
+_WELCOME_TIMEOUT_S = 15.0
+
+
+class ClientSession:
+    """Protocol state of one client, across connections."""
+
+    def __init__(self, *, client: str = "", limits: Limits | None = None) -> None:
+        self.state = ClientState.IDLE
+        self.epoch = ""
+        self.me: Person | None = None
+        self.readers: dict[ConversationId, LogReader] = {}
+        self.watched: dict[str, int] = {}
+        """Topics and the version held; -1 while a snapshot is awaited."""
+        self.outbox = ClientOutbox()
+        self._client = client
+        self._limits = limits or Limits()
+        self._heartbeat_s = self._limits.heartbeat_s
+        self._window = self._limits.unacknowledged_sends_max
+        self._events: list[ClientEvent] = []
+        self._frames: list[f.Frame] = []
+        self._connected_at = 0.0
+        self._received_at = 0.0
+        self._sent_at = 0.0
+        self._ack_at: float | None = None
+        """When the coalesced acknowledgements are due."""
+        self._refollowing: set[ConversationId] = set()
+        """Asked again from the cursor because of a hole; later messages are dropped."""
+
+    # -- connections -------------------------------------------------------------------
+
+    def connected(self, token: str, now: float) -> None:
+        """A stream is open: say hello with everything held."""
+        self.state = ClientState.HELLO_SENT
+        self._connected_at = self._received_at = self._sent_at = now
+        self._ack_at = None
+        self._refollowing.clear()
+        self._frames = [
+            f.Hello(
+                token=token,
+                client=self._client,
+                epoch=self.epoch,
+                cursors=self._cursors(),
+            )
+        ]
+
+    def disconnected(self) -> None:
+        """The stream is gone: everything in flight is in doubt, nothing is lost."""
+        self.state = ClientState.IDLE
+        self._frames = []
+        self.outbox.restart()
+
+    def _cursors(self) -> dict[ConversationId, Seq]:
+        newest = list(self.readers.items())[-self._limits.cursors_max :]
+        return {conversation: reader.cursor for conversation, reader in newest}
+
+    # -- what the program asks for -----------------------------------------------------
+
+    def send(self, draft: Draft, now: float) -> None:
+        """Put a message into the outbox; it leaves when it is acknowledged."""
+        self.outbox.add(draft)
+        self._transmit(now)
+
+    def follow(self, conversation: ConversationId, after: Seq) -> None:
+        """Hold this conversation from a seq on, on this and every later connection."""
+        if conversation in self.readers:
+            return
+        self.readers[conversation] = LogReader(after)
+        self._say(f.Follow(conversation=conversation, after=after))
+
+    def unfollow(self, conversation: ConversationId) -> None:
+        """Stop holding a conversation."""
+        if self.readers.pop(conversation, None) is not None:
+            self._say(f.Unfollow(conversation=conversation))
+
+    def read(self, conversation: ConversationId, seq: Seq, now: float) -> None:
+        """Note that a person has seen everything up to `seq`."""
+        reader = self.readers.get(conversation)
+        if reader is not None and seq > reader.read:
+            reader.read = min(seq, reader.cursor)
+            self._ack_soon(now)
+
+    def watch(self, topic: str) -> None:
+        """Hold a list, on this and every later connection."""
+        if topic not in self.watched:
+            self.watched[topic] = -1
+            self._say(f.Watch(topic=topic))
+
+    def unwatch(self, topic: str) -> None:
+        """Stop holding a list."""
+        if self.watched.pop(topic, None) is not None:
+            self._say(f.Unwatch(topic=topic))
+
+    def say(self, frame: f.Frame) -> bool:
+        """Send a frame that belongs to this connection only; False if it is not live."""
+        return self._say(frame)
+
+    def bye(self) -> None:
+        """Leave on purpose."""
+        self._frames.append(f.Bye())
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the server has said welcome on this connection."""
+        return self.state in (ClientState.LIVE, ClientState.DRAINING)
+
+    # -- input and output --------------------------------------------------------------
+
+    def receive(self, items: Received, now: float) -> None:
+        """Take one batch. A server that breaks the protocol is left."""
+        self._received_at = now
+        for item in items:
+            if isinstance(item, BadFrame):
+                if item.code is not ErrorCode.UNKNOWN_FRAME:
+                    self._leave(CloseCode.BAD_PROTOCOL, item.text)
+                    return
+                continue  # A newer server: frames we do not know are not for us.
+            if type(item) not in CLIENT_ACCEPTS[self.state]:
+                self._leave(
+                    CloseCode.BAD_PROTOCOL,
+                    f"{type(item).__name__} in state {self.state}",
+                )
+                return
+            self._take(item, now)
+
+    def events(self) -> Sequence[ClientEvent]:
+        """Drain what happened, in order."""
+        events = self._events
+        if events:
+            self._events = []
+        return events
+
+    def frames_to_send(self) -> Sequence[f.Frame]:
+        """Drain the frames to write, in order."""
+        frames = self._frames
+        if frames:
+            self._frames = []
+        return frames
+
+    # -- time --------------------------------------------------------------------------
+
+    def wrote(self, now: float) -> None:
+        """Note that something was written."""
+        self._sent_at = now
+
+    def next_timer(self, now: float) -> float:
+        """Return when `handle_timer` is due next, in monotonic seconds."""
+        if self.state is ClientState.IDLE:
+            return now + 3600.0
+        if self.state is ClientState.HELLO_SENT:
+            return self._connected_at + _WELCOME_TIMEOUT_S
+        silent = self._received_at + self._heartbeat_s * self._limits.silent_intervals
+        due = min(silent, self._sent_at + self._heartbeat_s)
+        if self._ack_at is not None:
+            due = min(due, self._ack_at)
+        blocked = self.outbox.next_timer(now)
+        return due if blocked is None else min(due, blocked)
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due: acknowledge, repeat, ping, or give up a silent server."""
+        if self.state is ClientState.IDLE:
+            return
+        if self.state is ClientState.HELLO_SENT:
+            if now >= self._connected_at + _WELCOME_TIMEOUT_S:
+                self._leave(CloseCode.SILENT, "no welcome")
+            return
+        if self._ack_at is not None and now >= self._ack_at:
+            self._acknowledge()
+        self._transmit(now)
+        silent = self._received_at + self._heartbeat_s * self._limits.silent_intervals
+        if now >= silent:
+            self._leave(CloseCode.SILENT, "the server is silent")
+        elif now >= self._sent_at + self._heartbeat_s:
+            self._sent_at = now
+            self._frames.append(f.Ping())
+
+    # -- frames ------------------------------------------------------------------------
+
+    def _take(self, frame: f.Frame, now: float) -> None:
+        match frame:
+            case f.MessageFrame():
+                self._message(frame, now)
+            case f.Sent():
+                if self.outbox.acknowledge(frame.conversation, frame.key):
+                    self._events.append(frame)
+                    self._transmit(now)
+            case f.ErrorFrame():
+                self._error(frame, now)
+            case f.Welcome():
+                self._welcome(frame, now)
+            case f.Head():
+                self._refollowing.discard(frame.conversation)
+                self._events.append(frame)
+            case f.Snapshot():
+                if frame.topic in self.watched:
+                    self.watched[frame.topic] = frame.version
+                    self._events.append(frame)
+            case f.Event():
+                self._list_event(frame)
+            case f.Drain():
+                self.state = ClientState.DRAINING
+                self._events.append(frame)
+            case f.Closed():
+                code = _close_code(frame.code)
+                self._leave(code, frame.reason)
+            case f.Ping():
+                self._frames.append(f.Pong())
+            case f.Pong() | f.AuthOk():
+                pass
+            case f.Page() | f.Reply() | f.Receipt() | f.TypingEvent():
+                self._events.append(frame)
+
+    def _welcome(self, welcome: f.Welcome, now: float) -> None:
+        self.state = ClientState.LIVE
+        self.me = welcome.me
+        self._heartbeat_s = welcome.heartbeat_s
+        self._window = welcome.limits.unacknowledged_sends
+        had_history = bool(self.epoch)
+        if not welcome.resumed and had_history:
+            # G13: the log we hold may not be this one's beginning. What is unsent
+            # stays: keys make it harmless wherever it was stored before.
+            for conversation in self.readers:
+                self.readers[conversation] = LogReader()
+            self._events.append(HistoryReplaced(welcome.epoch))
+        self.epoch = welcome.epoch
+        sent_cursors = set(self._cursors()) if welcome.resumed else set()
+        for conversation, reader in self.readers.items():
+            reader.acked, reader.told = reader.cursor, Seq(0)
+            if conversation not in sent_cursors:
+                follow = f.Follow(conversation=conversation, after=reader.cursor)
+                self._frames.append(follow)
+            if reader.read:
+                self._ack_soon(now)
+        for topic in self.watched:
+            self.watched[topic] = -1
+            self._frames.append(f.Watch(topic=topic))
+        self._events.append(welcome)
+        self.outbox.restart()
+        self._transmit(now)
+
+    def _message(self, message: f.MessageFrame, now: float) -> None:
+        conversation = message.conversation
+        reader = self.readers.get(conversation)
+        if reader is None:
+            return
+        took = reader.take(message.seq)
+        if message.key is not None:
+            # The message in the log is the acknowledgement, whichever comes first.
+            acked = self.outbox.acknowledge(conversation, message.key)
+            if acked is not None:
+                self._events.append(
+                    f.Sent(
+                        key=message.key,
+                        conversation=conversation,
+                        seq=message.seq,
+                        at=message.at,
+                    )
+                )
+                self._transmit(now)
+        if took:
+            self._events.append(message)
+            self._ack_soon(now)
+        elif took is None and conversation not in self._refollowing:
+            # A hole is never shown: ask again from what is held.
+            self._refollowing.add(conversation)
+            self._frames.append(
+                f.Follow(conversation=conversation, after=reader.cursor)
+            )
+
+    def _error(self, error: f.ErrorFrame, now: float) -> None:
+        if error.key is None:
+            self._events.append(error)
+            return
+        conversation = error.conversation or self.outbox.find(error.key)
+        if conversation is None:
+            return
+        if error.retry == Retry.NONE:
+            if self.outbox.reject(conversation, error.key):
+                self._events.append(
+                    SendRejected(error.key, conversation, error.code, error.text)
+                )
+            return
+        is_first = self.outbox.is_first_unanswered(conversation, error.key)
+        if error.code == ErrorCode.OUT_OF_ORDER and is_first:
+            # The server misses an n that we no longer have; a new connection counts
+            # from 1 again.
+            self._leave(CloseCode.RESTART, "lane out of step")
+            return
+        self.outbox.refuse(conversation, error.key, until=now + error.after_s)
+        self._transmit(now)
+
+    def _list_event(self, event: f.Event) -> None:
+        held = self.watched.get(event.topic)
+        if held is None or held < 0:
+            return
+        if event.version != held + 1:
+            self.watched[event.topic] = -1
+            self._frames.append(f.Watch(topic=event.topic))
+            return
+        self.watched[event.topic] = event.version
+        self._events.append(event)
+
+    # -- helpers -----------------------------------------------------------------------
+
+    def _transmit(self, now: float) -> None:
+        if self.state is not ClientState.LIVE:
+            return
+        for entry in self.outbox.to_send(now, self._window):
+            draft = entry.draft
+            self._frames.append(
+                f.Send(
+                    key=draft.key,
+                    conversation=draft.conversation,
+                    n=entry.n,
+                    kind=draft.kind,
+                    body=draft.body,
+                    data=draft.data,
+                    ref=draft.ref,
+                )
+            )
+
+    def _ack_soon(self, now: float) -> None:
+        if self._ack_at is None:
+            self._ack_at = now + _ACK_DELAY_S
+
+    def _acknowledge(self) -> None:
+        self._ack_at = None
+        for conversation, reader in self.readers.items():
+            if reader.read > reader.told:
+                reader.told = reader.read
+                self._frames.append(f.Read(conversation=conversation, seq=reader.read))
+            if reader.cursor > reader.acked:
+                if reader.cursor > reader.told:
+                    ack = f.Ack(conversation=conversation, seq=reader.cursor)
+                    self._frames.append(ack)
+                reader.acked = reader.cursor
+
+    def _say(self, frame: f.Frame) -> bool:
+        if not self.is_live:
+            return False
+        self._frames.append(frame)
+        return True
+
+    def _leave(self, code: CloseCode, reason: str) -> None:
+        self.state = ClientState.IDLE
+        self._events.append(CloseRequested(code, reason))
+
+
+def _close_code(code: int) -> CloseCode:
+    try:
+        return CloseCode(code)
+    except ValueError:
+        return CloseCode.RESTART
