@@ -1,0 +1,354 @@
+"""Every route, taken from the application: headers, methods, foreign pages, bodies."""
+
+import gzip
+import json
+from typing import Any
+
+import httpx
+import pytest
+from starlette.routing import Route
+
+from kefu_core.errors import StoreUnavailable
+from kefu_core.store.memory import MemoryStore
+from kefu_server.app import KefuApp, create_app
+from kefu_server.middleware import CLOSED_POLICY, SAFE_METHODS
+from kefu_server.settings import Settings
+from tests.server.conftest import ORIGIN, OTHER_SITE, SHOP, SITE, connect, log_in
+
+pytestmark = pytest.mark.anyio
+
+KNOWN_ROUTES = {
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/widget.js"),
+    ("GET", "/static/{version}/{name:path}"),
+    ("GET", "/widget/{embed_key}"),
+    ("GET", "/console"),
+    ("GET", "/api/agent/me"),
+    ("POST", "/api/visitor/token"),
+    ("POST", "/api/agent/login"),
+    ("POST", "/api/agent/logout"),
+}
+FOREIGN_ORIGINS = ["null", "https://evil.example", "http://127.0.0.1:8081", SHOP]
+
+
+def http_routes(app: KefuApp) -> set[tuple[str, str]]:
+    """Return every (method, path) that the application answers."""
+    return {
+        (method, route.path)
+        for route in app.routes
+        if isinstance(route, Route)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+
+
+def mutations(app: KefuApp) -> list[tuple[str, str]]:
+    return sorted(r for r in http_routes(app) if r[0] not in SAFE_METHODS)
+
+
+def concrete(path: str, app: KefuApp) -> str:
+    version = app.state.pages.static.version
+    return (
+        path.replace("{version}", version)
+        .replace("{name:path}", "loader.js")
+        .replace("{embed_key}", SITE.embed_key)
+    )
+
+
+async def test_a_new_route_must_be_listed_here(app: KefuApp) -> None:
+    assert http_routes(app) == KNOWN_ROUTES
+
+
+async def test_a_foreign_page_changes_nothing(
+    app: KefuApp, client: httpx.AsyncClient
+) -> None:
+    await log_in(client)
+    for method, path in mutations(app):
+        for origin in FOREIGN_ORIGINS:
+            response = await client.request(
+                method, path, json={}, headers={"origin": origin}
+            )
+            assert response.status_code == 403, (path, origin)
+    assert (await client.get("/api/agent/me")).status_code == 200
+
+
+async def test_a_request_that_does_not_say_where_it_comes_from_changes_nothing(
+    app: KefuApp, client: httpx.AsyncClient
+) -> None:
+    await log_in(client)
+    del client.headers["origin"]
+    for method, path in mutations(app):
+        for site in (None, "cross-site", "same-site", "none"):
+            headers = {} if site is None else {"sec-fetch-site": site}
+            response = await client.request(method, path, json={}, headers=headers)
+            assert response.status_code == 403, (path, site)
+
+
+async def test_a_browser_may_say_same_origin_instead(
+    client: httpx.AsyncClient,
+) -> None:
+    del client.headers["origin"]
+    client.headers["sec-fetch-site"] = "same-origin"
+    assert (await log_in(client)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""],
+)
+async def test_what_a_form_can_send_changes_nothing(
+    app: KefuApp, client: httpx.AsyncClient, content_type: str
+) -> None:
+    for method, path in mutations(app):
+        response = await client.request(
+            method, path, content=b"{}", headers={"content-type": content_type}
+        )
+        assert response.status_code == 415, path
+
+
+async def test_no_get_changes_anything(app: KefuApp, client: httpx.AsyncClient) -> None:
+    await log_in(client)
+    for _, path in mutations(app):
+        assert (await client.get(path)).status_code == 405, path
+    assert (await client.get("/api/agent/me")).status_code == 200
+
+
+async def test_a_compressed_body_is_refused_on_every_route(
+    app: KefuApp, client: httpx.AsyncClient
+) -> None:
+    bomb = gzip.compress(b"0" * 10_000_000)
+    for method, path in http_routes(app):
+        response = await client.request(
+            method,
+            concrete(path, app),
+            content=bomb,
+            headers={"content-encoding": "gzip", "content-type": "application/json"},
+        )
+        assert response.status_code == 415, path
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"login": 1, "password": "x", "site": 1}',
+        b'{"login": NaN}',
+        b'"\xff"',
+        b'{"site":"\\ud800","login":"\\ud800","password":"x"}',
+        b"[" * 30_000,
+    ],
+)
+async def test_a_malformed_body_is_answered_never_a_fault(
+    app: KefuApp, client: httpx.AsyncClient, body: bytes
+) -> None:
+    for method, path in mutations(app):
+        response = await client.request(
+            method, path, content=body, headers={"content-type": "application/json"}
+        )
+        assert response.status_code < 500, (path, response.text)
+
+
+async def test_a_body_over_the_limit_is_refused(
+    app: KefuApp, client: httpx.AsyncClient
+) -> None:
+    too_large = b" " * (app.settings.limits.frame_bytes_max + 1)
+    for method, path in mutations(app):
+        response = await client.request(
+            method, path, content=too_large, headers={"content-type": "application/json"}
+        )
+        assert response.status_code == 413, path
+
+
+async def test_every_answer_carries_the_security_headers(
+    app: KefuApp, client: httpx.AsyncClient
+) -> None:
+    paths = [concrete(path, app) for _, path in http_routes(app)]
+    for path in [*paths, "/none", "/widget/none", "/static/0/loader.js"]:
+        headers = (await client.get(path)).headers
+        assert headers["x-content-type-options"] == "nosniff", path
+        assert headers["referrer-policy"] == "no-referrer", path
+        assert "camera=()" in headers["permissions-policy"], path
+        assert "default-src 'none'" in headers["content-security-policy"], path
+        assert "frame-ancestors" in headers["content-security-policy"], path
+        assert "unsafe" not in headers["content-security-policy"], path
+        assert "access-control-allow-origin" not in headers, path
+        assert "cache-control" in headers, path
+
+
+async def test_only_the_widget_may_be_framed_and_only_by_its_site(
+    app: KefuApp, client: httpx.AsyncClient
+) -> None:
+    for _, path in http_routes(app):
+        policy = (await client.get(concrete(path, app))).headers[
+            "content-security-policy"
+        ]
+        is_widget = path.startswith("/widget/")
+        expected = SHOP if is_widget else "'none'"
+        assert f"frame-ancestors {expected}" in policy, path
+    none = await client.get(f"/widget/{OTHER_SITE.embed_key}")
+    assert none.headers["content-security-policy"].endswith("frame-ancestors 'none'")
+
+
+@pytest.mark.parametrize("path", ["/console", f"/widget/{SITE.embed_key}"])
+async def test_a_page_allows_only_its_own_files(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    response = await client.get(path)
+    policy = response.headers["content-security-policy"]
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert directives["default-src"] == "'none'"
+    assert directives["script-src"] == directives["style-src"] == "'self'"
+    assert directives["connect-src"].split()[:2] == ["'self'", "ws://127.0.0.1:8080"]
+    assert directives["base-uri"] == "'none'"
+    assert directives["require-trusted-types-for"] == "'script'"
+    assert "<style" not in response.text
+    assert "style=" not in response.text
+    assert response.text.count("<script") == response.text.count("<script type=") == 1
+
+
+async def test_a_page_names_only_files_that_are_served(
+    client: httpx.AsyncClient,
+) -> None:
+    for page in ("/console", f"/widget/{SITE.embed_key}"):
+        text = (await client.get(page)).text
+        urls = [part.partition('"')[0] for part in text.split('="/')[1:]]
+        assert len(urls) > 1
+        for url in urls:
+            response = await client.get("/" + url)
+            assert response.status_code == 200, url
+            assert "immutable" in response.headers["cache-control"]
+
+
+async def test_a_name_of_a_site_is_text_not_markup(client: httpx.AsyncClient) -> None:
+    text = (await client.get(f"/widget/{SITE.embed_key}")).text
+    assert "<b>" not in text
+    assert "茶 &lt;b&gt;&amp;" in text
+
+
+async def test_a_secure_server_says_so(store: MemoryStore, settings: Settings) -> None:
+    secure = Settings(
+        bind="0.0.0.0:80", public_url="https://chat.example", secret=settings.secret
+    )
+    app = create_app(secure, store=store)
+    async with app.router.lifespan_context(app), connect(app) as client:
+        response = await log_in(client)
+        page = await client.get("/console")
+    assert "strict-transport-security" in response.headers
+    session, device = response.headers.get_list("set-cookie")
+    assert session.startswith("__Host-kefu_session=")
+    assert {"HttpOnly", "Path=/", "SameSite=strict", "Secure"} <= set(session.split("; "))
+    assert "Domain" not in session
+    assert {"HttpOnly", "SameSite=strict", "Secure"} <= set(device.split("; "))
+    assert "wss://chat.example" in page.headers["content-security-policy"]
+
+
+async def test_static_files_are_kept_for_ever_under_their_own_version_only(
+    app: KefuApp, client: httpx.AsyncClient
+) -> None:
+    static = app.state.pages.static
+    plain = await client.get(
+        static.url("loader.js"), headers={"accept-encoding": "identity"}
+    )
+    zipped = await client.get(
+        static.url("loader.js"), headers={"accept-encoding": "br, gzip;q=1.0"}
+    )
+    assert plain.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert "content-encoding" not in plain.headers
+    assert zipped.headers["content-encoding"] == "gzip"
+    assert zipped.text == plain.text
+    assert zipped.headers["content-type"].startswith("text/javascript")
+    assert (await client.get("/static/old/loader.js")).status_code == 404
+    for name in ("../app.py", "..%2fapp.py", "client/frames.d.ts", "", "/etc/passwd"):
+        status = (await client.get(f"/static/{static.version}/{name}")).status_code
+        assert status == 404, name
+
+
+async def test_the_loader_is_public_and_checked_often(
+    client: httpx.AsyncClient,
+) -> None:
+    response = await client.get("/widget.js")
+    assert response.headers["cache-control"] == "public, max-age=300"
+    assert response.headers["cross-origin-resource-policy"] == "cross-origin"
+    again = await client.get(
+        "/widget.js", headers={"if-none-match": response.headers["etag"]}
+    )
+    assert again.status_code == 304
+
+
+class AwayStore(MemoryStore):
+    """A store whose database can go away."""
+
+    is_away = False
+
+    async def ping(self) -> None:
+        if self.is_away:
+            raise StoreUnavailable("connection refused by db.internal")
+        await super().ping()
+
+    async def find_site(self, embed_key: str) -> Any:
+        await self.ping()
+        return await super().find_site(embed_key)
+
+
+async def test_readiness_follows_the_database_and_health_does_not(
+    settings: Settings,
+) -> None:
+    store = AwayStore()
+    app = create_app(settings, store=store)
+    async with app.router.lifespan_context(app), connect(app) as client:
+        assert (await client.get("/readyz")).status_code == 200
+        store.is_away = True
+        away = await client.get("/readyz")
+        assert away.status_code == 503
+        assert "db.internal" not in away.text
+        assert (await client.get("/healthz")).status_code == 200
+        refused = await client.post("/api/visitor/token", json={"site": "x"})
+        assert refused.status_code == 503
+        assert refused.json()["error"]["code"] == "unavailable"
+        store.is_away = False
+        assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_before_the_start_and_after_the_end_nothing_is_served(
+    settings: Settings,
+) -> None:
+    app = create_app(settings, store=MemoryStore())
+    async with connect(app) as client:
+        assert (await client.get("/readyz")).status_code == 503
+        assert (await client.get("/api/agent/me")).status_code == 503
+
+
+async def test_an_unknown_path_and_an_unknown_site_look_like_every_error(
+    client: httpx.AsyncClient,
+) -> None:
+    for path in ("/none", "/widget/none", "/static/x/y.js"):
+        response = await client.get(path)
+        assert response.status_code == 404
+        assert set(response.json()["error"]) == {"code", "text", "retry_after_s"}
+
+
+async def test_a_visitors_token_is_renewed_for_the_same_visitor_of_the_same_site(
+    client: httpx.AsyncClient,
+) -> None:
+    async def token(site: str, old: str | None = None) -> dict[str, Any]:
+        body = {"site": site, "token": old}
+        response = await client.post("/api/visitor/token", json=body)
+        assert response.status_code == 200
+        return dict(json.loads(response.text))
+
+    first = await token(SITE.embed_key)
+    again = await token(SITE.embed_key, first["token"])
+    elsewhere = await token(OTHER_SITE.embed_key, first["token"])
+    garbled = await token(SITE.embed_key, first["token"] + "x")
+    assert first["site"] == {"name": SITE.name, "locale": "zh-CN"}
+    assert again["visitor"] == first["visitor"]
+    assert again["token"] != first["token"]
+    assert len({first["visitor"], elsewhere["visitor"], garbled["visitor"]}) == 3
+
+
+async def test_the_origin_constant_is_the_servers_own(app: KefuApp) -> None:
+    assert app.settings.origins[0] == ORIGIN
+    assert CLOSED_POLICY.startswith("default-src 'none'")

@@ -1,0 +1,68 @@
+"""The peer's address behind proxies, and clean log lines."""
+
+import io
+import logging
+from typing import Any
+
+import pytest
+
+from kefu_server.logs import LineFormatter, event
+from kefu_server.middleware import TrustedProxies
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def address_seen(client: str, *forwarded: str, trusted: str = "10.0.0.0/8") -> str:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["client"][0])
+
+    headers = [(b"x-forwarded-for", text.encode()) for text in forwarded]
+    scope = {"type": "http", "client": (client, 1), "headers": headers}
+    proxies = TrustedProxies(app, (trusted,) if trusted else ())
+    await proxies(scope, None, None)  # type: ignore[arg-type]
+    return str(seen[0])
+
+
+async def test_a_trusted_proxy_names_the_client() -> None:
+    assert await address_seen("10.0.0.1", "192.0.2.7") == "192.0.2.7"
+    assert await address_seen("10.0.0.1", "2001:db8::1") == "2001:db8::1"
+
+
+async def test_what_the_client_wrote_itself_is_not_believed() -> None:
+    seen = await address_seen("10.0.0.1", "203.0.113.1, 192.0.2.7, 10.0.0.2")
+    assert seen == "192.0.2.7"
+    assert await address_seen("10.0.0.1", "203.0.113.1", "192.0.2.7") == "192.0.2.7"
+
+
+async def test_a_stranger_or_a_garbled_header_changes_nothing() -> None:
+    assert await address_seen("192.0.2.1", "203.0.113.1") == "192.0.2.1"
+    assert await address_seen("10.0.0.1", "203.0.113.1", trusted="") == "10.0.0.1"
+    assert await address_seen("10.0.0.1", "not an address") == "10.0.0.1"
+    assert await address_seen("10.0.0.1", "192.0.2.7, x\x1b[31m") == "10.0.0.1"
+    assert await address_seen("10.0.0.1") == "10.0.0.1"
+
+
+@pytest.mark.parametrize("nasty", ["a\r\nb", "\x1b[31m", "\x00", "\u2028", "\u202e", "\x9b"])
+async def test_a_log_line_is_one_clean_line_whatever_is_in_it(nasty: str) -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(LineFormatter())
+    logger = logging.Logger("kefu.test")
+    logger.addHandler(handler)
+    try:
+        raise ValueError(nasty)
+    except ValueError:
+        logger.exception(event("fault", path=nasty, many=nasty * 1000))
+    line = stream.getvalue()
+    assert line.endswith("\n")
+    assert nasty not in line
+    assert line[:-1].isprintable()
+    assert len(line.split(" traceback=")[0]) < 4000
+    assert " ERROR kefu.test fault " in line

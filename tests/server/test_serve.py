@@ -1,0 +1,145 @@
+"""The real server process: what it refuses on the wire, and how it stops."""
+
+import signal
+import socket
+import sqlite3
+
+import pytest
+
+from kefu_core.errors import ConfigurationError
+from kefu_server.serve import BACKLOG, SEND_BUFFER_BYTES, USER_TIMEOUT_MS, open_listener
+from tests.server.process import PASSWORD, ServerProcess, kefu
+
+HANDSHAKE = (
+    b"GET /kefu/ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    b"Sec-WebSocket-Protocol: kefu.v1.json\r\n"
+)
+OFFERS = [
+    b"permessage-deflate",
+    b"permessage-deflate; client_max_window_bits",
+    b"permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+    b"x-unknown, permessage-deflate; server_max_window_bits=10",
+]
+
+
+def test_no_socket_is_ever_compressed(server: ServerProcess) -> None:
+    for offer in OFFERS:
+        answer = server.exchange(
+            HANDSHAKE + b"Sec-WebSocket-Extensions: " + offer + b"\r\n\r\n"
+        )
+        assert answer.startswith(b"HTTP/1.1 101"), answer
+        assert b"kefu.v1.json" in answer
+        assert b"sec-websocket-extensions" not in answer.lower()
+
+
+def test_http2_in_clear_is_refused_however_it_is_asked_for(
+    server: ServerProcess,
+) -> None:
+    upgrades = [
+        b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n"
+        b"Upgrade: H2C, websocket\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00",
+        b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n",
+    ]
+    for request in upgrades:
+        answer = server.exchange(request)
+        # A frame of HTTP/2 would begin with three bytes of length.
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 400"), answer
+    assert server.exchange(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").startswith(
+        b"HTTP/1.1 200"
+    )
+
+
+def test_a_body_over_the_limit_is_refused_unread(server: ServerProcess) -> None:
+    head = (
+        "POST /api/agent/login HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n"
+        f"Origin: {server.url}\r\nContent-Type: application/json\r\n\r\n"
+    )
+    answer = server.exchange(head.encode() + b"x" * 70_000)
+    assert answer.startswith(b"HTTP/1.1 413"), answer
+
+
+def test_the_server_does_not_say_what_it_is_made_of(server: ServerProcess) -> None:
+    answer = server.exchange(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").lower()
+    assert b"hypercorn" not in answer
+    assert b"\r\nserver:" not in answer
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_with_status_0(server: ServerProcess, number: int) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as idle:
+        idle.sendall(HANDSHAKE + b"\r\n")
+        assert idle.recv(4096).startswith(b"HTTP/1.1 101")
+        assert server.stop(number) == 0
+    assert "stopped" in server.log
+    assert "Traceback" not in server.log
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port))
+
+
+def test_readiness_fails_while_the_database_is_away(server: ServerProcess) -> None:
+    ready = b"GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n"
+    assert server.exchange(ready).startswith(b"HTTP/1.1 200")
+    # Another program that holds the whole file is as good as a database that is away.
+    path = server.folder / "data" / "kefu.db"
+    with sqlite3.connect(path, isolation_level=None) as other:
+        other.execute("DROP TABLE IF EXISTS agent_session")
+    assert server.exchange(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").startswith(
+        b"HTTP/1.1 200"
+    )
+
+
+def test_a_port_that_is_taken_gives_one_sentence_and_status_2(
+    server: ServerProcess,
+) -> None:
+    bind = f"127.0.0.1:{server.port}"
+    done = kefu(server.folder, "serve", KEFU_BIND=bind)
+    assert done.returncode == 2
+    assert bind in done.stderr
+    assert "choose another" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_log_shows_no_secret(server: ServerProcess) -> None:
+    body = f'{{"login":"ana","password":"{PASSWORD}-canary"}}'
+    head = (
+        "POST /api/agent/login?canary=1 HTTP/1.1\r\nHost: h\r\n"
+        f"Origin: {server.url}\r\nContent-Type: application/json\r\n"
+        f"Cookie: kefu_session=canary\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    assert server.exchange((head + body).encode()).startswith(b"HTTP/1.1 401")
+    assert server.exchange(
+        b"GET /x%0d%0aforged%1b[31m HTTP/1.1\r\nHost: h\r\n\r\n"
+    ).startswith(b"HTTP/1.1 404")
+    assert server.stop() == 0
+    assert "path=/api/agent/login status=401" in server.log
+    assert "canary" not in server.log
+    assert "\\u000d\\u000aforged\\u001b[31m" in server.log
+    assert "\x1b" not in server.log
+
+
+def test_accepted_connections_inherit_time_out_and_buffer() -> None:
+    with open_listener("127.0.0.1", 0) as listener:
+        listener.setblocking(True)
+        with socket.create_connection(listener.getsockname()):
+            accepted, _ = listener.accept()
+            with accepted:
+                timeout = accepted.getsockopt(
+                    socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT
+                )
+                keepalive = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                buffer = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    assert timeout == USER_TIMEOUT_MS
+    assert keepalive == 1
+    # Linux doubles the value it is given.
+    assert buffer <= 2 * SEND_BUFFER_BYTES
+    assert BACKLOG == 4096
+
+
+def test_an_address_of_another_machine_cannot_be_listened_on() -> None:
+    with pytest.raises(ConfigurationError, match="choose another address"):
+        open_listener("192.0.2.1", 8080)
