@@ -1,0 +1,99 @@
+"""What one transaction does, decided without the database: pure.
+
+Given the locked rows and what is stored under the batch's keys, each draft becomes the
+next message of its conversation, a duplicate, or a refusal. Drafts of a conversation
+are taken in the order given, so a sender's order is the log's order (G14).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from kefu_core.errors import Conflict, KefuError, NotFound
+from kefu_core.folding import fold
+from kefu_core.model import Appended, Conversation, Draft, Message
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
+
+KeyOf = tuple[ConversationId, ParticipantId, str]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to write, and what to answer once it is committed."""
+
+    outcomes: list[Appended | KefuError]
+    """One for each draft, in order."""
+    messages: list[Message]
+    """To insert."""
+    conversations: list[Conversation]
+    """Rows that changed, as they are afterwards."""
+
+
+def key_of(item: Draft | Message) -> KeyOf:
+    """Return what makes a message the same message."""
+    return item.conversation, item.sender, item.key
+
+
+def plan(
+    drafts: Sequence[Draft],
+    rows: Mapping[ConversationId, Conversation],
+    known: Iterable[Message],
+    now_ms: int,
+) -> Plan:
+    """Give each draft its place.
+
+    Args:
+        drafts: In the order submitted.
+        rows: The locked rows of their conversations; one that is absent does not exist.
+        known: Messages already stored under any of the drafts' keys.
+        now_ms: The wall clock; a message's time is never before its predecessor's.
+    """
+    stored = {key_of(message): message for message in known}
+    current = dict(rows)
+    changed: dict[ConversationId, Conversation] = {}
+    outcomes: list[Appended | KefuError] = []
+    messages: list[Message] = []
+    for draft in drafts:
+        row = current.get(draft.conversation)
+        if row is None:
+            outcomes.append(NotFound())
+            continue
+        first = stored.get(key_of(draft))
+        if first is not None:
+            same = has_same_content(first, draft)
+            outcomes.append(
+                Appended(message=first, duplicate=True) if same else Conflict()
+            )
+            continue
+        message = _next(row, draft, now_ms)
+        row = fold(row, message)
+        current[row.id] = changed[row.id] = row
+        stored[key_of(message)] = message
+        messages.append(message)
+        outcomes.append(Appended(message=message, conversation=row))
+    return Plan(
+        outcomes=outcomes, messages=messages, conversations=list(changed.values())
+    )
+
+
+def has_same_content(message: Message, draft: Draft) -> bool:
+    """Whether a repeated key repeats the message as well."""
+    return (
+        message.kind == draft.kind
+        and message.body == draft.body
+        and message.data == draft.data
+        and message.ref == draft.ref
+    )
+
+
+def _next(row: Conversation, draft: Draft, now_ms: int) -> Message:
+    return Message(
+        conversation=draft.conversation,
+        seq=Seq(row.last_seq + 1),
+        sender=draft.sender,
+        key=draft.key,
+        kind=draft.kind,
+        body=draft.body,
+        at=UnixMs(max(now_ms, row.last_at)),
+        data=draft.data,
+        ref=draft.ref,
+    )
