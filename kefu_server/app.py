@@ -18,6 +18,7 @@ from kefu_core.ids import IdGenerator
 from kefu_core.node import Node, monotonic, unix_ms
 from kefu_server.answers import answer_error, refuse
 from kefu_server.auth import Authenticator
+from kefu_server.database import open_store
 from kefu_server.middleware import (
     AccessLog,
     RequestGuard,

@@ -22,7 +22,7 @@ class Pages:
     """Builds pages whose modules all come from one version of the files."""
 
     def __init__(self, static: StaticFiles, origins: tuple[str, ...]) -> None:
-        self._static = static
+        self.static = static
         # Older browsers do not count ws: as 'self'.
         sockets = [re.sub("^http", "ws", origin) for origin in origins]
         self._policy = (
@@ -81,14 +81,12 @@ class Pages:
     def _head(self, name: str) -> str:
         """Return the links of a page: styles, the modules it will need, the entry."""
         lines = ['<link rel="icon" href="data:,">']
-        for style in self._static.names(name, ".css"):
-            lines.append(f'<link rel="stylesheet" href="{self._static.url(style)}">')
+        for style in self.static.names(name, ".css"):
+            lines.append(f'<link rel="stylesheet" href="{self.static.url(style)}">')
         entry = f"{name}/main.js"
         for module in self._modules(entry):
-            lines.append(
-                f'<link rel="modulepreload" href="{self._static.url(module)}">'
-            )
-        lines.append(f'<script type="module" src="{self._static.url(entry)}"></script>')
+            lines.append(f'<link rel="modulepreload" href="{self.static.url(module)}">')
+        lines.append(f'<script type="module" src="{self.static.url(entry)}"></script>')
         return "\n".join(lines) + "\n"
 
     def _modules(self, entry: str) -> list[str]:
@@ -97,7 +95,7 @@ class Pages:
         waiting = [entry]
         while waiting:
             module = waiting.pop(0)
-            for target in _IMPORT.findall(self._static.text(module)):
+            for target in _IMPORT.findall(self.static.text(module)):
                 path = posixpath.normpath(
                     posixpath.join(posixpath.dirname(module), target)
                 )

@@ -173,7 +173,7 @@ def load_secret(settings: Settings) -> bytes:
     path = Path(settings.secret_file or Path(settings.data_dir) / "secret")
     try:
         if not path.exists() and not settings.secret_file:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # O_EXCL: of two processes that start at once, one makes the secret.
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             with os.fdopen(os.open(path, flags, 0o600), "w") as file:

@@ -41,7 +41,7 @@ def run_demo(data_dir: Path, port: int, shop_port: int) -> None:
     shop_listener = _free_listener(shop_port)
     port, shop_port = (s.getsockname()[1] for s in (listener, shop_listener))
     settings = Settings(bind=f"{HOST}:{port}", data_dir=str(data_dir))
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     password = _password(data_dir / "login")
     shops = (f"http://{HOST}:{shop_port}", f"http://localhost:{shop_port}")
     site = anyio.run(_prepare, settings, password, shops)

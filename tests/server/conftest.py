@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from kefu_core.model import Agent, Role, Site
+from kefu_core.node import monotonic, unix_ms
 from kefu_core.store.memory import MemoryStore
 from kefu_server.app import KefuApp, create_app
 from kefu_server.passwords import Passwords
@@ -42,7 +43,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 async def store(agent: Agent) -> MemoryStore:
     """A memory store with one agent, one who has left, and two sites."""
-    store = MemoryStore()
+    store = MemoryStore(now=monotonic, now_ms=unix_ms)
     gone = Agent(
         id=8,
         login="gone",

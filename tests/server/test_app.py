@@ -9,6 +9,7 @@ import pytest
 from starlette.routing import Route
 
 from kefu_core.errors import StoreUnavailable
+from kefu_core.node import monotonic, unix_ms
 from kefu_core.store.memory import MemoryStore
 from kefu_server.app import KefuApp, create_app
 from kefu_server.middleware import CLOSED_POLICY, SAFE_METHODS
@@ -157,7 +158,10 @@ async def test_a_body_over_the_limit_is_refused(
     too_large = b" " * (app.settings.limits.frame_bytes_max + 1)
     for method, path in mutations(app):
         response = await client.request(
-            method, path, content=too_large, headers={"content-type": "application/json"}
+            method,
+            path,
+            content=too_large,
+            headers={"content-type": "application/json"},
         )
         assert response.status_code == 413, path
 
@@ -239,7 +243,9 @@ async def test_a_secure_server_says_so(store: MemoryStore, settings: Settings) -
     assert "strict-transport-security" in response.headers
     session, device = response.headers.get_list("set-cookie")
     assert session.startswith("__Host-kefu_session=")
-    assert {"HttpOnly", "Path=/", "SameSite=strict", "Secure"} <= set(session.split("; "))
+    assert {"HttpOnly", "Path=/", "SameSite=strict", "Secure"} <= set(
+        session.split("; ")
+    )
     assert "Domain" not in session
     assert {"HttpOnly", "SameSite=strict", "Secure"} <= set(device.split("; "))
     assert "wss://chat.example" in page.headers["content-security-policy"]
@@ -296,7 +302,7 @@ class AwayStore(MemoryStore):
 async def test_readiness_follows_the_database_and_health_does_not(
     settings: Settings,
 ) -> None:
-    store = AwayStore()
+    store = AwayStore(now=monotonic, now_ms=unix_ms)
     app = create_app(settings, store=store)
     async with app.router.lifespan_context(app), connect(app) as client:
         assert (await client.get("/readyz")).status_code == 200
@@ -315,7 +321,8 @@ async def test_readiness_follows_the_database_and_health_does_not(
 async def test_before_the_start_and_after_the_end_nothing_is_served(
     settings: Settings,
 ) -> None:
-    app = create_app(settings, store=MemoryStore())
+    store = MemoryStore(now=monotonic, now_ms=unix_ms)
+    app = create_app(settings, store=store)
     async with connect(app) as client:
         assert (await client.get("/readyz")).status_code == 503
         assert (await client.get("/api/agent/me")).status_code == 503

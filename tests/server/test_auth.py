@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import anyio
 import argon2
+import argon2.low_level
 import httpx
 import msgspec
 import pytest
@@ -247,19 +249,11 @@ async def test_the_answer_does_not_tell_whether_an_account_exists(
 ) -> None:
     checked = count_verifications(monkeypatch)
     answers, work = [], []
-    for number, login in enumerate(("ana", "nobody", "gone", "ANA", "\ud83c" * 3)):
+    for number, login in enumerate(("ana", "nobody", "gone", "ANA", "茶")):
         async with connect(app, f"192.0.2.{number}") as client:
             before = len(checked)
-            content = msgspec.json.encode({"login": "x", "password": WRONG}).replace(
-                b'"x"', msgspec.json.encode(login, enc_hook=str)
-                if login.isprintable()
-                else b'"\\ud83c\\udf75"'
-            )
-            response = await client.post(
-                "/api/agent/login",
-                content=content,
-                headers={"content-type": "application/json"},
-            )
+            body = {"login": login, "password": WRONG}
+            response = await client.post("/api/agent/login", json=body)
             answers.append((response.status_code, response.content))
             work.append(len(checked) - before)
     assert len(set(answers)) == 1
@@ -316,14 +310,12 @@ async def test_one_address_gets_few_tries_over_all_accounts(app: KefuApp) -> Non
 
 def count_verifications(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count the argon2 checks; each entry is how many ran at once."""
-    from argon2 import _password_hasher
-
-    real = _password_hasher.verify_secret
+    real = argon2.low_level.verify_secret
     lock = threading.Lock()
     running = 0
     counts: list[int] = []
 
-    def verify_secret(*arguments: object) -> bool:
+    def verify_secret(*arguments: Any) -> bool:
         nonlocal running
         with lock:
             running += 1
@@ -334,7 +326,7 @@ def count_verifications(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             with lock:
                 running -= 1
 
-    monkeypatch.setattr(_password_hasher, "verify_secret", verify_secret)
+    monkeypatch.setattr("argon2._password_hasher.verify_secret", verify_secret)
     return counts
 
 

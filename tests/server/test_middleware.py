@@ -17,7 +17,9 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def address_seen(client: str, *forwarded: str, trusted: str = "10.0.0.0/8") -> str:
+async def address_seen(
+    client: str, *forwarded: str, trusted: str = "10.0.0.0/8"
+) -> str:
     seen: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -49,7 +51,9 @@ async def test_a_stranger_or_a_garbled_header_changes_nothing() -> None:
     assert await address_seen("10.0.0.1") == "10.0.0.1"
 
 
-@pytest.mark.parametrize("nasty", ["a\r\nb", "\x1b[31m", "\x00", "\u2028", "\u202e", "\x9b"])
+@pytest.mark.parametrize(
+    "nasty", ["a\r\nb", "\x1b[31m", "\x00", "\u2028", "\u202e", "\x9b"]
+)
 async def test_a_log_line_is_one_clean_line_whatever_is_in_it(nasty: str) -> None:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)

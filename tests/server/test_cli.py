@@ -1,0 +1,102 @@
+"""The `kefu` command as an operator uses it."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.server.process import PASSWORD, kefu
+
+
+def test_version_and_help_need_no_settings(tmp_path: Path) -> None:
+    assert kefu(tmp_path, "--version").stdout.startswith("kefu ")
+    done = kefu(tmp_path, "--help")
+    assert done.returncode == 0
+    for command in ("serve", "demo", "agent", "site", "db"):
+        assert command in done.stdout
+
+
+def test_an_agent_is_added_once_listed_and_given_a_new_password(tmp_path: Path) -> None:
+    added = kefu(tmp_path, "agent", "add", "ana", "--name", "安", text=PASSWORD + "\n")
+    assert (added.returncode, added.stderr) == (0, "")
+    again = kefu(tmp_path, "agent", "add", "ANA", text=PASSWORD + "\n")
+    assert again.returncode == 1
+    assert "already an agent" in again.stderr
+    listed = kefu(tmp_path, "agent", "list").stdout
+    assert listed == "ana\tagent\t安\n"
+    changed = kefu(tmp_path, "agent", "password", "ana", text="x" + PASSWORD + "\n")
+    assert changed.returncode == 0
+    missing = kefu(tmp_path, "agent", "password", "bo", text=PASSWORD + "\n")
+    assert missing.returncode == 1
+    assert "no agent with the login bo" in missing.stderr
+    for done in (added, again, changed, missing):
+        assert PASSWORD not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "part"),
+    [
+        (["agent", "add", "ana"], "short\n", "5 characters"),
+        (["agent", "add", "ana"], "aaaaaaaaaaaaaaaaaaaa\n", "repeats"),
+        (["agent", "add", "ana"], "ana likes long horses\n", "contains the login"),
+        (["agent", "add", "a b"], PASSWORD + "\n", "'a b'"),
+        (["site", "add", "x", "--origin", "https://S.example/"], "", "lower case"),
+        (["site", "add", "\x1b[31m", "--origin", "https://s.example"], "", "printable"),
+    ],
+)
+def test_what_will_not_do_is_refused_with_one_sentence(
+    tmp_path: Path, arguments: list[str], text: str, part: str
+) -> None:
+    done = kefu(tmp_path, *arguments, text=text)
+    assert done.returncode == 1
+    assert done.stderr.startswith("kefu: ")
+    assert part in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "\x1b" not in done.stderr
+
+
+def test_a_site_is_added_with_the_line_to_embed(tmp_path: Path) -> None:
+    done = kefu(
+        tmp_path,
+        *("site", "add", "Tea", "--origin", "https://a.example"),
+        *("--origin", "https://b.example", "--locale", "en"),
+    )
+    line = done.stdout.splitlines()[-1]
+    key = line.split('data-site="')[1].split('"')[0]
+    assert line.startswith('<script async src="http://127.0.0.1')
+    assert kefu(tmp_path, "site", "list").stdout == (
+        f"{key}\tTea\ten\thttps://a.example https://b.example\n"
+    )
+
+
+def test_a_wrong_setting_stops_every_command_with_status_2(tmp_path: Path) -> None:
+    done = kefu(tmp_path, "agent", "list", KEFU_LOG_LEVEL="loud")
+    assert done.returncode == 2
+    assert done.stderr.startswith("kefu: log_level = 'loud'")
+
+
+def test_the_database_commands_say_where_it_stands(tmp_path: Path) -> None:
+    before = kefu(tmp_path, "db", "current")
+    assert before.returncode == 1
+    assert "kefu db upgrade" in before.stdout
+    assert kefu(tmp_path, "db", "upgrade").returncode == 0
+    assert kefu(tmp_path, "db", "current").returncode == 0
+    check = kefu(tmp_path, "db", "check")
+    assert (check.returncode, check.stderr) == (0, "")
+
+
+def test_a_database_that_cannot_be_reached_is_one_sentence_without_the_password(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/none/kefu.db?password=canary"
+    done = kefu(tmp_path, "agent", "list", KEFU_DATABASE_URL=url)
+    assert done.returncode in (1, 2)
+    assert done.stderr.startswith("kefu: ")
+    assert "Traceback" not in done.stderr
+    assert "canary" not in done.stderr
+
+
+def test_the_data_is_the_owners_alone(tmp_path: Path) -> None:
+    kefu(tmp_path, "agent", "add", "ana", text=PASSWORD + "\n")
+    mode = stat.S_IMODE((tmp_path / "data").stat().st_mode)
+    assert mode & 0o077 == 0
