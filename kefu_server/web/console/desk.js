@@ -1,0 +1,201 @@
+/** @import {ChatEvent} from "../client/chat.js" */
+/** @import {Line} from "../ui/items.js" */
+/** @import {Me} from "./api.js" */
+import { Chat } from "../client/chat.js";
+import { t } from "../ui/i18n.js";
+
+/**
+ * @typedef {object} Row a conversation as the list shows it
+ * @property {number} id
+ * @property {string} visitor
+ * @property {string} [visitor_name]
+ * @property {"queued" | "active" | "closed"} status
+ * @property {string | null} [assignee]
+ * @property {number} last_seq
+ * @property {number} last_at
+ * @property {string | null} [last_sender]
+ * @property {string} last_line
+ * @property {number | null} [waiting_since]
+ * @property {number} opened_at
+ * @property {number} [unread]
+ *
+ * @typedef {"mine" | "queue" | "all"} Tab
+ */
+
+const TOPIC = "conversations";
+const FOLLOWED_MINE = 40;
+
+/** What an agent's console knows, without a screen. */
+export class Desk {
+  /**
+   * @param {object} parts
+   * @param {Me} parts.me
+   * @param {() => void} parts.changed
+   * @param {(row: number, text: string, sender: string) => void} parts.heard
+   */
+  constructor({ me, changed, heard }) {
+    this.me = me;
+    this.changed = changed;
+    this.heard = heard;
+    this.chat = new Chat({
+      client: "kefu-console/1",
+      scope: `a.${me.id}`,
+      // The cookie says who this is; nothing readable is needed.
+      token: async () => "",
+      happened: (event) => this.happened(event),
+    });
+    /** @type {Map<number, Row>} */
+    this.rows = new Map();
+    this.hasList = false;
+    this.wasLive = false;
+    this.lostAt = Date.now();
+    /** @type {Map<string, string>} */
+    this.names = new Map([[me.id, me.name]]);
+    /** @type {Map<number, number>} */
+    this.readTo = new Map();
+    this.chat.session.watch(TOPIC);
+  }
+
+  /** @param {ChatEvent} event */
+  happened(event) {
+    if (event.type === "list") this.listed(event.rows);
+    else if (event.type === "message" && event.frame.sender.startsWith("v")) {
+      this.heard(event.frame.conversation, event.frame.body ?? "", event.frame.sender);
+    } else if (event.type === "status" && event.status !== "live") {
+      if (this.wasLive) this.lostAt = Date.now();
+      this.wasLive = false;
+    } else if (event.type === "live") {
+      this.wasLive = true;
+    }
+    this.changed();
+  }
+
+  /** @param {Map<number, any>} rows */
+  listed(rows) {
+    this.rows = rows;
+    this.hasList = true;
+    // My own conversations are kept at hand: their ticks are true and opening is instant.
+    const mine = this.list("mine").slice(0, FOLLOWED_MINE);
+    for (const row of mine) this.chat.follow(row.id, row.last_seq);
+    for (const row of rows.values()) if (row.assignee) this.named(row.assignee);
+  }
+
+  /**
+   * @param {Tab} tab
+   * @returns {Row[]} in the order to show
+   */
+  list(tab) {
+    const all = [...this.rows.values()];
+    const newest = (/** @type {Row} */ a, /** @type {Row} */ b) => b.last_at - a.last_at;
+    if (tab === "all") return all.sort(newest);
+    if (tab === "queue") {
+      const since = (/** @type {Row} */ row) => row.waiting_since ?? row.opened_at;
+      return all.filter((r) => r.status === "queued").sort((a, b) => since(a) - since(b));
+    }
+    return all.filter((r) => r.status === "active" && r.assignee === this.me.id).sort(newest);
+  }
+
+  /**
+   * @param {Row} row
+   * @returns {number} messages of the visitor that nobody has looked at
+   */
+  unread(row) {
+    const read = this.readTo.get(row.id) ?? 0;
+    if (read >= row.last_seq || row.status === "closed") return 0;
+    const log = this.chat.logs.all.get(row.id);
+    const theirs = log?.messages.filter((m) => m.seq > read && m.sender === row.visitor).length;
+    return read && theirs !== undefined ? theirs : (row.unread ?? 0);
+  }
+
+  /** @returns {number} what the page's title counts */
+  unreadInAll() {
+    const rows = [...this.list("mine"), ...this.list("queue")];
+    return rows.reduce((sum, row) => sum + this.unread(row), 0);
+  }
+
+  /** @param {Row} row */
+  visitorName(row) {
+    return row.visitor_name || t("visitor", { number: String(row.id).slice(-4) });
+  }
+
+  /** @param {string} id */
+  nameOf(id) {
+    if (id === this.me.id) return t("you");
+    const row = id.startsWith("v") ? [...this.rows.values()].find((r) => r.visitor === id) : null;
+    if (row) return this.visitorName(row);
+    void this.named(id);
+    return this.names.get(id) || t("agent");
+  }
+
+  /** @param {string} id */
+  async named(id) {
+    if (this.names.has(id) || !id.startsWith("a") || !this.chat.isLive) return;
+    this.names.set(id, "");
+    try {
+      const { people } = await this.chat.call("people.get", { ids: [id] });
+      for (const person of people) this.names.set(person.id, person.name);
+      this.changed();
+    } catch {
+      this.names.delete(id);
+    }
+  }
+
+  /** @param {number} conversation */
+  open(conversation) {
+    this.chat.follow(conversation, this.rows.get(conversation)?.last_seq ?? 0);
+  }
+
+  /**
+   * Answer; the first answer to a waiting visitor also takes the conversation.
+   * @param {number} conversation
+   * @param {string} body
+   */
+  reply(conversation, body) {
+    const row = this.rows.get(conversation);
+    if (row && row.status !== "active") this.take(conversation);
+    this.chat.send(conversation, body);
+  }
+
+  /** @param {number} conversation */
+  async take(conversation) {
+    await this.chat.call("conversation.take", { conversation }).catch(() => {});
+  }
+
+  /** @param {number} conversation */
+  async close(conversation) {
+    await this.chat.call("conversation.close", { conversation }).catch(() => {});
+  }
+
+  /**
+   * @param {number} conversation
+   * @returns {Line[]}
+   */
+  lines(conversation) {
+    const log = this.chat.logs.all.get(conversation);
+    const sender = this.me.id;
+    const mine = [...(log?.echoes.values() ?? [])].sort((a, b) => a.seq - b.seq);
+    return [
+      ...(log?.messages ?? []).map((m) => ({ ...m, body: m.body ?? "", key: m.key ?? `#${m.seq}` })),
+      ...mine.map((echo) => ({ ...echo, sender })),
+      ...this.chat.outbox.of(conversation).map((entry) => ({ ...entry, sender })),
+    ];
+  }
+
+  /**
+   * @param {number} conversation
+   * @returns {{delivered: number, read: number}} how far the visitor has come
+   */
+  visitorAt(conversation) {
+    const receipts = [...(this.chat.logs.all.get(conversation)?.receipts.values() ?? [])];
+    const receipt = receipts.find((r) => r.who.startsWith("v"));
+    return { delivered: receipt?.delivered ?? 0, read: receipt?.read ?? 0 };
+  }
+
+  /** @param {number} conversation */
+  seen(conversation) {
+    const last = this.chat.logs.all.get(conversation)?.messages.at(-1);
+    if (!last) return;
+    this.readTo.set(conversation, Math.max(last.seq, this.readTo.get(conversation) ?? 0));
+    this.chat.read(conversation, last.seq);
+  }
+}

@@ -1,0 +1,52 @@
+/** @import {Me} from "./api.js" */
+import { fill, h } from "../ui/dom.js";
+import { t } from "../ui/i18n.js";
+import { logIn } from "./api.js";
+
+/**
+ * @param {(me: Me) => void} entered
+ * @param {HTMLElement} language the switch of languages
+ * @returns {HTMLElement}
+ */
+export function loginForm(entered, language) {
+  const login = h("input", { name: "username", autocomplete: "username", required: true, autocapitalize: "none", spellcheck: false });
+  const password = h("input", { name: "password", type: "password", autocomplete: "current-password", required: true });
+  const fault = h("p", { class: "fault", role: "alert" });
+  const button = h("button", { type: "submit", class: "primary" }, t("login"));
+
+  /** @param {Event} event */
+  async function submit(event) {
+    event.preventDefault();
+    button.disabled = true;
+    fill(fault);
+    try {
+      const answer = await logIn(login.value.trim(), password.value);
+      if (answer === "wrong" || answer === "later") {
+        fill(fault, t(answer === "wrong" ? "loginFailed" : "loginLater"));
+        password.select();
+      } else {
+        entered(answer);
+      }
+    } catch {
+      fill(fault, t("serverAway"));
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  return h(
+    "main",
+    { class: "login" },
+    h(
+      "form",
+      { onsubmit: submit },
+      h("div", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }, "k"), "kefu"),
+      h("h1", null, t("loginTitle")),
+      h("label", null, h("span", null, t("loginName")), login),
+      h("label", null, h("span", null, t("password")), password),
+      fault,
+      button,
+      h("div", { class: "login-foot" }, language),
+    ),
+  );
+}

@@ -1,0 +1,135 @@
+/** @import {Desk} from "./desk.js" */
+import { Composer } from "../ui/composer.js";
+import { fill, h, icon } from "../ui/dom.js";
+import { t } from "../ui/i18n.js";
+import { itemsOf } from "../ui/items.js";
+import { LogView } from "../ui/logview.js";
+import { stamp } from "../ui/time.js";
+
+/** The open conversation and the slim facts beside it. */
+export class RoomView {
+  /**
+   * @param {Desk} desk
+   * @param {{leave: () => void, changed: () => void}} parts
+   */
+  constructor(desk, parts) {
+    this.desk = desk;
+    this.parts = parts;
+    /** @type {number | null} */
+    this.id = null;
+    /** @type {Map<number, string>} */
+    this.drafts = new Map();
+    this.log = new LogView({
+      nameOf: (sender) => desk.nameOf(sender),
+      systemText: (item) => this.systemText(item),
+      older: () => this.id && desk.chat.older(this.id).then(parts.changed),
+      seen: parts.changed,
+      retry: (key) => desk.chat.retry(key),
+      discard: (key) => (desk.chat.outbox.discard(key), parts.changed()),
+    });
+    this.composer = new Composer({
+      send: (body) => this.id && desk.reply(this.id, body),
+      typing: (text) => this.id && desk.chat.typing(this.id, text),
+    });
+    this.name = h("h2");
+    this.sub = h("span", { class: "room-sub" });
+    this.takeButton = h("button", { type: "button", class: "primary", onclick: () => this.id && desk.take(this.id) }, t("take"));
+    this.closeButton = h("button", { type: "button", class: "plain", onclick: () => this.id && desk.close(this.id) }, t("closeChat"));
+    this.typing = h("div", { class: "room-typing", hidden: true });
+    this.header = h(
+      "header",
+      { class: "room-head" },
+      h("button", { type: "button", class: "back", "aria-label": t("back"), onclick: parts.leave }, icon("back")),
+      h("div", { class: "room-title" }, this.name, this.sub),
+      this.takeButton,
+      this.closeButton,
+    );
+    this.nothing = h("div", { class: "nothing" }, icon("chat"), h("strong", null, t("noSelection")), h("span", null, t("noSelectionMore")));
+    this.inside = h("div", { class: "room-inside", hidden: true }, this.header, this.log.element, this.typing, this.composer.element);
+    this.element = h("main", { class: "room", "aria-label": t("conversation") }, this.nothing, this.inside);
+    this.info = h("aside", { class: "info", "aria-label": t("visitorInfo") });
+  }
+
+  /** @param {number | null} id */
+  open(id) {
+    if (this.id) this.drafts.set(this.id, this.composer.text);
+    this.id = id;
+    this.nothing.hidden = id !== null;
+    this.inside.hidden = id === null;
+    if (id === null) return;
+    this.desk.open(id);
+    this.composer.text = this.drafts.get(id) ?? "";
+    this.show(true);
+    this.composer.focus();
+  }
+
+  show(isFresh = false) {
+    const { desk, id } = this;
+    const row = id === null ? undefined : desk.rows.get(id);
+    if (id === null) return fill(this.info);
+    const lines = desk.lines(id);
+    const items = itemsOf(lines, (sender) => sender.startsWith("a"), desk.visitorAt(id));
+    const isWhole = lines.length > 0 && (lines[0].seq ?? 1) <= 1;
+    const top = isWhole ? h("p", { class: "beginning" }, t("history")) : null;
+    this.log.show(items, { top, isFresh, skin: JSON.stringify([...desk.names]) });
+    this.composer.limit = desk.chat.session.limits?.text_chars ?? this.composer.limit;
+    this.showTyping(id);
+    if (row) this.showRow(row);
+    if (this.isLookedAt) desk.seen(id);
+  }
+
+  get isLookedAt() {
+    return !document.hidden && document.hasFocus() && this.log.isAtBottom;
+  }
+
+  /** @param {import("./desk.js").Row} row */
+  showRow(row) {
+    const { desk } = this;
+    const name = desk.visitorName(row);
+    const states = { queued: "statusQueued", active: "statusActive", closed: "closed" };
+    const status = t(/** @type {any} */ (states[row.status]));
+    const assignee = row.assignee ? desk.nameOf(row.assignee) : "";
+    fill(this.name, h("bdi", null, name));
+    fill(this.sub, h("i", { class: `dot ${row.status}` }), status, assignee && ` · ${assignee}`);
+    this.takeButton.hidden = row.status === "closed" || row.assignee === desk.me.id;
+    this.closeButton.hidden = row.status === "closed";
+    this.takeButton.disabled = this.closeButton.disabled = !desk.chat.isLive;
+    this.composer.label(t("composerAgent", { name }));
+    const now = Date.now();
+    /** @type {[string, string][]} */
+    const facts = [
+      [t("status"), status],
+      [t("opened"), stamp(row.opened_at, now)],
+      [t("takenBy"), assignee || "–"],
+      [t("messages"), String(row.last_seq)],
+    ];
+    const mark = JSON.stringify([name, facts]);
+    if (this.info.dataset.mark === mark) return;
+    this.info.dataset.mark = mark;
+    fill(
+      this.info,
+      h("div", { class: `face big hue-${row.id % 8}`, "aria-hidden": "true" }, [...name].at(-1) ?? ""),
+      h("h3", null, h("bdi", null, name)),
+      h("dl", null, ...facts.flatMap(([term, value]) => [h("dt", null, term), h("dd", null, h("bdi", null, value))])),
+    );
+  }
+
+  /** @param {number} id */
+  showTyping(id) {
+    const typing = [...(this.desk.chat.logs.all.get(id)?.typing ?? [])].find(([who]) => who.startsWith("v"));
+    this.typing.hidden = !typing;
+    if (!typing) return;
+    const [who, { text }] = typing;
+    fill(this.typing, h("em", null, t("typing", { name: this.desk.nameOf(who) })), text && h("span", { dir: "auto" }, text));
+  }
+
+  /** @param {import("../ui/items.js").Item} item */
+  systemText({ line }) {
+    const { desk } = this;
+    if (line.kind === "close") return t("closedBy", { name: desk.nameOf(line.sender) });
+    if (line.kind === "reopen") return t("reopened");
+    const assignee = line.data?.assignee;
+    if (line.kind !== "assignment" || !assignee) return t("assignedToNobody");
+    return assignee === desk.me.id ? t("assignedToYou") : t("assignedTo", { name: desk.nameOf(assignee) });
+  }
+}

@@ -1,0 +1,83 @@
+import { fill, h, icon } from "./dom.js";
+import { t } from "./i18n.js";
+
+/** Where a person writes: grows with the text, Enter sends, Shift+Enter breaks. */
+export class Composer {
+  /**
+   * @param {object} parts
+   * @param {(body: string) => void} parts.send
+   * @param {(text: string) => void} parts.typing
+   */
+  constructor({ send, typing }) {
+    this.parts = { send, typing };
+    this.limit = 4000;
+    this.input = h("textarea", {
+      class: "composer-input",
+      rows: 1,
+      dir: "auto",
+      enterKeyHint: "send",
+      autocomplete: "off",
+      oninput: () => this.changed(),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.pressed(event),
+    });
+    this.button = h("button", { class: "composer-send", type: "submit" }, icon("send"));
+    this.excess = h("div", { class: "composer-excess", role: "status", hidden: true });
+    this.element = h(
+      "form",
+      { class: "composer", onsubmit: (/** @type {Event} */ e) => (e.preventDefault(), this.submit()) },
+      this.input,
+      this.button,
+      this.excess,
+    );
+    this.label(t("composerVisitor"));
+    this.changed(false);
+  }
+
+  /** @param {string} text what the empty field says */
+  label(text) {
+    this.input.placeholder = text;
+    this.input.setAttribute("aria-label", text);
+    this.button.setAttribute("aria-label", t("send"));
+    this.button.title = t("send");
+  }
+
+  focus() {
+    this.input.focus({ preventScroll: true });
+  }
+
+  get text() {
+    return this.input.value;
+  }
+
+  /** @param {string} text */
+  set text(text) {
+    this.input.value = text;
+    this.changed(false);
+  }
+
+  /** @param {KeyboardEvent} event */
+  pressed(event) {
+    // While an input method composes, Enter chooses a word; 229 is how Safari says so.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    event.preventDefault();
+    this.submit();
+  }
+
+  submit() {
+    const body = this.text.trim();
+    if (!body || [...body].length > this.limit) return;
+    this.text = "";
+    this.parts.send(body);
+    this.focus();
+  }
+
+  changed(isTyped = true) {
+    const excess = [...this.text.trim()].length - this.limit;
+    this.excess.hidden = excess <= 0;
+    if (excess > 0) fill(this.excess, t("tooLong", { count: excess }));
+    this.button.disabled = !this.text.trim() || excess > 0;
+    this.input.style.setProperty("height", "auto");
+    this.input.style.setProperty("height", `${this.input.scrollHeight}px`);
+    if (isTyped) this.parts.typing(this.text.trim());
+  }
+}

@@ -1,0 +1,142 @@
+/** @import {Item} from "./items.js" */
+import { fill, h, icon, reconcile } from "./dom.js";
+import { t } from "./i18n.js";
+import { clock, day } from "./time.js";
+
+const NEAR_PX = 60;
+
+/**
+ * @typedef {object} LogViewParts
+ * @property {(sender: string) => string} nameOf
+ * @property {(item: Item) => string} systemText
+ * @property {() => void} older the person has scrolled to the top
+ * @property {() => void} seen the person has come to the bottom
+ * @property {(key: string) => void} retry
+ * @property {(key: string) => void} discard
+ */
+
+/** The scrolling log of one conversation. */
+export class LogView {
+  /** @param {LogViewParts} parts */
+  constructor(parts) {
+    this.parts = parts;
+    this.list = h("ol", { class: "log-items" });
+    this.top = h("div", { class: "log-top" });
+    this.scroller = h(
+      "div",
+      { class: "log", role: "log", "aria-live": "off", "aria-label": t("messages"), tabIndex: 0 },
+      this.top,
+      this.list,
+    );
+    this.below = h("button", { class: "log-below", type: "button", hidden: true, onclick: () => this.toBottom() });
+    this.voice = h("div", { class: "only-heard", "aria-live": "polite" });
+    this.element = h("div", { class: "log-frame" }, this.scroller, this.below, this.voice);
+    this.isAtBottom = true;
+    this.lastKey = "";
+    this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    new ResizeObserver(() => this.isAtBottom && this.toBottom()).observe(this.scroller);
+  }
+
+  /**
+   * @param {Item[]} items
+   * @param {{top?: Node | string | null, isFresh?: boolean, skin?: string}} [options]
+   *   isFresh: another conversation, begin at its end; skin: names and language
+   */
+  show(items, { top = null, isFresh = false, skin = "" } = {}) {
+    if (isFresh) this.isAtBottom = true;
+    const { scroller } = this;
+    const fromEnd = scroller.scrollHeight - scroller.scrollTop;
+    const firstBefore = this.list.firstElementChild;
+    fill(this.top, top);
+    reconcile(this.list, items, (item, old) => this.draw(item, old), skin);
+    const last = items.at(-1);
+    const isNew = last && last.key !== this.lastKey;
+    this.lastKey = last?.key ?? "";
+    if (this.isAtBottom || (isNew && last.isMine && !last.line.seq)) {
+      this.toBottom();
+    } else if (firstBefore !== this.list.firstElementChild) {
+      // History came in above: what is being read stays where it is.
+      scroller.scrollTop = scroller.scrollHeight - fromEnd;
+    } else if (isNew) {
+      fill(this.below, icon("down"), t("newBelow"));
+      this.below.hidden = false;
+    }
+  }
+
+  /** @param {string} text to be read out by a screen reader */
+  announce(text) {
+    fill(this.voice, text);
+  }
+
+  toBottom() {
+    this.isAtBottom = true;
+    this.below.hidden = true;
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+  }
+
+  scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    this.isAtBottom = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+    if (this.isAtBottom) {
+      this.below.hidden = true;
+      this.parts.seen();
+    }
+    if (scrollTop < NEAR_PX) this.parts.older();
+  }
+
+  /**
+   * @param {Item} item
+   * @param {HTMLElement | undefined} old
+   */
+  draw(item, old) {
+    const element = old ?? h("li");
+    if (item.type === "day") {
+      element.className = "day";
+      fill(element, h("span", null, day(item.line.at, Date.now())));
+    } else if (item.type === "system") {
+      element.className = "system";
+      fill(element, h("span", null, this.parts.systemText(item)));
+    } else {
+      this.drawBubble(item, element);
+    }
+    return element;
+  }
+
+  /**
+   * @param {Item} item
+   * @param {HTMLElement} element
+   */
+  drawBubble({ line, isMine, isFirst, isLast, state }, element) {
+    const classes = ["message", isMine ? "mine" : "theirs", line.kind];
+    if (isFirst) classes.push("first");
+    if (isLast) classes.push("last");
+    element.className = classes.join(" ");
+    element.dataset.key = line.key;
+    element.dataset.state = state ?? "";
+    element.dataset.seq = String(line.seq ?? "");
+    const name = this.parts.nameOf(line.sender);
+    const showsFoot = isLast || state === "sending" || state === "failed";
+    fill(
+      element,
+      isFirst && h("div", { class: "who" }, h("bdi", null, name)),
+      h("div", { class: "bubble", dir: "auto" }, h("span", { class: "only-heard" }, `${name}: `), line.body),
+      showsFoot && this.foot(line, state),
+    );
+  }
+
+  /**
+   * @param {Item["line"]} line
+   * @param {Item["state"]} state
+   */
+  foot(line, state) {
+    const { retry, discard } = this.parts;
+    return h(
+      "div",
+      { class: "foot" },
+      h("time", { dateTime: new Date(line.at).toISOString() }, clock(line.at)),
+      state && h("span", { class: `state ${state}` }, t(state)),
+      state === "failed" && h("button", { type: "button", class: "link", onclick: () => retry(line.key) }, t("retry")),
+      state === "failed" && h("button", { type: "button", class: "link", onclick: () => discard(line.key) }, t("discard")),
+    );
+  }
+}

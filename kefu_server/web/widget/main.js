@@ -1,0 +1,135 @@
+import { fill, h, icon } from "../ui/dom.js";
+import { Composer } from "../ui/composer.js";
+import { nearest, setLocale, t } from "../ui/i18n.js";
+import { itemsOf } from "../ui/items.js";
+import { LogView } from "../ui/logview.js";
+import { Store } from "../ui/store.js";
+import { setAccent } from "../ui/theme.js";
+import { Host } from "./host.js";
+import { Model } from "./model.js";
+import { VisitorToken } from "./visitor.js";
+
+const page = document.body.dataset;
+const settings = new URLSearchParams(location.hash.slice(1));
+setLocale(nearest(settings.get("locale") ?? page.locale ?? navigator.language));
+setAccent(settings.get("color"));
+
+const screen = new Store({ isShown: window.parent === window });
+const visitor = new VisitorToken(page.site ?? "");
+const host = new Host({
+  origin: settings.get("origin") ?? "",
+  allowed: (page.origins ?? "").split(" "),
+  shown: (isShown) => {
+    screen.set({ isShown });
+    if (isShown) composer.focus();
+  },
+});
+const model = new Model({
+  site: page.site ?? "",
+  token: (isRefused) => visitor.get(isRefused),
+  changed: () => screen.set(),
+  heard: (text, sender) => log.announce(`${nameOf(sender)}: ${text}`),
+  active: () => host.active(),
+});
+
+/** @param {string} sender */
+function nameOf(sender) {
+  if (sender === model.me) return t("you");
+  return model.names.get(sender) || t("agent");
+}
+
+/** @param {import("../ui/items.js").Item} item */
+function systemText({ line }) {
+  if (line.kind === "close") return t("closedLine");
+  if (line.kind === "reopen") return t("reopened");
+  const assignee = line.data?.assignee;
+  if (line.kind !== "assignment" || !assignee) return t("assignedToNobody");
+  model.named(assignee);
+  return t("assignedTo", { name: nameOf(assignee) });
+}
+
+const log = new LogView({
+  nameOf,
+  systemText,
+  older: () => model.conversation && model.chat.older(model.conversation).then(() => screen.set()),
+  seen: () => screen.set(),
+  retry: (key) => model.chat.retry(key),
+  discard: (key) => {
+    model.chat.outbox.discard(key);
+    screen.set();
+  },
+});
+const composer = new Composer({
+  send: (body) => model.send(body),
+  typing: (text) => model.conversation && model.chat.typing(model.conversation, text),
+});
+const status = h("span", { class: "head-status" });
+const title = page.siteName || t("agent");
+const closeButton = h(
+  "button",
+  { type: "button", class: "head-close", "aria-label": t("closeWindow"), title: t("closeWindow"), onclick: () => host.close() },
+  icon("close"),
+);
+const bar = h("div", { class: "bar", role: "status", hidden: true });
+const dots = h("div", { class: "typing", hidden: true });
+
+fill(
+  /** @type {Element} */ (document.getElementById("app")),
+  h(
+    "header",
+    { class: "head" },
+    h("div", { class: "avatar", "aria-hidden": "true" }, [...title][0]),
+    h("div", { class: "head-text" }, h("h1", null, h("bdi", null, title)), status),
+    host.isFramed && closeButton,
+  ),
+  bar,
+  h("main", { class: "room", "aria-label": t("conversation") }, log.element, dots),
+  composer.element,
+);
+
+function greeting() {
+  return h("div", { class: "greeting" }, h("strong", null, t("greeting")), h("span", null, t("greetingMore")));
+}
+
+function draw() {
+  const { isShown } = screen.state;
+  const { state } = model;
+  const lines = model.lines();
+  const items = itemsOf(lines, (sender) => sender === model.me, model.other());
+  const isWhole = !lines.length || (lines[0].seq ?? 1) <= 1;
+  const skin = JSON.stringify([...model.names]);
+  log.show(items, { top: isWhole ? greeting() : null, skin });
+  composer.limit = model.chat.session.limits?.text_chars ?? composer.limit;
+  fill(status, h("i", { class: `light ${state}` }), state === "live" ? t("online") : "");
+  drawBar(state);
+  drawTyping();
+  const isSeen = isShown && !document.hidden && log.isAtBottom;
+  if (isSeen) model.seen();
+  host.unread(isSeen ? 0 : model.unread());
+}
+
+/** @param {string} state */
+function drawBar(state) {
+  const text = state === "stopped" ? t("stopped") : state === "lost" ? t("offline") : "";
+  bar.hidden = !text;
+  if (!text || bar.dataset.text === text) return;
+  bar.dataset.text = text;
+  const reload = h("button", { type: "button", class: "link", onclick: () => location.reload() }, t("reload"));
+  fill(bar, text, state === "stopped" && reload);
+}
+
+function drawTyping() {
+  const who = model.typing().map(nameOf)[0];
+  dots.hidden = !who;
+  if (!who || dots.dataset.who === who) return;
+  dots.dataset.who = who;
+  fill(dots, h("i"), h("i"), h("i"), h("span", { class: "only-heard" }, t("typing", { name: who })));
+}
+
+addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !event.isComposing) host.close();
+});
+document.addEventListener("visibilitychange", () => screen.set());
+screen.watch(draw);
+composer.changed(false);
+model.chat.start();
