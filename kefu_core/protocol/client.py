@@ -179,7 +179,7 @@ class ClientSession:
         due = min(silent, self._sent_at + self._heartbeat_s)
         if self._ack_at is not None:
             due = min(due, self._ack_at)
-        blocked = self.outbox.next_timer(now)
+        blocked = self.outbox.next_timer()
         return due if blocked is None else min(due, blocked)
 
     def handle_timer(self, now: float) -> None:

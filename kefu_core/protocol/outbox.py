@@ -66,7 +66,10 @@ class ClientOutbox:
     def to_send(self, now: float, window: int) -> Iterator[OutboxEntry]:
         """Yield entries to transmit now, in order; each counts as in flight."""
         for lane in self._lanes.values():
-            if now < lane.blocked_until:
+            if now >= lane.blocked_until:
+                lane.blocked_until = 0.0
+        for lane in self._lanes.values():
+            if lane.blocked_until:
                 continue
             for entry in lane.entries.values():
                 if entry.state is _State.IN_FLIGHT:
@@ -80,12 +83,12 @@ class ClientOutbox:
                 self.in_flight += 1
                 yield entry
 
-    def next_timer(self, now: float) -> float | None:
-        """Return when a blocked lane opens, None if none waits."""
+    def next_timer(self) -> float | None:
+        """Return when a blocked lane opens (maybe past), None if none is blocked."""
         times = [
             lane.blocked_until
             for lane in self._lanes.values()
-            if lane.blocked_until > now and lane.entries
+            if lane.blocked_until and lane.entries
         ]
         return min(times) if times else None
 
