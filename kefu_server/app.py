@@ -49,6 +49,8 @@ class KefuApp(Starlette):
                 Exception: answer_error,
             },
         )
+        # A redirect would repeat the Host header, which anybody can write.
+        self.router.redirect_slashes = False
         self.settings = settings
 
     def build_middleware_stack(self) -> ASGIApp:

@@ -81,7 +81,12 @@ class Pages:
     def _head(self, name: str) -> str:
         """Return the links of a page: styles, the modules it will need, the entry."""
         lines = ['<link rel="icon" href="data:,">']
-        for style in self.static.names(name, ".css"):
+        styles = [
+            style
+            for folder in ("ui", name)
+            for style in self.static.names(folder, ".css")
+        ]
+        for style in styles:
             lines.append(f'<link rel="stylesheet" href="{self.static.url(style)}">')
         entry = f"{name}/main.js"
         for module in self._modules(entry):

@@ -359,3 +359,12 @@ async def test_a_visitors_token_is_renewed_for_the_same_visitor_of_the_same_site
 async def test_the_origin_constant_is_the_servers_own(app: KefuApp) -> None:
     assert app.settings.origins[0] == ORIGIN
     assert CLOSED_POLICY.startswith("default-src 'none'")
+
+
+@pytest.mark.parametrize("path", ["/console/", "/healthz/", "/api/agent/me/"])
+async def test_no_answer_repeats_the_host_header(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    for known in (path, path.rstrip("/"), f"/widget/{SITE.embed_key}"):
+        response = await client.get(known, headers={"host": "evil.example"})
+        assert "evil.example" not in response.text + str(response.headers)
