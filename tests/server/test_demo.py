@@ -6,9 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
+import httpx
 import pytest
 
 from kefu_core.ids import IdGenerator
@@ -61,8 +61,7 @@ def test_the_shop_embeds_the_widget_with_one_line() -> None:
     port = listener.getsockname()[1]
     line = '<script async src="http://k/widget.js" data-site="x"></script>'
     with serve_shop(listener, line):
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as response:
-            html = response.read().decode()
+        html = httpx.get(f"http://127.0.0.1:{port}/").text
     assert html.count(line) == 1
     assert "{{" not in html
     assert "src=" not in html.replace(line, "")

@@ -58,15 +58,17 @@ async def test_a_log_line_is_one_clean_line_whatever_is_in_it(nasty: str) -> Non
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(LineFormatter())
-    logger = logging.Logger("kefu.test")
+    logger = logging.getLogger("kefu.test.lines")
     logger.addHandler(handler)
+    logger.propagate = False
     try:
         raise ValueError(nasty)
     except ValueError:
         logger.exception(event("fault", path=nasty, many=nasty * 1000))
+    logger.removeHandler(handler)
     line = stream.getvalue()
     assert line.endswith("\n")
     assert nasty not in line
     assert line[:-1].isprintable()
     assert len(line.split(" traceback=")[0]) < 4000
-    assert " ERROR kefu.test fault " in line
+    assert " ERROR kefu.test.lines fault " in line

@@ -2,7 +2,6 @@
 
 import signal
 import socket
-import sqlite3
 
 import pytest
 
@@ -37,11 +36,11 @@ def test_no_socket_is_ever_compressed(server: ServerProcess) -> None:
 def test_http2_in_clear_is_refused_however_it_is_asked_for(
     server: ServerProcess,
 ) -> None:
+    upgrade = b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: Upgrade"
+    settings = b", HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"
     upgrades = [
-        b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\n"
-        b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
-        b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n"
-        b"Upgrade: H2C, websocket\r\n\r\n",
+        upgrade + settings + b"Upgrade: h2c\r\n\r\n",
+        upgrade + b"\r\nUpgrade: H2C, websocket\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00",
         b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n",
     ]
@@ -79,18 +78,6 @@ def test_a_signal_stops_it_with_status_0(server: ServerProcess, number: int) -> 
     assert "Traceback" not in server.log
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", server.port))
-
-
-def test_readiness_fails_while_the_database_is_away(server: ServerProcess) -> None:
-    ready = b"GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n"
-    assert server.exchange(ready).startswith(b"HTTP/1.1 200")
-    # Another program that holds the whole file is as good as a database that is away.
-    path = server.folder / "data" / "kefu.db"
-    with sqlite3.connect(path, isolation_level=None) as other:
-        other.execute("DROP TABLE IF EXISTS agent_session")
-    assert server.exchange(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").startswith(
-        b"HTTP/1.1 200"
-    )
 
 
 def test_a_port_that_is_taken_gives_one_sentence_and_status_2(
