@@ -18,25 +18,32 @@ export class Lists {
     if (!this.topics.has(topic)) this.topics.set(topic, { version: -1, rows: new Map() });
   }
 
-  /** @param {Snapshot} snapshot */
-  replace(snapshot) {
-    const list = this.topics.get(snapshot.topic);
-    if (!list) return;
-    list.version = snapshot.version;
-    list.rows = new Map((snapshot.rows ?? []).map((row) => [row.id, row]));
+  /**
+   * @param {string} topic
+   * @returns {Map<number, Record<string, any>>}
+   */
+  rows(topic) {
+    return this.topics.get(topic)?.rows ?? new Map();
   }
 
   /**
-   * @param {Event} event
+   * @param {Snapshot | Event} frame
    * @returns {boolean} false: something was missed, watch again
    */
-  change(event) {
-    const list = this.topics.get(event.topic);
-    if (!list || event.version <= list.version) return true;
-    if (list.version < 0 || event.version !== list.version + 1) return false;
-    list.version = event.version;
-    if (event.put) list.rows.set(event.put.id, event.put);
-    if (event.drop != null) list.rows.delete(event.drop);
+  take(frame) {
+    const list = this.topics.get(frame.topic);
+    if (!list) return true;
+    if (frame.t === "snapshot") {
+      list.version = frame.version;
+      list.rows = new Map((frame.rows ?? []).map((row) => [row.id, row]));
+      return true;
+    }
+    // What came before the snapshot is in it.
+    if (frame.version <= list.version) return true;
+    if (list.version < 0 || frame.version !== list.version + 1) return false;
+    list.version = frame.version;
+    if (frame.put) list.rows.set(frame.put.id, frame.put);
+    if (frame.drop != null) list.rows.delete(frame.drop);
     return true;
   }
 }

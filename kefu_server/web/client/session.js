@@ -33,12 +33,12 @@ export class Session {
     this.events = [];
   }
 
-  /** @returns {F.ClientFrame[]} what to put on the wire now */
+  /** What to put on the wire now. */
   outgoing() {
     return this.frames.splice(0);
   }
 
-  /** @returns {SessionEvent[]} what happened since the last time */
+  /** What happened since the last time. */
   happened() {
     return this.events.splice(0);
   }
@@ -84,27 +84,20 @@ export class Session {
         this.events.push({ type: "head", frame });
         return;
       case "receipt":
-        this.events.push({ type: "receipt", frame });
-        return;
+        return void this.events.push({ type: "receipt", frame });
       case "typing_event":
-        this.events.push({ type: "typing", frame });
-        return;
+        return void this.events.push({ type: "typing", frame });
       case "page":
       case "reply":
         this.events.push({ type: "answer", id: frame.id, frame });
         return;
       case "snapshot":
-        this.lists.replace(frame);
-        return this.listed(frame.topic);
       case "event":
-        if (this.lists.change(frame)) return this.listed(frame.topic);
-        this.frames.push({ t: "watch", topic: frame.topic });
-        return;
+        return this.listed(frame);
       case "error":
         return this.refused(frame, now);
       case "ping":
-        this.frames.push({ t: "pong" });
-        return;
+        return void this.frames.push({ t: "pong" });
       case "drain":
         this.events.push({ type: "drain", withinMs: frame.within_s * 1000 });
         return;
@@ -178,10 +171,11 @@ export class Session {
     this.flush(now);
   }
 
-  /** @param {string} topic */
-  listed(topic) {
-    const rows = this.lists.topics.get(topic)?.rows;
-    if (rows) this.events.push({ type: "list", topic, rows });
+  /** @param {F.Snapshot | F.Event} frame */
+  listed(frame) {
+    const { topic } = frame;
+    if (!this.lists.take(frame)) this.frames.push({ t: "watch", topic });
+    else this.events.push({ type: "list", topic, rows: this.lists.rows(topic) });
   }
 
   /**

@@ -13,8 +13,6 @@ const GRACE_MS = 2_000;
 const app = /** @type {HTMLElement} */ (document.getElementById("app"));
 const LOCALE = "kefu.locale";
 
-setLocale(nearest(remembered() ?? navigator.language));
-
 /** @returns {string | null} */
 function remembered() {
   try {
@@ -29,8 +27,8 @@ function languageSwitch(changed) {
   return h("button", {
     type: "button",
     class: "plain small",
-    onclick: () => {
-      setLocale(getLocale() === "en" ? "zh-CN" : "en");
+    onclick: async () => {
+      await setLocale(getLocale() === "en" ? "zh-CN" : "en");
       try {
         localStorage.setItem(LOCALE, getLocale());
       } catch {
@@ -165,4 +163,5 @@ function work(me) {
   desk.chat.start();
 }
 
-begin();
+await setLocale(nearest(remembered() ?? navigator.language));
+await begin();

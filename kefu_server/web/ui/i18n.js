@@ -1,13 +1,9 @@
-import en from "./locales/en.js";
-import zhCN from "./locales/zh-CN.js";
+/** @typedef {typeof import("./locales/en.js").default} Phrases */
+/** @typedef {keyof Phrases} Phrase */
 
-/** @typedef {keyof typeof en} Phrase */
-
-/** @type {Record<string, Record<Phrase, string>>} */
-const LOCALES = { en, "zh-CN": zhCN };
-
-let current = "zh-CN";
-let phrases = zhCN;
+let current = "";
+/** @type {Phrases} */
+let phrases;
 
 /**
  * @param {string | null | undefined} wanted such as `en-GB` or `zh_TW`
@@ -17,10 +13,16 @@ export function nearest(wanted) {
   return /^zh/i.test(wanted || "zh") ? "zh-CN" : "en";
 }
 
-/** @param {string} locale */
-export function setLocale(locale) {
-  current = nearest(locale);
-  phrases = /** @type {typeof zhCN} */ (LOCALES[current]);
+/**
+ * Load a language; only the one that is used is fetched.
+ * @param {string} locale
+ */
+export async function setLocale(locale) {
+  const wanted = nearest(locale);
+  const { default: loaded } =
+    wanted === "en" ? await import("./locales/en.js") : await import("./locales/zh-CN.js");
+  current = wanted;
+  phrases = loaded;
   document.documentElement.lang = current;
 }
 

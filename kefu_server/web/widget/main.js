@@ -4,14 +4,13 @@ import { nearest, setLocale, t } from "../ui/i18n.js";
 import { itemsOf } from "../ui/items.js";
 import { LogView } from "../ui/logview.js";
 import { Store } from "../ui/store.js";
-import { setAccent } from "../ui/theme.js";
-import { Host } from "./host.js";
+import { Host, setAccent } from "./host.js";
 import { Model } from "./model.js";
 import { VisitorToken } from "./visitor.js";
 
 const page = document.body.dataset;
 const settings = new URLSearchParams(location.hash.slice(1));
-setLocale(nearest(settings.get("locale") ?? page.locale ?? navigator.language));
+await setLocale(nearest(settings.get("locale") ?? page.locale ?? navigator.language));
 setAccent(settings.get("color"));
 
 const screen = new Store({ isShown: window.parent === window });

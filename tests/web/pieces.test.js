@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Backoff } from "../../kefu_server/web/client/backoff.js";
+import { Connection } from "../../kefu_server/web/client/connection.js";
+import { Outbox } from "../../kefu_server/web/client/outbox.js";
+import { Session } from "../../kefu_server/web/client/session.js";
+import { batches } from "../../kefu_server/web/client/websocket.js";
+import { itemsOf } from "../../kefu_server/web/ui/items.js";
+import en from "../../kefu_server/web/ui/locales/en.js";
+import zh from "../../kefu_server/web/ui/locales/zh-CN.js";
+
+const DAY = 86_400_000;
+const NOON = new Date(2026, 0, 5, 12).getTime();
+const mine = (sender) => sender === "v1";
+const line = (seq, sender, at, more = {}) => ({ key: `#${seq}`, seq, sender, kind: "text", body: "x", at, ...more });
+
+test("delays grow to their ceiling and start again after a live connection", () => {
+  const backoff = new Backoff(() => 1);
+  const delays = Array.from({ length: 8 }, () => backoff.next());
+  assert.deepEqual(delays.slice(0, 3), [500, 1000, 2000]);
+  assert.equal(delays.at(-1), 20_000);
+  backoff.reset();
+  assert.equal(backoff.next(), 500);
+});
+
+test("delays are spread over their whole range", () => {
+  const backoff = new Backoff(() => 0);
+  backoff.attempt = 6;
+  assert.ok(backoff.next() < 500);
+});
+
+test("frames are joined below the server's limits", () => {
+  const frames = Array.from({ length: 250 }, () => ({ t: "ping" }));
+  const joined = batches(frames);
+  assert.deepEqual(joined.map((batch) => batch.split("\n").length), [100, 100, 50]);
+  const large = { t: "typing", conversation: 1, text: "x".repeat(15_990) };
+  assert.equal(batches([large, large]).length, 2);
+});
+
+test("bubbles are grouped and days are separated", () => {
+  const items = itemsOf(
+    [line(1, "v1", NOON), line(2, "v1", NOON + 1000), line(3, "a1", NOON + 2000), line(4, "a1", NOON + DAY)],
+    mine,
+    { delivered: 0, read: 0 },
+  );
+  assert.deepEqual(items.map((i) => i.type), ["day", "bubble", "bubble", "bubble", "day", "bubble"]);
+  assert.deepEqual(items.map((i) => [i.isFirst, i.isLast]).slice(1, 4), [[true, false], [false, true], [true, true]]);
+});
+
+test("the state of a bubble is what the other side has acknowledged", () => {
+  const lines = [
+    line(1, "v1", NOON), line(2, "v1", NOON), line(3, "v1", NOON),
+    line(undefined, "v1", NOON, { key: "p" }), line(undefined, "v1", NOON, { key: "f", failure: "conflict" }),
+  ];
+  const items = itemsOf(lines, mine, { delivered: 2, read: 1 });
+  assert.deepEqual(items.slice(1).map((i) => i.state), ["read", "delivered", "sent", "sending", "failed"]);
+});
+
+test("placeholders are not shown", () => {
+  const items = itemsOf([line(1, "a1", NOON, { kind: "placeholder" })], mine, { delivered: 0, read: 0 });
+  assert.deepEqual(items, []);
+});
+
+test("both languages have the same phrases", () => {
+  assert.deepEqual(Object.keys(zh).sort(), Object.keys(en).sort());
+  const names = (text) => [...text.matchAll(/\{\w+\}/g)].map(String).sort().join();
+  for (const [phrase, text] of Object.entries(en)) assert.equal(names(zh[phrase]), names(text), phrase);
+});
+
+/** A connection whose sockets are handed to the test. */
+function connection() {
+  const sockets = [];
+  const statuses = [];
+  const refusals = [];
+  const made = new Connection({
+    session: new Session({ client: "test", outbox: new Outbox() }),
+    token: async (isRefused) => (refusals.push(isRefused), "token"),
+    open: (handlers) => {
+      const socket = { ...handlers, sent: [], send: (frames) => socket.sent.push(...frames), close() {} };
+      sockets.push(socket);
+      return socket;
+    },
+    happened() {},
+    changed: (status, code) => statuses.push([status, code]),
+    random: () => 0,
+  });
+  return { made, sockets, statuses, refusals };
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const WELCOME = { t: "welcome", session: "s", epoch: "e", resumed: false, heartbeat_s: 25, limits: {}, me: {} };
+
+test("a refused token is asked for once more, a second refusal is final", async () => {
+  const { made, sockets, statuses, refusals } = connection();
+  made.start();
+  await turn();
+  sockets[0].opened();
+  sockets[0].received({ t: "closed", code: 4001 });
+  made.wake();
+  await turn();
+  sockets[1].opened();
+  sockets[1].closed(4001);
+  assert.deepEqual(refusals, [false, true]);
+  assert.deepEqual(statuses.at(-1), ["stopped", 4001]);
+});
+
+test("a wake while waiting connects at once", async () => {
+  const { made, sockets } = connection();
+  made.start();
+  await turn();
+  sockets[0].closed(1006);
+  assert.equal(made.status, "waiting");
+  made.wake();
+  await turn();
+  assert.equal(sockets.length, 2);
+  made.stop();
+});
+
+test("a wake while live asks for a sign of life", async () => {
+  const { made, sockets } = connection();
+  made.start();
+  await turn();
+  sockets[0].opened();
+  sockets[0].received(WELCOME);
+  made.wake();
+  assert.equal(sockets[0].sent.at(-1).t, "ping");
+  sockets[0].received({ t: "pong" });
+  assert.equal(made.status, "live");
+  made.stop();
+});
+
+test("what an abandoned socket still says is not heard", async () => {
+  const { made, sockets } = connection();
+  made.start();
+  await turn();
+  sockets[0].opened();
+  sockets[0].closed(1006);
+  made.wake();
+  await turn();
+  sockets[0].received(WELCOME);
+  assert.equal(made.status, "connecting");
+  made.stop();
+});
