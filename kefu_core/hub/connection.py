@@ -78,6 +78,8 @@ class Connection:
         self._is_working = False
         self._sends_queued: dict[ConversationId, int] = {}
         """Sends that wait behind requests because their conversation is not known yet."""
+        self._lane_breaks = 0
+        """How often a lane broke: a send that was loading meanwhile must not pass."""
         self._known: dict[ConversationId, Conversation] = {}
         """Conversations that may be written to without being followed."""
         self._in_flight: dict[ConversationId, dict[PendingAppend, f.Send]] = {}
@@ -364,6 +366,7 @@ class Connection:
         if not self.session.failed(send, error):
             return
         # G14: what this client sent later must not be stored before this one.
+        self._lane_breaks += 1
         conversation = send.conversation
         in_flight = self._in_flight.get(conversation, {})
         for append, later in list(in_flight.items()):
@@ -434,16 +437,24 @@ class Connection:
     async def _answer_send(self, send: f.Send) -> None:
         # Counted down only when it was submitted: a send that comes in meanwhile
         # must queue behind this one.
+        conversation = send.conversation
+        breaks = self._lane_breaks
+        row = self._known.get(conversation)
         try:
-            row = await self._load(send.conversation)
+            if row is None:
+                row = await self._load(conversation)
         except KefuError as error:
-            self._sends_queued[send.conversation] -= 1
+            self._sends_queued[conversation] -= 1
             self._send_failed(send, error)
             return
-        self._sends_queued[send.conversation] -= 1
+        self._sends_queued[conversation] -= 1
         if len(self._known) < self._hub.limits.cursors_max:
-            self._known[send.conversation] = row
-        self._submit(send, row)
+            self._known[conversation] = row
+        if breaks == self._lane_breaks:
+            self._submit(send, row)
+        else:
+            # An earlier send may have failed during the load (G14).
+            self._send_failed(send, OutOfOrder())
 
     async def _answer_follow(self, follow: f.Follow) -> None:
         self._attach(follow.conversation)

@@ -148,6 +148,8 @@ class ClientSession:
                 )
                 return
             self._take(item, now)
+            if self.state is ClientState.IDLE:
+                return  # We left; what follows belongs to nobody.
 
     def events(self) -> Sequence[ClientEvent]:
         """Drain what happened, in order."""
