@@ -1,0 +1,1 @@
+"""Load, crashes and the judge: `python -m benchmarks --help`."""
