@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from kefu_core.desk.desk import Desk
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,6 +12,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kefu_core.abc.store import Store
+from kefu_core.desk import Desk
 from kefu_core.errors import ErrorCode, KefuError
 from kefu_core.ids import IdGenerator
 from kefu_core.node import Node, monotonic, unix_ms

@@ -14,6 +14,12 @@ from typing import Self
 START_S = 20.0
 PASSWORD = "correct horse battery"
 LOGIN = "ana"
+HANDSHAKE = (
+    b"GET /kefu/ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    b"Sec-WebSocket-Protocol: kefu.v1.json\r\n"
+)
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:

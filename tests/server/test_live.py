@@ -26,11 +26,20 @@ FOREIGN = [
 ]
 
 
-def log_in(server: ServerProcess) -> httpx.Client:
-    client = httpx.Client(base_url=server.url, headers={"origin": server.url})
-    body = {"login": LOGIN, "password": PASSWORD}
-    assert client.post("/api/agent/login", json=body).status_code == 200
-    return client
+@contextmanager
+def browser(server: ServerProcess) -> Iterator[httpx.Client]:
+    """Yield a logged-in browser on the server's own origin."""
+    headers = {"origin": server.url}
+    with httpx.Client(base_url=server.url, headers=headers) as client:
+        body = {"login": LOGIN, "password": PASSWORD}
+        assert client.post("/api/agent/login", json=body).status_code == 200
+        yield client
+
+
+def log_in(server: ServerProcess) -> str:
+    """Return the cookie of a new login."""
+    with browser(server) as client:
+        return client.cookies["kefu_session"]
 
 
 @contextmanager
@@ -66,7 +75,7 @@ def rest(socket: ClientConnection) -> tuple[list[dict[str, Any]], int]:
 def test_an_agents_cookie_opens_a_socket_from_the_own_origin_only(
     server: ServerProcess,
 ) -> None:
-    cookie = log_in(server).cookies["kefu_session"]
+    cookie = log_in(server)
     with live(server, server.url, cookie) as (_, first):
         assert first[0]["t"] == "welcome"
         assert first[0]["me"]["role"] == "agent"
@@ -82,7 +91,7 @@ def test_an_agents_cookie_opens_a_socket_from_the_own_origin_only(
 def test_a_visitors_token_opens_a_socket_and_a_garbled_one_does_not(
     server: ServerProcess,
 ) -> None:
-    with log_in(server) as client:
+    with browser(server) as client:
         assert client.post("/api/visitor/token", json={"site": "x"}).status_code == 404
     with live(server, server.url, token="a.b.c") as (socket, first):
         assert first[0]["t"] == "error"
@@ -91,7 +100,7 @@ def test_a_visitors_token_opens_a_socket_and_a_garbled_one_does_not(
 
 
 def test_logging_out_ends_the_live_socket(server: ServerProcess) -> None:
-    with log_in(server) as client:
+    with browser(server) as client:
         cookie = client.cookies["kefu_session"]
         with live(server, server.url, cookie) as (socket, first):
             assert first[0]["t"] == "welcome"
@@ -105,7 +114,7 @@ def test_logging_out_ends_the_live_socket(server: ServerProcess) -> None:
 def test_a_stop_tells_every_socket_to_come_back(
     server: ServerProcess, number: signal.Signals
 ) -> None:
-    cookie = log_in(server).cookies["kefu_session"]
+    cookie = log_in(server)
     with live(server, server.url, cookie) as (socket, _):
         server.process.send_signal(number)
         received, code = rest(socket)

@@ -7,50 +7,7 @@ import pytest
 
 from kefu_core.errors import ConfigurationError
 from kefu_server.serve import BACKLOG, SEND_BUFFER_BYTES, USER_TIMEOUT_MS, open_listener
-from tests.server.process import PASSWORD, ServerProcess, kefu
-
-HANDSHAKE = (
-    b"GET /kefu/ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
-    b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    b"Sec-WebSocket-Protocol: kefu.v1.json\r\n"
-)
-OFFERS = [
-    b"permessage-deflate",
-    b"permessage-deflate; client_max_window_bits",
-    b"permessage-deflate; server_no_context_takeover; client_no_context_takeover",
-    b"x-unknown, permessage-deflate; server_max_window_bits=10",
-]
-
-
-def test_no_socket_is_ever_compressed(server: ServerProcess) -> None:
-    for offer in OFFERS:
-        answer = server.exchange(
-            HANDSHAKE + b"Sec-WebSocket-Extensions: " + offer + b"\r\n\r\n"
-        )
-        assert answer.startswith(b"HTTP/1.1 101"), answer
-        assert b"kefu.v1.json" in answer
-        assert b"sec-websocket-extensions" not in answer.lower()
-
-
-def test_http2_in_clear_is_refused_however_it_is_asked_for(
-    server: ServerProcess,
-) -> None:
-    upgrade = b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: Upgrade"
-    settings = b", HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"
-    upgrades = [
-        upgrade + settings + b"Upgrade: h2c\r\n\r\n",
-        upgrade + b"\r\nUpgrade: H2C, websocket\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00",
-        b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n",
-    ]
-    for request in upgrades:
-        answer = server.exchange(request)
-        # A frame of HTTP/2 would begin with three bytes of length.
-        assert answer == b"" or answer.startswith(b"HTTP/1.1 400"), answer
-    assert server.exchange(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").startswith(
-        b"HTTP/1.1 200"
-    )
+from tests.server.process import HANDSHAKE, PASSWORD, ServerProcess, kefu
 
 
 def test_a_body_over_the_limit_is_refused_unread(server: ServerProcess) -> None:
