@@ -17,6 +17,7 @@ import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable
+from types import FrameType
 from typing import Any, cast
 
 import anyio
@@ -35,6 +36,7 @@ from kefu_server.settings import Settings
 
 logger = logging.getLogger("kefu.server")
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 BACKLOG = 4096
 SEND_BUFFER_BYTES = 131_072
 USER_TIMEOUT_MS = 20_000
@@ -107,11 +109,14 @@ def run(
     # Daemonic: it must not keep a process alive that has already stopped.
     deadline = threading.Timer(settings.limits.stop_s, _end_process)
     deadline.daemon = True
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(app, listener, ready, deadline))
     finally:
         deadline.cancel()
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 async def _serve(
@@ -120,7 +125,7 @@ async def _serve(
     ready: Callable[[], Awaitable[None]],
     deadline: threading.Timer,
 ) -> None:
-    stop = _stop_on_signals()
+    stop = _stop_on_signals(deadline)
     limits = app.settings.limits
     context = WorkerContext(None)
     connections: set[asyncio.Task[None] | None] = set()
@@ -130,7 +135,6 @@ async def _serve(
         await ready()
         await stop.wait()
         logger.info(event("stopping", connections=len(connections)))
-        deadline.start()
         # Not followed by `wait_closed`, which waits for connections (Python 3.12).
         server.close()
         with anyio.move_on_after(max(0.5, limits.stop_s - REQUESTS_S - CLOSE_S)):
@@ -178,11 +182,21 @@ def _hypercorn_config(limits: Limits) -> Config:
     return config
 
 
-def _stop_on_signals() -> anyio.Event:
+def _stop_on_signals(deadline: threading.Timer) -> anyio.Event:
+    """Return what SIGTERM and SIGINT set; the first also starts the deadline.
+
+    Plain signal handlers, not the event loop's: these run while the loop hangs.
+    """
     stop = anyio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if deadline.ident is None:
+            deadline.start()
+        loop.call_soon_threadsafe(stop.set)
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, handle)
     return stop
 
 

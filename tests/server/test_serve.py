@@ -2,12 +2,15 @@
 
 import signal
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from kefu_core.errors import ConfigurationError
 from kefu_server.serve import BACKLOG, SEND_BUFFER_BYTES, USER_TIMEOUT_MS, open_listener
-from tests.server.process import HANDSHAKE, PASSWORD, ServerProcess, kefu
+from tests.server.process import HANDSHAKE, PASSWORD, ServerProcess, environment, kefu
 
 
 def test_a_body_over_the_limit_is_refused_unread(server: ServerProcess) -> None:
@@ -87,3 +90,34 @@ def test_accepted_connections_inherit_time_out_and_buffer() -> None:
 def test_an_address_of_another_machine_cannot_be_listened_on() -> None:
     with pytest.raises(ConfigurationError, match="choose another address"):
         open_listener("192.0.2.1", 8080)
+
+
+HANGS = """
+import sys, time
+from kefu_server.serve import run
+from kefu_server.settings import load_settings
+
+async def hang(settings):
+    sys.stdout.write("hangs\\n")
+    sys.stdout.flush()
+    time.sleep(60)
+
+run(load_settings(), on_ready=hang)
+"""
+
+
+def test_a_stop_that_hangs_ends_at_the_deadline(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HANGS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=environment(tmp_path, KEFU_LIMITS_STOP_S="0.5"),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "hangs\n"
+    process.send_signal(signal.SIGTERM)
+    # The 20 s are far below the minute for which the loop hangs.
+    process.communicate(timeout=20)
+    assert process.returncode == 1
