@@ -41,6 +41,7 @@ export class Chat {
     /** @type {Map<string, {resolve: (frame: any) => void, reject: (e: Refusal) => void}>} */
     this.waiting = new Map();
     this.typedAt = 0;
+    this.isTyping = false;
     const url = `${location.origin.replace(/^http/, "ws")}/kefu/ws`;
     this.connection = new Connection({
       session: this.session,
@@ -75,7 +76,7 @@ export class Chat {
    */
   send(conversation, body, kind = "text") {
     this.outbox.add({ key: newKey(), conversation, kind, body, at: Date.now() });
-    this.typedAt = 0;
+    this.isTyping = false;
     this.happened({ type: "outbox" });
     this.flush();
   }
@@ -155,8 +156,9 @@ export class Chat {
     const now = Date.now();
     const is_typing = text.length > 0;
     if (!this.isLive || (is_typing && now - this.typedAt < TYPING_EVERY_MS)) return;
-    if (!is_typing && !this.typedAt) return;
-    this.typedAt = is_typing ? now : 0;
+    if (!is_typing && !this.isTyping) return;
+    this.isTyping = is_typing;
+    if (is_typing) this.typedAt = now;
     this.session.frames.push({ t: "typing", conversation, text: text.slice(0, 500), is_typing });
     this.connection.pump();
   }

@@ -118,6 +118,11 @@ export class Desk {
     return row.visitor_name || t("visitor", { number: String(row.id).slice(-4) });
   }
 
+  /** @param {Row} row */
+  faceOf(row) {
+    return row.visitor_name ? [...row.visitor_name][0] : String(row.id).slice(-2);
+  }
+
   /** @param {string} id */
   nameOf(id) {
     if (id === this.me.id) return t("you");

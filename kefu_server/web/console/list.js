@@ -63,6 +63,7 @@ export class ListView {
       key: String(row.id),
       id: row.id,
       name: this.desk.visitorName(row),
+      face: this.desk.faceOf(row),
       hue: row.id % HUES,
       line: row.last_line,
       isOurs: Boolean(row.last_sender?.startsWith("a")),
@@ -89,7 +90,7 @@ export class ListView {
     const state = item.status === "closed" ? t("closed") : item.assignee;
     fill(
       button,
-      h("span", { class: `face hue-${item.hue}`, "aria-hidden": "true" }, [...item.name].at(-1) ?? ""),
+      h("span", { class: `face hue-${item.hue}`, "aria-hidden": "true" }, item.face),
       h("span", { class: "row-name" }, h("bdi", null, item.name)),
       h("span", { class: "row-when" }, item.when),
       h("span", { class: "row-line", dir: "auto" }, item.isOurs ? "↩ " : "", item.line),

@@ -116,7 +116,16 @@ function work(me) {
     select(rows[next].id);
   }
 
+  /** The open conversation has become mine: its tab is where it is found now. */
+  function keepInSight() {
+    const { tab, selected } = screen.state;
+    const row = selected === null ? undefined : desk.rows.get(selected);
+    const isMine = row?.status === "active" && row.assignee === me.id;
+    if (tab === "queue" && isMine) screen.state.tab = "mine";
+  }
+
   function draw() {
+    keepInSight();
     const { tab, selected } = screen.state;
     const { status } = desk.chat.connection;
     const isLost = status === "stopped" || (status !== "live" && Date.now() - desk.lostAt > GRACE_MS);

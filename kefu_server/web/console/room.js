@@ -21,6 +21,7 @@ export class RoomView {
     this.drafts = new Map();
     this.log = new LogView({
       nameOf: (sender) => desk.nameOf(sender),
+      isMe: (sender) => sender === desk.me.id,
       systemText: (item) => this.systemText(item),
       older: () => this.id && desk.chat.older(this.id).then(parts.changed),
       seen: parts.changed,
@@ -108,7 +109,7 @@ export class RoomView {
     this.info.dataset.mark = mark;
     fill(
       this.info,
-      h("div", { class: `face big hue-${row.id % 8}`, "aria-hidden": "true" }, [...name].at(-1) ?? ""),
+      h("div", { class: `face big hue-${row.id % 8}`, "aria-hidden": "true" }, desk.faceOf(row)),
       h("h3", null, h("bdi", null, name)),
       h("dl", null, ...facts.flatMap(([term, value]) => [h("dt", null, term), h("dd", null, h("bdi", null, value))])),
     );

@@ -8,6 +8,7 @@ const NEAR_PX = 60;
 /**
  * @typedef {object} LogViewParts
  * @property {(sender: string) => string} nameOf
+ * @property {(sender: string) => boolean} isMe
  * @property {(item: Item) => string} systemText
  * @property {() => void} older the person has scrolled to the top
  * @property {() => void} seen the person has come to the bottom
@@ -118,7 +119,7 @@ export class LogView {
     const showsFoot = isLast || state === "sending" || state === "failed";
     fill(
       element,
-      isFirst && h("div", { class: "who" }, h("bdi", null, name)),
+      isFirst && !this.parts.isMe(line.sender) && h("div", { class: "who" }, h("bdi", null, name)),
       h("div", { class: "bubble", dir: "auto" }, h("span", { class: "only-heard" }, `${name}: `), line.body),
       showsFoot && this.foot(line, state),
     );

@@ -49,6 +49,7 @@ function systemText({ line }) {
 
 const log = new LogView({
   nameOf,
+  isMe: (sender) => sender === model.me,
   systemText,
   older: () => model.conversation && model.chat.older(model.conversation).then(() => screen.set()),
   seen: () => screen.set(),

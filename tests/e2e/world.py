@@ -1,0 +1,227 @@
+"""A shop's page on one origin, kefu on another, and a network that can be cut."""
+
+import contextlib
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+LOGIN = "ana"
+PASSWORD = "correct horse battery"
+START_S = 30.0
+
+
+class Network:
+    """A TCP relay in front of the server, in which every connection can be cut."""
+
+    def __init__(self, target_port: int) -> None:
+        self._target = ("127.0.0.1", target_port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._is_cut = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """End every connection and refuse new ones."""
+        with self._lock:
+            self._is_cut = True
+            ending = list(self._open)
+        for end in ending:
+            _shut(end)
+
+    def mend(self) -> None:
+        """Let connections through again."""
+        with self._lock:
+            self._is_cut = False
+
+    def close(self) -> None:
+        self.cut()
+        _shut(self._listener)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                if self._is_cut:
+                    raise OSError("cut")
+                far = socket.create_connection(self._target, timeout=5)
+                far.settimeout(None)
+            except OSError:
+                near.close()
+                continue
+            with self._lock:
+                self._open |= {near, far}
+            for pair in ((near, far), (far, near)):
+                threading.Thread(target=self._relay, args=pair, daemon=True).start()
+
+    def _relay(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                target.sendall(data)
+        for end in (source, target):
+            _shut(end)
+        with self._lock:
+            both_done = source not in self._open
+            self._open -= {source, target}
+        if both_done:
+            source.close()
+            target.close()
+
+
+def _shut(end: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+
+
+class Shop:
+    """Another origin, with a strict policy of its own that allows kefu."""
+
+    def __init__(self, server_url: str) -> None:
+        self.pages: dict[str, str] = {}
+        policy = (
+            f"default-src 'none'; script-src {server_url}; frame-src {server_url}; "
+            "style-src 'none'; require-trusted-types-for 'script'"
+        )
+        pages = self.pages
+
+        class Handler(BaseHTTPRequestHandler):
+            strict: ClassVar[str] = policy
+
+            def do_GET(self) -> None:
+                page = pages.get(self.path.partition("?")[0])
+                self.send_response(404 if page is None else 200)
+                self.send_header("content-type", "text/html; charset=utf-8")
+                if page and "<style>" not in page and "<script>" not in page:
+                    self.send_header("content-security-policy", self.strict)
+                self.end_headers()
+                self.wfile.write((page or "").encode())
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class World:
+    """One installation and one shop; `with World(folder) as world:`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = _free_port()
+        self.network = Network(self._port)
+        self.url = f"http://127.0.0.1:{self.network.port}"
+        self.shop = Shop(self.url)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.log = ""
+
+    def __enter__(self) -> Self:
+        self._kefu("agent", "add", LOGIN, "--name", "小茶", text=PASSWORD + "\n")
+        arguments = ("--origin", self.shop.url, "--locale", "en")
+        line = self._kefu("site", "add", "Tea & <b>Co</b>", *arguments)
+        found = re.search(r'data-site="([^"]+)"', line)
+        assert found, line
+        self.site = found.group(1)
+        script = f'<script async src="{self.url}/widget.js" data-site="{self.site}">'
+        self.embed = f"{script}</script>"
+        self.shop.pages["/"] = self.page(self.embed)
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.kill()
+        self.shop.close()
+        self.network.close()
+
+    @staticmethod
+    def page(body: str, head: str = "") -> str:
+        """Return a page of the shop."""
+        return (
+            '<!doctype html><html lang="en"><head><title>Shop</title><meta '
+            'name="viewport" content="width=device-width, initial-scale=1">'
+            f"{head}</head><body><h1>Shop</h1><a href='#'>Tea</a>{body}</body></html>"
+        )
+
+    def start(self) -> None:
+        """Start the server and wait until it listens."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "kefu_server", "serve"],
+            stderr=subprocess.PIPE,
+            cwd=self._folder,
+            env=self._environment(),
+        )
+        pipe = self._process.stderr
+        assert pipe is not None
+        seen = b""
+        while b"listening" not in seen:
+            ready, _, _ = select.select([pipe], [], [], START_S)
+            chunk = os.read(pipe.fileno(), 65_536) if ready else b""
+            assert chunk, f"the server did not start: {seen.decode()}"
+            seen += chunk
+        # The pipe is read to its end, or a full one would stop the server.
+        threading.Thread(target=self._keep_log, args=(pipe,), daemon=True).start()
+
+    def kill(self) -> None:
+        """Kill -9: no chance to say or to save anything."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def _keep_log(self, pipe: "subprocess.IO[bytes]") -> None:  # type: ignore[name-defined]
+        for line in pipe:
+            self.log += line.decode(errors="replace")
+
+    def _environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("KEFU_")}
+        root = str(Path(__file__).parents[2])
+        return kept | {
+            "KEFU_DATA_DIR": str(self._folder / "data"),
+            "KEFU_BIND": f"127.0.0.1:{self._port}",
+            "KEFU_PUBLIC_URL": self.url,
+            "PYTHONPATH": os.pathsep.join(filter(None, (root, kept.get("PYTHONPATH")))),
+        }
+
+    def _kefu(self, *arguments: str, text: str = "") -> str:
+        run = subprocess.run(
+            [sys.executable, "-m", "kefu_server", *arguments],
+            input=text,
+            capture_output=True,
+            text=True,
+            cwd=self._folder,
+            env=self._environment(),
+            timeout=60,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
+        return run.stdout
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
