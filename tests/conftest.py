@@ -1,0 +1,28 @@
+"""The event loops that tests marked `anyio` run on, and how long Hypothesis looks."""
+
+import os
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+_BACKENDS: list[Any] = [
+    pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
+    pytest.param(("trio", {}), id="trio"),
+]
+if sys.platform != "win32":
+    _BACKENDS.insert(1, pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop"))
+
+# A busy machine is slow without being wrong, so no example has a deadline.
+settings.register_profile(
+    "kefu", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("long", parent=settings.get_profile("kefu"), max_examples=5000)
+settings.load_profile(os.environ.get("KEFU_HYPOTHESIS", "kefu"))
+
+
+@pytest.fixture(params=_BACKENDS)
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    """Each loop in turn; a folder whose code needs asyncio overrides this."""
+    return request.param
