@@ -30,9 +30,7 @@ def record_a_clean_run() -> Evidence:
         key, body, at = f"k{seq}", f"message {seq}", float(seq)
         told = dict(process=process, conversation=C, key=key)
         history.add(
-            Record(
-                what=What.INVOKE, at=at, sender=sender, body=body_hash(body), **told
-            )
+            Record(what=What.INVOKE, at=at, sender=sender, body=body_hash(body), **told)
         )
         history.add(Record(what=What.OK, at=at + 0.2, seq=seq, **told))
         row = Row(
@@ -232,9 +230,7 @@ def test_a_message_of_unknown_fate_may_be_stored_once_or_not(is_stored: bool) ->
     del records[find(records, What.OK, 8)]
     if not is_stored:
         del rows[7]
-        records[:] = [
-            r for r in records if not (r.what is What.SHOWN and r.seq == 8)
-        ]
+        records[:] = [r for r in records if not (r.what is What.SHOWN and r.seq == 8)]
     verdict = judge(records, rows)
     assert verdict.passed, verdict.problems
     assert (verdict.counts.unknown, verdict.counts.unknown_stored) == (1, is_stored)

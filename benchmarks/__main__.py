@@ -1,0 +1,129 @@
+"""`python -m benchmarks`: load, crashes and the judge.
+
+Exit status: 0 all is well; 1 a message was lost, doubled, out of order or otherwise
+not what was promised; 2 a wrong command line.
+"""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.chat import ChatOptions, run_chat
+from benchmarks.crash import CrashOptions, result_of, run_crash
+from benchmarks.history import Record, read_history
+from benchmarks.judge import Verdict, judge
+from benchmarks.report import show_result, show_verdict
+from benchmarks.result import Result
+from benchmarks.rows import load_rows
+
+console = Console()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one benchmark; return the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(arguments)
+    options.line = "python -m benchmarks " + shlex.join(arguments)
+    status: int = options.run(options)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    chat = commands.add_parser("chat", help="throughput, latency, cost of a message")
+    chat.add_argument("--transport", choices=("websocket",), default="websocket")
+    chat.add_argument("--visitors", type=int, default=300)
+    chat.add_argument("--agents", type=int, default=30)
+    chat.add_argument("--seconds", type=float, default=15.0)
+    chat.add_argument(
+        "--rate",
+        type=float,
+        default=0.0,
+        help="messages a second, open loop; 0 (default): closed loop to saturation",
+    )
+    chat.add_argument("--idle", type=int, default=500, help="idle connections, 0: none")
+    chat.add_argument("--processes", type=int, default=0, help="generator processes")
+    chat.add_argument("--profile", default="", help="file for py-spy's raw stacks")
+    chat.add_argument("--json", type=Path, metavar="FILE")
+    chat.set_defaults(run=_chat)
+
+    crash = commands.add_parser("crash", help="kill the server under load, and judge")
+    crash.add_argument("--target", choices=("server",), default="server")
+    crash.add_argument("--kills", type=int, default=5)
+    crash.add_argument("--clients", type=int, default=100)
+    crash.add_argument("--rate", type=float, default=300.0)
+    crash.add_argument("--signal", choices=("kill", "term"), default="kill")
+    crash.add_argument("--seed", type=int, default=0)
+    crash.add_argument("--keep", default="", help="folder for histories and database")
+    crash.add_argument("--json", type=Path, metavar="FILE")
+    crash.set_defaults(run=_crash)
+
+    check = commands.add_parser("check", help="judge recorded histories")
+    check.add_argument("histories", type=Path, nargs="+", metavar="HISTORY")
+    check.add_argument("--db", required=True, metavar="URL", help="SQLAlchemy URL")
+    check.add_argument("--kills", type=int, default=0, help="for the bound per kill")
+    check.set_defaults(run=_check)
+    return parser
+
+
+def _chat(options: argparse.Namespace) -> int:
+    chat = ChatOptions(
+        visitors=options.visitors,
+        agents=options.agents,
+        seconds=options.seconds,
+        rate=options.rate,
+        idle=options.idle,
+        processes=options.processes,
+        profile=options.profile,
+        command=options.line,
+    )
+    with Progress(console=console) as progress:
+        result, verdict = run_chat(chat, progress)
+    return _finish(result, verdict, options.json)
+
+
+def _crash(options: argparse.Namespace) -> int:
+    crash = CrashOptions(
+        kills=options.kills,
+        clients=options.clients,
+        rate=options.rate,
+        signal=options.signal,
+        seed=options.seed,
+        keep=options.keep,
+        command=options.line,
+    )
+    with Progress(console=console) as progress:
+        outcome = run_crash(crash, progress)
+    result = result_of(crash, outcome)
+    return _finish(result, outcome.verdict, options.json, kills=options.kills)
+
+
+def _check(options: argparse.Namespace) -> int:
+    records: list[Record] = []
+    for path in options.histories:
+        records += read_history(path)
+    verdict = judge(records, load_rows(options.db))
+    show_verdict(console, verdict, kills=options.kills)
+    return 0 if verdict.passed else 1
+
+
+def _finish(
+    result: Result, verdict: Verdict, path: Path | None, *, kills: int = 0
+) -> int:
+    show_result(console, result)
+    show_verdict(console, verdict, kills=kills)
+    if path is not None:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2))
+        console.print(f"Written to {path}.")
+    return 0 if verdict.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""`crash`: kills the server under load, again and again, and lets the judge look."""
+
+import random
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+from rich.progress import Progress
+
+from benchmarks.crowd import Crowd, generator_count, make_plans
+from benchmarks.generator import Report
+from benchmarks.history import Record, read_history
+from benchmarks.judge import Verdict, judge
+from benchmarks.result import (
+    Result,
+    bounds,
+    latency_of,
+    machine,
+    messages_of,
+    versions,
+)
+from benchmarks.rows import load_rows
+from benchmarks.target import RAISED_LIMITS, Kefu
+
+UP_MIN_S, UP_MAX_S = 0.2, 3.0
+"""A kill comes so long after the server was ready."""
+FIRST_LOAD_S = 1.0
+LAST_LOAD_S = 1.0
+
+
+class CrashOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What `crash` is asked to do."""
+
+    kills: int = 5
+    clients: int = 100
+    rate: float = 300.0
+    signal: str = "kill"
+    """`kill`: SIGKILL; `term`: SIGTERM, a graceful stop."""
+    seed: int = 0
+    command: str = ""
+    keep: str = ""
+    """A folder to keep histories and database in; empty: removed."""
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """One end of the server and its return."""
+
+    up_s: float
+    """Between ready and the signal."""
+    exit_status: int
+    stop_s: float
+    """From the signal to the end of the process."""
+    ready_s: float
+    """From the start of the next process until it accepted."""
+
+
+class CrashOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run of crashes left."""
+
+    verdict: Verdict
+    rounds: list[Round]
+    before: Report
+    last: Report
+    seconds: float
+
+
+def run_crash(options: CrashOptions, progress: Progress) -> CrashOutcome:
+    """Load, end and restart the server so many times; judge what is left."""
+    with tempfile.TemporaryDirectory(prefix="kefu-crash-") as name:
+        directory = Path(options.keep or name)
+        directory.mkdir(parents=True, exist_ok=True)
+        server = Kefu(directory)
+        tabs = options.clients // 5
+        agents = server.add_agents(max(1, options.clients // 5))
+        with server:
+            plans = make_plans(
+                server,
+                directory,
+                visitors=max(1, options.clients - tabs - len(agents)),
+                agents=agents,
+                rate=options.rate,
+                second_tabs=tabs,
+                processes=generator_count(),
+            )
+            with Crowd(plans, directory) as crowd:
+                crowd.hear("ready")
+                crowd.say("go")
+                time.sleep(FIRST_LOAD_S)
+                before = crowd.ask("measure")
+                rounds = _rounds(options, server, progress)
+                time.sleep(LAST_LOAD_S)
+                crowd.say("stop")
+                stopped = crowd.hear("stopped")
+                last = crowd.hear("done")
+        records: list[Record] = []
+        for path in crowd.histories:
+            records += read_history(path)
+        verdict = judge(records, load_rows(server.database_url))
+    return CrashOutcome(
+        verdict=verdict,
+        rounds=rounds,
+        before=before,
+        last=last,
+        seconds=stopped.at - before.at,
+    )
+
+
+def _rounds(options: CrashOptions, server: Kefu, progress: Progress) -> list[Round]:
+    rng = random.Random(options.seed)
+    rounds = []
+    task = progress.add_task(f"{options.signal} and restart", total=options.kills)
+    for _ in range(options.kills):
+        up_s = rng.uniform(UP_MIN_S, UP_MAX_S)
+        time.sleep(up_s)
+        started = time.monotonic()
+        status = server.kill() if options.signal == "kill" else server.stop()
+        stop_s = time.monotonic() - started
+        ready_s = server.start()
+        rounds.append(
+            Round(
+                up_s=round(up_s, 3),
+                exit_status=status,
+                stop_s=round(stop_s, 3),
+                ready_s=round(ready_s, 3),
+            )
+        )
+        progress.advance(task)
+    return rounds
+
+
+def result_of(options: CrashOptions, outcome: CrashOutcome) -> Result:
+    """Return the outcome in the form of every benchmark."""
+    verdict, last = outcome.verdict, outcome.last
+    delivered = last.delivered - outcome.before.delivered
+    stored = last.acknowledged - outcome.before.acknowledged
+    return Result(
+        messages=messages_of(verdict, last.delivered),
+        delivered_per_s=round(delivered / outcome.seconds, 1),
+        stored_per_s=round(stored / outcome.seconds, 1),
+        latency_ms=latency_of(last.latencies_ms),
+        server_cpu_us_per_message=None,
+        echo_cpu_us_per_message=None,
+        cpu_ratio=None,
+        idle_kib_per_connection=None,
+        generator_limited=False,
+        machine=machine(),
+        versions=versions(),
+        command=options.command,
+        details={
+            "rounds": msgspec.to_builtins(outcome.rounds),
+            "behind_at_the_end": last.behind,
+            "connections_ended": last.closes,
+            "raised_limits": RAISED_LIMITS,
+            "bounds_95": bounds(verdict, kills=options.kills),
+            "faults": verdict.faults,
+            "seed": options.seed,
+        },
+    )

@@ -1,0 +1,337 @@
+"""The load: visitors and agents who talk, in a process of their own.
+
+Run as `python -m benchmarks.generator PLAN.json`. Commands come as lines on standard
+input and reports go as JSON lines to standard output: `ready` when everybody is
+connected; `go` starts the talk; `mark` reports the counts of that moment; `stop` ends
+the sending, waits until everything has come to rest, and writes the history.
+"""
+
+import random
+import sys
+import time
+from collections import Counter
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+import uvloop
+
+from benchmarks.history import History, Reader, Record, Row, What, body_hash
+from benchmarks.texts import load_texts
+from kefu_core.client import Client, ConnectionChanged
+from kefu_core.protocol.events import SendRejected
+from kefu_core.protocol.frames import MessageFrame, Sent
+
+now = time.monotonic
+TICK_S = 0.01
+LIVE_S = 60.0
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What one generator process is to do."""
+
+    name: str
+    url: str
+    visitor_tokens: list[str]
+    agent_tokens: list[str]
+    history: str
+    rate: float = 0.0
+    """Messages a second of this process; 0: each side answers the other at once."""
+    second_tabs: int = 0
+    """So many visitors read in a second tab too."""
+    addresses: list[str]
+    """Addresses to dial from, so that the limit of an address stays on."""
+    rest_s: float = 30.0
+    """How long everything may take to come to rest after the last send."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """One line to the program that started the generator."""
+
+    state: str
+    """ready, counts, stopped or done."""
+    at: float
+    cpu_s: float
+    sent: int = 0
+    acknowledged: int = 0
+    delivered: int = 0
+    """Messages shown to the other side."""
+    behind: int = 0
+    """After the rest: displays that still lacked messages."""
+    latencies_ms: list[float] = []
+    """Of the messages between `mark` and `stop`, on `done` only."""
+    closes: dict[str, int] = {}
+    """Why connections ended during the run."""
+
+
+class Talker:
+    """One client: a tab of a visitor, or an agent."""
+
+    def __init__(self, load: "Load", process: str, token: str, address: str) -> None:
+        """Prepare; `run` connects."""
+        self.load = load
+        self.process = process
+        self.client = Client(
+            load.plan.url, token=token, local_host=address, name="kefu-benchmark"
+        )
+        self.reader = Reader(load.history, process)
+        self.told: dict[str, int] = {}
+        self.waiting: set[str] = set()
+        self.conversations: list[int] = []
+        self.may_talk = True
+
+    async def run(self) -> None:
+        """Stay connected and note everything until the load ends."""
+        async with self.client as client:
+            async for event in client.events():
+                if type(event) is MessageFrame:
+                    self._shown(event)
+                elif type(event) is Sent:
+                    self._acknowledged(event.conversation, event.key, event.seq)
+                elif type(event) is SendRejected:
+                    self._rejected(event)
+                elif type(event) is ConnectionChanged and not event.is_live:
+                    self.load.closes[event.reason] += 1
+
+    def say(self, conversation: int) -> None:
+        """Send the next text."""
+        load = self.load
+        load.sent += 1
+        key = f"{self.process}.{load.sent}"
+        body = f"{next(load.texts)} #{key}"
+        at = now()
+        load.sent_at[key] = at
+        load.history.add(
+            Record(
+                what=What.INVOKE,
+                at=at,
+                process=self.process,
+                conversation=conversation,
+                key=key,
+                sender=self.client.me,
+                body=body_hash(body),
+            )
+        )
+        self.waiting.add(key)
+        self.client.send_nowait(conversation, body, key=key)
+
+    def _shown(self, frame: MessageFrame) -> None:
+        at = now()
+        row = Row(
+            conversation=frame.conversation,
+            seq=frame.seq,
+            sender=frame.sender,
+            key=frame.key or "",
+            kind=frame.kind,
+            body=frame.body,
+        )
+        self.reader.shown(row, at)
+        if frame.key is not None:
+            self._acknowledged(frame.conversation, frame.key, frame.seq)
+        elif frame.sender != self.client.me and self.may_talk:
+            self.load.delivered_to(self, frame, at)
+
+    def _acknowledged(self, conversation: int, key: str, seq: int) -> None:
+        if self.told.get(key) == seq:
+            return  # `sent` and the own message say the same.
+        if key in self.waiting:
+            self.load.acknowledged += 1
+        self.told[key] = seq
+        self.waiting.discard(key)
+        self.load.history.add(
+            Record(
+                what=What.OK,
+                at=now(),
+                process=self.process,
+                conversation=conversation,
+                key=key,
+                seq=seq,
+            )
+        )
+
+    def _rejected(self, event: SendRejected) -> None:
+        self.waiting.discard(event.key)
+        self.load.closes[f"rejected: {event.code}"] += 1
+        self.load.history.add(
+            Record(
+                what=What.ERROR,
+                at=now(),
+                process=self.process,
+                conversation=event.conversation,
+                key=event.key,
+            )
+        )
+
+
+class Load:
+    """Everybody of one process."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Prepare; `run` does it."""
+        self.plan = plan
+        self.history = History()
+        self.sent = self.acknowledged = self.delivered = 0
+        self.sent_at: dict[str, float] = {}
+        self.latencies_ms: list[float] = []
+        self.closes: Counter[str] = Counter()
+        self.is_talking = False
+        self.is_measuring = False
+        texts = load_texts()
+        random.Random(plan.name).shuffle(texts)
+        self.texts = cycle(texts)
+        hosts = cycle(plan.addresses)
+        self.visitors = [
+            Talker(self, f"{plan.name}v{number}", token, next(hosts))
+            for number, token in enumerate(plan.visitor_tokens)
+        ]
+        self.agents = [
+            Talker(self, f"{plan.name}a{number}", token, next(hosts))
+            for number, token in enumerate(plan.agent_tokens)
+        ]
+        self.tabs = [
+            Talker(self, f"{plan.name}t{number}", token, next(hosts))
+            for number, token in enumerate(plan.visitor_tokens[: plan.second_tabs])
+        ]
+        self.everybody = [*self.visitors, *self.agents, *self.tabs]
+
+    def delivered_to(self, talker: Talker, frame: MessageFrame, at: float) -> None:
+        """Note that the other side has a message; in closed loop it answers."""
+        key = frame.body.rpartition("#")[2]
+        sent_at = self.sent_at.pop(key, None)
+        if sent_at is None:
+            return  # From another process, or a greeting of the desk.
+        self.delivered += 1
+        if self.is_measuring:
+            self.latencies_ms.append((at - sent_at) * 1_000)
+        if self.is_talking and not self.plan.rate:
+            talker.say(frame.conversation)
+
+    async def run(self) -> None:
+        """Connect everybody, obey the commands, write the history."""
+        async with anyio.create_task_group() as tasks:
+            for talker in self.everybody:
+                tasks.start_soon(talker.run)
+            await self._connect()
+            self.report("ready")
+            await self._obey(tasks)
+            self.is_talking = self.is_measuring = False
+            self.report("stopped")
+            behind = await self._rest()
+            for talker in self.everybody:
+                talker.reader.left(now())
+            tasks.cancel_scope.cancel()
+        self.history.write(Path(self.plan.history))
+        self.report("done", behind=behind, latencies_ms=self.latencies_ms)
+
+    async def _connect(self) -> None:
+        """Open the conversations; every visitor gets one agent."""
+        limit = anyio.CapacityLimiter(20)
+
+        async def pair(number: int, visitor: Talker) -> None:
+            async with limit:
+                await visitor.client.wait_live()
+                conversation = await visitor.client.open_conversation()
+                agent = self.agents[number % len(self.agents)]
+                await agent.client.wait_live()
+                await agent.client.call(
+                    "conversation.take", {"conversation": conversation}
+                )
+            sides = [visitor, agent]
+            if number < len(self.tabs):
+                sides.append(self.tabs[number])
+                self.tabs[number].may_talk = False
+            for side in sides:
+                side.conversations.append(conversation)
+                await side.client.follow(conversation)
+
+        with anyio.fail_after(LIVE_S):
+            async with anyio.create_task_group() as tasks:
+                for number, visitor in enumerate(self.visitors):
+                    tasks.start_soon(pair, number, visitor)
+
+    async def _obey(self, tasks: anyio.abc.TaskGroup) -> None:
+        while True:
+            line = await anyio.to_thread.run_sync(sys.stdin.readline)
+            match line.strip():
+                case "go":
+                    self.is_talking = True
+                    if self.plan.rate:
+                        tasks.start_soon(self._talk_at_rate)
+                    else:
+                        for visitor in self.visitors:
+                            visitor.say(visitor.conversations[0])
+                case "measure":
+                    self.is_measuring = True
+                    self.report("counts")
+                case "mark":
+                    self.report("counts")
+                case _:  # `stop`, or the program that started us is gone.
+                    return
+
+    async def _talk_at_rate(self) -> None:
+        """Send at a fixed pace, whether answers come or not."""
+        lanes = [(v, v.conversations[0]) for v in self.visitors]
+        lanes += [(a, c) for a in self.agents for c in a.conversations]
+        random.Random(self.plan.name).shuffle(lanes)
+        turn = cycle(lanes)
+        started, done = now(), 0
+        while self.is_talking:
+            due = int((now() - started) * self.plan.rate)
+            for _ in range(due - done):
+                talker, conversation = next(turn)
+                talker.say(conversation)
+            done = due
+            await anyio.sleep(TICK_S)
+
+    async def _rest(self) -> int:
+        """Wait until every send is answered and every display is complete."""
+        behind = len(self.everybody)
+        with anyio.move_on_after(self.plan.rest_s):
+            while behind := self._behind():
+                await anyio.sleep(0.05)
+        return behind
+
+    def _behind(self) -> int:
+        heads: Counter[int] = Counter()
+        for talker in self.everybody:
+            for conversation, seq in talker.reader.last_seq.items():
+                heads[conversation] = max(heads[conversation], seq)
+            for seq_told in talker.told.values():
+                if len(talker.conversations) == 1:
+                    only = talker.conversations[0]
+                    heads[only] = max(heads[only], seq_told)
+        return sum(
+            bool(talker.waiting)
+            or any(
+                talker.reader.last_seq.get(conversation, 0) < heads[conversation]
+                for conversation in talker.conversations
+            )
+            for talker in self.everybody
+        )
+
+    def report(self, state: str, **fields: Any) -> None:
+        """Write one line to the program that started us."""
+        report = Report(
+            state=state,
+            at=now(),
+            cpu_s=time.process_time(),
+            sent=self.sent,
+            acknowledged=self.acknowledged,
+            delivered=self.delivered,
+            closes=dict(self.closes),
+            **fields,
+        )
+        sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def main(path: Path) -> None:
+    """Run one plan."""
+    load = Load(msgspec.json.decode(path.read_bytes(), type=Plan))
+    anyio.run(load.run, backend_options={"loop_factory": uvloop.new_event_loop})
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

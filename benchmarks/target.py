@@ -1,0 +1,214 @@
+"""Real server processes on this machine: started, watched, killed."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+from urllib.response import addinfourl
+
+import psutil
+
+from kefu_server import accounts, database
+from kefu_server.settings import Settings, load_settings
+
+HOST = "127.0.0.1"
+READY_S = 30.0
+PASSWORD = "correct horse battery staple"
+RAISED_LIMITS: dict[str, str] = {
+    "KEFU_LIMITS_VISITOR_MESSAGES_PER_S": "100000",
+    "KEFU_LIMITS_VISITOR_MESSAGES_BURST": "100000",
+    "KEFU_LIMITS_AGENT_MESSAGES_PER_S": "100000",
+    "KEFU_LIMITS_AGENT_MESSAGES_BURST": "100000",
+    "KEFU_LIMITS_FRAMES_PER_S": "100000",
+    "KEFU_LIMITS_FRAMES_BURST": "100000",
+}
+"""The pace of one connection only: a generator is faster than people. Limits of
+addresses stay as they are; clients dial from many."""
+
+
+class TargetError(Exception):
+    """A server process did not do what was asked; says what it printed."""
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """One server process that this program started."""
+
+    def __init__(
+        self, arguments: list[str], port: int, log: Path, environ: dict[str, str]
+    ) -> None:
+        """Prepare; `start` runs it. Its output goes to `log`."""
+        self.port = port
+        self.log = log
+        self._arguments = arguments
+        self._environ = environ
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        assert self._process is not None, "started"
+        return self._process.pid
+
+    def start(self) -> float:
+        """Start and wait until it accepts; returns the seconds it took."""
+        started = time.monotonic()
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._arguments, env=self._environ, stdout=log, stderr=log
+            )
+        while not self._is_ready():
+            code = self._process.poll()
+            if code is not None or time.monotonic() - started > READY_S:
+                self.kill()
+                tail = self.log.read_text("utf-8", "replace")[-2_000:]
+                raise TargetError(f"The server did not start ({code}):\n{tail}")
+            time.sleep(0.02)
+        return time.monotonic() - started
+
+    def _is_ready(self) -> bool:
+        try:
+            socket.create_connection((HOST, self.port), timeout=1.0).close()
+        except OSError:
+            return False
+        return True
+
+    def kill(self) -> int:
+        """End it at once (SIGKILL); returns its exit status."""
+        assert self._process is not None, "started"
+        self._process.kill()
+        return self._process.wait()
+
+    def stop(self, timeout_s: float = 15.0) -> int:
+        """Ask it to stop (SIGTERM); returns its exit status."""
+        assert self._process is not None, "started"
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return self.kill()
+
+    def cpu_s(self) -> float:
+        """Return the CPU seconds used so far, by all its threads."""
+        times = psutil.Process(self.pid).cpu_times()
+        return float(times.user + times.system)
+
+    @contextmanager
+    def profiled(self, path: str, seconds: float) -> Iterator[None]:
+        """Let py-spy watch it for so many seconds; does nothing without a path."""
+        if not path:
+            yield
+            return
+        command = ["py-spy", "record", "--pid", str(self.pid), "--output", path]
+        command += ["--duration", str(int(seconds)), "--format", "raw", "--native"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as spy:
+            yield
+            spy.wait()
+
+    def rss_bytes(self) -> int:
+        """Return the memory it holds."""
+        return int(psutil.Process(self.pid).memory_info().rss)
+
+
+def echo_process(directory: Path) -> Process:
+    """Return the echo server, not yet started."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.echo", str(port)]
+    return Process(command, port, directory / "echo.log", dict(os.environ))
+
+
+class Kefu(Process):
+    """A real `kefu serve` on a temporary SQLite file."""
+
+    def __init__(self, directory: Path, *, wrapper: list[str] | None = None) -> None:
+        """Create the tables, a site and a secret; `start` runs the server.
+
+        Args:
+            directory: Where the database and the log go.
+            wrapper: A command to run the server under, such as `strace`.
+        """
+        port = free_port()
+        environ = {k: v for k, v in os.environ.items() if not k.startswith("KEFU_")}
+        environ |= RAISED_LIMITS | {
+            "KEFU_BIND": f"{HOST}:{port}",
+            "KEFU_DATA_DIR": str(directory / "data"),
+            "KEFU_LOG_LEVEL": "warning",
+        }
+        (directory / "kefu.toml").write_text("")
+        environ["KEFU_CONFIG"] = str(directory / "kefu.toml")
+        self.settings: Settings = load_settings(environ=environ)
+        database.upgrade(self.settings)
+        self.site = accounts.add_site(
+            self.settings, "Benchmark", [f"http://{HOST}:{port}"], "en"
+        )
+        command = [*(wrapper or []), sys.executable, "-m", "kefu_server", "serve"]
+        super().__init__(command, port, directory / "server.log", environ)
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return f"ws://{HOST}:{self.port}/kefu/ws"
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of its database."""
+        return self.settings.database
+
+    def add_agents(self, count: int) -> list[str]:
+        """Create agents' accounts; returns their logins."""
+        logins = [f"agent{number}" for number in range(count)]
+        for login in logins:
+            accounts.add_agent(self.settings, login, login, PASSWORD, is_admin=False)
+        return logins
+
+    def agent_token(self, login: str) -> str:
+        """Log in as a browser would; returns the session cookie's value."""
+        response = self._post(
+            "/api/agent/login", {"login": login, "password": PASSWORD}
+        )
+        for cookie in response.headers.get_all("Set-Cookie", []):
+            name, _, value = cookie.partition(";")[0].partition("=")
+            if name in ("kefu_session", "__Host-kefu_session"):
+                return str(value)
+        raise TargetError("The login answered without a session cookie.")
+
+    def visitor_token(self) -> str:
+        """Return a new visitor's token."""
+        response = self._post(
+            "/api/visitor/token", {"site": self.site.embed_key, "token": None}
+        )
+        return str(json.load(response)["token"])
+
+    def _post(self, path: str, body: dict[str, object]) -> addinfourl:
+        request = urllib.request.Request(
+            f"http://{HOST}:{self.port}{path}",
+            json.dumps(body).encode(),
+            {
+                "Content-Type": "application/json",
+                "Origin": f"http://{HOST}:{self.port}",
+            },
+        )
+        answer: addinfourl = urllib.request.urlopen(request, timeout=15)
+        return answer
