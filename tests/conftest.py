@@ -18,7 +18,9 @@ if sys.platform != "win32":
 settings.register_profile(
     "kefu", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("long", parent=settings.get_profile("kefu"), max_examples=5000)
+settings.register_profile(
+    "long", parent=settings.get_profile("kefu"), max_examples=5000
+)
 settings.load_profile(os.environ.get("KEFU_HYPOTHESIS", "kefu"))
 
 

@@ -1,0 +1,45 @@
+# Everything one does here. Needs Python 3.11 or later, pip and make.
+PY := .venv/bin/python
+CODE := kefu_core kefu_server benchmarks tests
+
+.PHONY: help demo serve test check fix bench lock needs
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+.venv/ready: requirements.lock pyproject.toml tools/environment.sh
+	sh tools/environment.sh
+
+demo: .venv/ready  ## a server with a shop page, an agent and real conversations
+	exec .venv/bin/kefu demo
+
+serve: .venv/ready  ## the server, from kefu.toml and KEFU_… variables
+	exec .venv/bin/kefu serve
+
+needs: .venv/ready
+	sh tools/test-needs.sh
+
+test: needs  ## set up all that the tests need, and run them all
+	$(PY) -m pytest
+
+check: .venv/ready  ## lint, format, types, floors, spelling, JavaScript types
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports --no-cache
+	$(PY) -m codespell_lib $(CODE) docs *.md
+	node_modules/.bin/tsc --noEmit -p jsconfig.json
+
+fix: .venv/ready  ## what a tool can put right
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: .venv/ready  ## first figures: 300 visitors and 30 agents for 15 seconds
+	$(PY) -m benchmarks chat --transport websocket --visitors 300 --agents 30 \
+	  --seconds 15 --json bench.json
+
+lock:  ## pin every dependency again (needs uv)
+	uv pip compile pyproject.toml --all-extras --group dev --generate-hashes \
+	  --universal --python-version 3.11 --no-annotate \
+	  --custom-compile-command "make lock" -o requirements.lock

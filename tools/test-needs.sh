@@ -1,0 +1,39 @@
+#!/bin/sh
+# Install what the tests need beside Python: Chromium, Chinese letters, Node.js and
+# TypeScript. What cannot be installed is said, and its tests are skipped.
+set -u
+cd "$(dirname "$0")/.."
+
+missing=""
+command -v chromium >/dev/null || missing="$missing chromium"
+command -v node >/dev/null || missing="$missing nodejs"
+[ -x node_modules/.bin/tsc ] || command -v npm >/dev/null || missing="$missing npm"
+fc-list 2>/dev/null | grep -qi "noto.*cjk" || missing="$missing fonts-noto-cjk"
+
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+    as_root="sudo -n"
+fi
+
+install_packages() {
+    command -v apt-get >/dev/null || return 1
+    # shellcheck disable=SC2086  # both are lists of words
+    $as_root true 2>/dev/null &&
+        $as_root apt-get update -qq &&
+        $as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
+
+if [ -n "$missing" ]; then
+    echo "Installing Debian packages:$missing"
+    install_packages ||
+        echo "NOT INSTALLED (needs root or sudo, and apt):$missing" \
+            "- the tests that need them are skipped." >&2
+fi
+
+if [ ! -x node_modules/.bin/tsc ]; then
+    if ! { command -v npm >/dev/null && npm ci --silent --no-fund --no-audit; }; then
+        echo "NOT INSTALLED: TypeScript (needs npm)" \
+            "- the JavaScript type check is skipped." >&2
+    fi
+fi
