@@ -111,7 +111,15 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         now_ms=unix_ms,
     )
     ids = IdGenerator(unix_ms)
-    desk = Desk(store, auth.authenticate, settings.limits, ids, unix_ms)
+    desk = Desk(
+        store,
+        auth.authenticate,
+        settings.limits,
+        ids,
+        unix_ms,
+        revalidate=auth.revalidate,
+        now=monotonic,
+    )
     async with Node(store, desk, settings.limits) as node:
         app.state.node = node
         app.state.services = Services(store=store, hub=node.hub, auth=auth, ids=ids)

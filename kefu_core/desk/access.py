@@ -1,0 +1,70 @@
+"""Who may do what: one table by role. What is not listed is refused (G10).
+
+Something that does not exist and something that may not be seen raise the same
+`NotFound`, so an answer never tells which of the two it was.
+"""
+
+import msgspec
+
+from kefu_core.errors import NotFound
+from kefu_core.model import Conversation, MessageKind, Principal, Role
+
+
+class Rights(msgspec.Struct, frozen=True, kw_only=True):
+    """What a role may do."""
+
+    reads_every_conversation: bool = False
+    """False: only the principal's own, on the principal's own site."""
+    calls: frozenset[str] = frozenset()
+    topics: frozenset[str] = frozenset()
+    kinds: frozenset[MessageKind] = frozenset()
+    """Kinds of message it may send."""
+
+
+NO_RIGHTS = Rights()
+
+_AGENT = Rights(
+    reads_every_conversation=True,
+    calls=frozenset(
+        {
+            "conversation.take",
+            "conversation.close",
+            "conversations.list",
+            "people.get",
+        }
+    ),
+    topics=frozenset({"conversations"}),
+    kinds=frozenset({MessageKind.TEXT, MessageKind.NOTE}),
+)
+
+RIGHTS: dict[Role, Rights] = {
+    Role.VISITOR: Rights(
+        calls=frozenset({"conversation.open", "people.get"}),
+        kinds=frozenset({MessageKind.TEXT}),
+    ),
+    Role.AGENT: _AGENT,
+    Role.ADMIN: _AGENT,
+}
+
+
+def rights_of(principal: Principal) -> Rights:
+    """Return what a principal may do; nothing for a role that is not in the table."""
+    return RIGHTS.get(principal.role, NO_RIGHTS)
+
+
+def may_read(principal: Principal, conversation: Conversation) -> bool:
+    """Whether a principal may see this conversation."""
+    if rights_of(principal).reads_every_conversation:
+        return True
+    return (
+        principal.role is Role.VISITOR
+        and conversation.visitor == principal.participant
+        and conversation.site_id == principal.site_id
+    )
+
+
+def readable(principal: Principal, conversation: Conversation | None) -> Conversation:
+    """Return the conversation. Raises `NotFound` if it is absent or not theirs."""
+    if conversation is None or not may_read(principal, conversation):
+        raise NotFound
+    return conversation

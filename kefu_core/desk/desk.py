@@ -1,0 +1,148 @@
+"""The application that a hub asks: people, permissions, calls and the agents' list."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from kefu_core.abc.handler import Handler
+from kefu_core.abc.store import Store
+from kefu_core.abc.streams import PeerInfo
+from kefu_core.desk.access import may_read, readable, rights_of
+from kefu_core.desk.calls import run_call
+from kefu_core.desk.drafts import check_send
+from kefu_core.desk.inbox import TOPIC, Inbox
+from kefu_core.desk.pace import Paces
+from kefu_core.errors import TooMany
+from kefu_core.hub import Hub
+from kefu_core.ids import ID_MAX, IdGenerator
+from kefu_core.limits import Limits
+from kefu_core.model import Conversation, Draft, Principal
+from kefu_core.protocol.frames import Send
+from kefu_core.types import ConversationId
+
+Authenticate = Callable[[str, PeerInfo], Awaitable[Principal]]
+Revalidate = Callable[[Principal], Awaitable[bool]]
+
+
+class Desk(Handler):
+    """Answers what the hub asks; `attach` it to its hub, then `start` it."""
+
+    def __init__(
+        self,
+        store: Store,
+        authenticate: Authenticate,
+        limits: Limits,
+        ids: IdGenerator,
+        now_ms: Callable[[], int],
+        *,
+        revalidate: Revalidate,
+        now: Callable[[], float],
+    ) -> None:
+        """Take the store, how people are known, and clocks (Unix ms, monotonic s)."""
+        self.store = store
+        self.ids = ids
+        self.assigning = anyio.Lock()
+        """Held from looking at an assignee to the commit of the next one."""
+        self.opening = anyio.Lock()
+        """Held from looking for a visitor's conversation to having one."""
+        per_h = limits.new_conversations_per_h
+        self.openings = Paces(per_h / 3600, per_h, now)
+        self._authenticate = authenticate
+        self._revalidate = revalidate
+        self._limits = limits
+        self._now_ms = now_ms
+        self._visitors = Paces(
+            limits.visitor_messages_per_s, limits.visitor_messages_burst, now
+        )
+        self._agents = Paces(
+            limits.agent_messages_per_s, limits.agent_messages_burst, now
+        )
+        self._hub: Hub | None = None
+        self._inbox: Inbox | None = None
+
+    def attach(self, hub: Hub) -> None:
+        """Take the hub, before anything is served."""
+        self._hub = hub
+        self._inbox = Inbox(self.store, self._limits, hub.lists.topic(TOPIC))
+        hub.observers.append(self._inbox)
+
+    async def start(self, tasks: TaskGroup) -> None:
+        """Load the agents' list; keep it up in `tasks`. Raises `StoreUnavailable`."""
+        await self.inbox.load()
+        tasks.start_soon(self.inbox.run)
+
+    @property
+    def hub(self) -> Hub:
+        """The hub this desk is attached to."""
+        assert self._hub is not None, "used before attach()"
+        return self._hub
+
+    @property
+    def inbox(self) -> Inbox:
+        """The agents' list."""
+        assert self._inbox is not None, "used before attach()"
+        return self._inbox
+
+    # -- who ---------------------------------------------------------------------------
+
+    async def authenticate(self, token: str, peer: PeerInfo) -> Principal:
+        return await self._authenticate(token, peer)
+
+    async def revalidate(self, principal: Principal) -> bool:
+        expires_at_ms = principal.expires_at_ms
+        if expires_at_ms and expires_at_ms <= self._now_ms():
+            return False
+        return await self._revalidate(principal)
+
+    # -- what they may see -------------------------------------------------------------
+
+    async def load_conversation(
+        self, principal: Principal, conversation: ConversationId
+    ) -> Conversation:
+        return await self.find_readable(principal, conversation)
+
+    async def find_readable(self, principal: Principal, number: int) -> Conversation:
+        """Return a conversation as it is now. Raises `NotFound`."""
+        # A number that no id can have never reaches the database, which may choke.
+        row = (
+            await self.store.find_conversation(ConversationId(number))
+            if 0 < number <= ID_MAX
+            else None
+        )
+        return readable(principal, row)
+
+    async def conversations(self, principal: Principal) -> Sequence[Conversation]:
+        if principal.is_agent:
+            return []
+        rows = await self.store.conversations_of_visitor(principal.participant)
+        return [row for row in rows if may_read(principal, row)]
+
+    def may_watch(self, principal: Principal, topic: str) -> bool:
+        return topic in rights_of(principal).topics
+
+    # -- what they may do --------------------------------------------------------------
+
+    def draft(
+        self, principal: Principal, conversation: Conversation, send: Send
+    ) -> Draft:
+        check_send(principal, conversation, send, self._limits)
+        paces = self._agents if principal.is_agent else self._visitors
+        wait_s = paces.take(principal.participant)
+        if wait_s:
+            raise TooMany("You are writing too fast.", retry_after_s=wait_s)
+        return Draft(
+            conversation=conversation.id,
+            sender=principal.participant,
+            key=send.key,
+            kind=send.kind,
+            body=send.body,
+            data=send.data,
+            ref=send.ref,
+        )
+
+    async def call(
+        self, principal: Principal, method: str, params: dict[str, Any]
+    ) -> dict[str, Any]:
+        return await run_call(self, principal, method, params)

@@ -1,0 +1,44 @@
+"""A conversation as agents' lists and a visitor's own page show it."""
+
+from typing import Any
+
+from kefu_core.model import Conversation
+from kefu_core.types import ParticipantId
+
+
+def visitor_name(visitor: ParticipantId, name: str = "") -> str:
+    """Return a visitor's name, or one that tells nameless visitors apart."""
+    return name or f"访客 {visitor[1:][-4:]}"
+
+
+def agents_row(conversation: Conversation, name: str, unread: int) -> dict[str, Any]:
+    """Return a row of the agents' list; fields are named one by one on purpose."""
+    return {
+        "id": conversation.id,
+        "site_id": conversation.site_id,
+        "visitor": conversation.visitor,
+        "visitor_name": name,
+        "status": conversation.status.value,
+        "assignee": conversation.assignee,
+        "last_seq": conversation.last_seq,
+        "last_at": conversation.last_at,
+        "last_sender": conversation.last_sender,
+        "last_line": conversation.last_line,
+        "waiting_since": conversation.waiting_since,
+        "opened_at": conversation.opened_at,
+        "unread": unread,
+    }
+
+
+def visitors_row(conversation: Conversation) -> dict[str, Any]:
+    """Return what a visitor is told of its own conversation."""
+    return {
+        "id": conversation.id,
+        "status": conversation.status.value,
+        "assignee": conversation.assignee,
+        "last_seq": conversation.last_seq,
+        "last_at": conversation.last_at,
+        "last_sender": conversation.last_sender,
+        "last_line": conversation.last_line,
+        "opened_at": conversation.opened_at,
+    }
