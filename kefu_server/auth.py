@@ -192,7 +192,9 @@ class Authenticator:
         )
 
     async def _check_password(self, login: str, password: str) -> Agent | None:
-        if len(login) > _LOGIN_CHARS_MAX or len(password) > CHARS_MAX:
+        # No account has such a login, so answering at once tells nothing.
+        is_possible = len(login) <= _LOGIN_CHARS_MAX and login.isprintable()
+        if not is_possible or len(password) > CHARS_MAX:
             return None
         agent = await self._store.find_agent(login=login)
         stored = agent.password_hash if agent else None

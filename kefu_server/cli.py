@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kefu_core.errors import ConfigurationError, KefuError
 from kefu_server import accounts, database
-from kefu_server.logs import configure_logging
+from kefu_server.logs import configure_logging, escape
 from kefu_server.output import complain, say
 from kefu_server.settings import Settings, load_settings
 
@@ -24,16 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     options = _parser().parse_args(arguments)
     command: Command = options.command
+    settings = Settings()
     try:
         settings = load_settings(options.config)
         configure_logging(settings.log_level)
         return command(options, settings)
-    except ConfigurationError as error:
-        complain(str(error))
-        return 2
     except KefuError as error:
-        complain(str(error))
-        return 1
+        complain(escape(database.hide_url(str(error), settings)))
+        return 2 if isinstance(error, ConfigurationError) else 1
     except KeyboardInterrupt:
         return 130
 

@@ -3,17 +3,62 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
+
 from kefu_core.abc.store import Store
+from kefu_core.errors import KefuError
 from kefu_core.node import monotonic, unix_ms
+from kefu_core.store import schema
+from kefu_core.store.sql import SqlStore
 from kefu_server.settings import Settings
 
 
 def open_store(settings: Settings, *, now_ms: Callable[[], int] = unix_ms) -> Store:
-    """Return the store of these settings, not yet open."""
-    from kefu_core.store.sql import SqlStore
+    """Return the store of these settings, not yet open.
 
+    Raises:
+        ConfigurationError: The URL cannot be used.
+    """
+    return SqlStore(
+        _prepare(settings), limits=settings.limits, now=monotonic, now_ms=now_ms
+    )
+
+
+def upgrade(settings: Settings) -> str:
+    """Create or upgrade the tables; return their version."""
+    return anyio.run(schema.upgrade, _prepare(settings))
+
+
+def current(settings: Settings) -> str | None:
+    """Return the version of the tables, None where there are none."""
+    return anyio.run(schema.current, _prepare(settings))
+
+
+def check(settings: Settings) -> list[str]:
+    """Return what keeps the database from holding what it acknowledges."""
+
+    async def run() -> None:
+        await schema.check(_prepare(settings))
+        # Opening reads back the settings that make a commit durable.
+        async with open_store(settings) as store:
+            await store.ping()
+
+    try:
+        anyio.run(run)
+    except KefuError as error:
+        return [str(error)]
+    return []
+
+
+def hide_url(text: str, settings: Settings) -> str:
+    """Return `text` without the database URL, which may hold a password."""
+    if not settings.database_url:
+        return text
+    return text.replace(settings.database_url.reveal(), "***")
+
+
+def _prepare(settings: Settings) -> str:
+    """Return the URL, with the folder of the embedded database made."""
     if not settings.database_url:
         Path(settings.data_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
-    return SqlStore(
-        settings.database, limits=settings.limits, now=monotonic, now_ms=now_ms
-    )
+    return settings.database

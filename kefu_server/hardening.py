@@ -23,7 +23,7 @@ class NoDeflate(PerMessageDeflate):
     60 MiB before any size check sees it.
     """
 
-    def accept(self, offer: str) -> bool | None | str:
+    def accept(self, offer: str) -> bool | str | None:
         """Decline every offer: the handshake then answers without the extension."""
         return None
 

@@ -112,7 +112,7 @@ class SecurityHeaders:
 
 
 class AccessLog:
-    """One line for each HTTP answer: method, path, status, time; no query, no header."""
+    """One line for each answer: method, path, status, time; no query, no header."""
 
     def __init__(self, app: ASGIApp, now: Callable[[], float]) -> None:
         self._app = app

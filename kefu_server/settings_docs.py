@@ -1,6 +1,7 @@
-"""Writes docs/reference/settings.md from the structs: `python -m kefu_server.settings_docs`.
+"""Writes docs/reference/settings.md from the structs.
 
-The sentence of a setting is the docstring below its field.
+Run `python -m kefu_server.settings_docs`. The sentence of a setting is the docstring
+below its field.
 """
 
 import ast
@@ -19,7 +20,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
 _INTRODUCTION = """\
 # Settings
 
-<!-- Made by `python -m kefu_server.settings_docs`; change the structs, not this file. -->
+<!-- Made by `python -m kefu_server.settings_docs`: change the structs instead. -->
 
 kefu reads `kefu.toml` in the current folder (or the file named by `--config` or
 `KEFU_CONFIG`) and then environment variables, which win. A wrong value stops the start

@@ -62,7 +62,8 @@ async def widget_page(request: Request) -> Response:
 
 async def find_site(services: Services, embed_key: str) -> Site:
     """Return a site. Raises `NotFound`."""
-    site = await services.store.find_site(embed_key[:100])
+    is_possible = embed_key.isascii() and embed_key.isprintable()
+    site = await services.store.find_site(embed_key[:100]) if is_possible else None
     if site is None:
         raise NotFound("There is no site with this key.")
     return site
