@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from kefu_core.errors import Conflict, KefuError, NotFound
+from kefu_core.errors import Conflict, Invalid, KefuError, NotFound
 from kefu_core.folding import fold
 from kefu_core.model import Appended, Conversation, Draft, Message
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
@@ -57,6 +57,9 @@ def plan(
         if row is None:
             outcomes.append(NotFound())
             continue
+        if not is_storable(draft.body) or not is_storable(draft.key):
+            outcomes.append(Invalid("Text has a character no database can keep."))
+            continue
         first = stored.get(key_of(draft))
         if first is not None:
             same = has_same_content(first, draft)
@@ -73,6 +76,17 @@ def plan(
     return Plan(
         outcomes=outcomes, messages=messages, conversations=list(changed.values())
     )
+
+
+def is_storable(text: str) -> bool:
+    """Whether every engine keeps this text: no NUL, no half of a surrogate pair."""
+    if "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def has_same_content(message: Message, draft: Draft) -> bool:

@@ -1,0 +1,199 @@
+"""Reading the log and the conversations: by keyset, never by offset or a full count."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import and_, bindparam, func, or_, select
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kefu_core.model import (
+    Conversation,
+    ConversationStatus,
+    Cursor,
+    Message,
+    MessageKind,
+)
+from kefu_core.store import tables as t
+from kefu_core.store.rows import (
+    CONVERSATION_COLUMNS,
+    MESSAGE_COLUMNS,
+    conversation_from,
+    message_from,
+)
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
+
+_m, _c, _p = t.message.c, t.conversation.c, t.participant.c
+_messages = select(*(_m[name] for name in MESSAGE_COLUMNS))
+_conversations = select(*(_c[name] for name in CONVERSATION_COLUMNS))
+
+_AFTER = (
+    _messages.where(
+        _m.conversation_id == bindparam("conversation"), _m.seq > bindparam("seq")
+    )
+    .order_by(_m.seq)
+    .limit(bindparam("limit"))
+)
+_BEFORE = (
+    _messages.where(
+        _m.conversation_id == bindparam("conversation"), _m.seq < bindparam("seq")
+    )
+    .order_by(_m.seq.desc())
+    .limit(bindparam("limit"))
+)
+_SEQ_MAX = 2**53
+
+_read_by_agents = (
+    select(func.coalesce(func.max(_p.read), 0))
+    .where(_p.conversation_id == _m.conversation_id, _p.participant.like("a%"))
+    .scalar_subquery()
+)
+_UNREAD = (
+    select(_m.conversation_id, func.count())
+    .where(
+        _m.conversation_id.in_(bindparam("ids", expanding=True)),
+        _m.kind == str(MessageKind.TEXT),
+        _m.sender.like("v%"),
+        _m.seq > _read_by_agents,
+    )
+    .group_by(_m.conversation_id)
+)
+
+
+async def page(
+    connection: AsyncConnection,
+    conversation: ConversationId,
+    after: Seq | None,
+    before: Seq | None,
+    limit: int,
+) -> list[Message]:
+    """Return a contiguous page, ascending; see `Store.history`."""
+    values = {"conversation": conversation, "limit": limit}
+    if after is not None:
+        rows = (await connection.execute(_AFTER, {**values, "seq": after})).all()
+        return [message_from(row) for row in rows]
+    upper = before if before is not None else _SEQ_MAX
+    rows = (await connection.execute(_BEFORE, {**values, "seq": upper})).all()
+    return [message_from(row) for row in reversed(rows)]
+
+
+async def heads(
+    connection: AsyncConnection, conversations: Sequence[ConversationId]
+) -> dict[ConversationId, Seq]:
+    """Return the last seqs of those that exist."""
+    query = select(_c.id, _c.last_seq).where(_c.id.in_(conversations))
+    rows = (await connection.execute(query)).all()
+    return {ConversationId(row[0]): Seq(row[1]) for row in rows}
+
+
+async def find(
+    connection: AsyncConnection, conversation: ConversationId
+) -> Conversation | None:
+    """Return one conversation's row."""
+    query = _conversations.where(_c.id == conversation)
+    row = (await connection.execute(query)).first()
+    return conversation_from(row) if row is not None else None
+
+
+async def of_visitor(
+    connection: AsyncConnection, visitor: ParticipantId, limit: int
+) -> list[Conversation]:
+    """Return a visitor's conversations, newest first."""
+    query = (
+        _conversations.where(_c.visitor == visitor)
+        .order_by(_c.last_at.desc(), _c.id.desc())
+        .limit(limit)
+    )
+    rows = (await connection.execute(query)).all()
+    return [conversation_from(row) for row in rows]
+
+
+async def newest(
+    connection: AsyncConnection,
+    before: tuple[UnixMs, ConversationId] | None,
+    limit: int,
+) -> list[Conversation]:
+    """Return conversations by (last_at, id) descending, below `before`."""
+    query = _conversations.order_by(_c.last_at.desc(), _c.id.desc()).limit(limit)
+    if before is not None:
+        last_at, last_id = before
+        query = query.where(
+            or_(_c.last_at < last_at, and_(_c.last_at == last_at, _c.id < last_id))
+        )
+    rows = (await connection.execute(query)).all()
+    return [conversation_from(row) for row in rows]
+
+
+async def still_open(connection: AsyncConnection, limit: int) -> list[Conversation]:
+    """Return queued and active conversations, oldest waiting first."""
+    open_statuses = [str(ConversationStatus.QUEUED), str(ConversationStatus.ACTIVE)]
+    query = (
+        _conversations.where(_c.status.in_(open_statuses))
+        .order_by(
+            _c.waiting_since.is_(None),
+            func.coalesce(_c.waiting_since, _c.last_at),
+            _c.id,
+        )
+        .limit(limit)
+    )
+    rows = (await connection.execute(query)).all()
+    return [conversation_from(row) for row in rows]
+
+
+async def unread(
+    connection: AsyncConnection, conversations: Sequence[ConversationId]
+) -> dict[ConversationId, int]:
+    """Return how many visitor texts no agent has read."""
+    if not conversations:
+        return {}
+    rows = (await connection.execute(_UNREAD, {"ids": list(conversations)})).all()
+    counts = dict.fromkeys(conversations, 0)
+    counts.update({ConversationId(row[0]): int(row[1]) for row in rows})
+    return counts
+
+
+async def advance_cursors(
+    connection: AsyncConnection, cursors: Sequence[Cursor]
+) -> None:
+    """Raise stored cursors; lower values change nothing."""
+    if not cursors:
+        return
+    statement = sqlite_insert(t.participant)
+    statement = statement.on_conflict_do_update(
+        index_elements=["conversation_id", "participant"],
+        set_={
+            "delivered": func.max(_p.delivered, statement.excluded.delivered),
+            "read": func.max(_p.read, statement.excluded.read),
+        },
+    )
+    known = select(_c.id).where(_c.id.in_({c.conversation for c in cursors}))
+    existing = set((await connection.execute(known)).scalars())
+    values = [
+        {
+            "conversation_id": cursor.conversation,
+            "participant": cursor.participant,
+            "delivered": cursor.delivered,
+            "read": cursor.read,
+        }
+        for cursor in cursors
+        if cursor.conversation in existing
+    ]
+    if values:
+        await connection.execute(statement, values)
+
+
+async def cursors(
+    connection: AsyncConnection, conversation: ConversationId
+) -> list[Cursor]:
+    """Return all cursors of one conversation."""
+    query = select(_p.participant, _p.delivered, _p.read).where(
+        _p.conversation_id == conversation
+    )
+    return [
+        Cursor(
+            conversation=conversation,
+            participant=ParticipantId(row[0]),
+            delivered=Seq(row[1]),
+            read=Seq(row[2]),
+        )
+        for row in (await connection.execute(query)).all()
+    ]

@@ -1,0 +1,242 @@
+"""Sites, visitors, agents and their logins."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kefu_core.errors import Conflict, NotFound
+from kefu_core.ids import agent_participant, visitor_participant
+from kefu_core.model import (
+    Agent,
+    AgentSession,
+    Conversation,
+    ConversationStatus,
+    Person,
+    Role,
+    Site,
+)
+from kefu_core.store import tables as t
+from kefu_core.store.rows import CONVERSATION_COLUMNS, conversation_from
+from kefu_core.types import ConversationId, ParticipantId, UnixMs
+
+_c = t.conversation.c
+
+
+async def open_conversation(
+    connection: AsyncConnection,
+    site_id: int,
+    visitor: Person,
+    new_id: ConversationId,
+    now: UnixMs,
+) -> Conversation:
+    """Return the visitor's newest conversation on a site, making both if new."""
+    query = (
+        select(*(_c[name] for name in CONVERSATION_COLUMNS))
+        .where(_c.visitor == visitor.id, _c.site_id == site_id)
+        .order_by(_c.last_at.desc(), _c.id.desc())
+        .limit(1)
+    )
+    found = (await connection.execute(query)).first()
+    if found is not None:
+        return conversation_from(found)
+    site = select(t.site.c.id).where(t.site.c.id == site_id)
+    if (await connection.execute(site)).first() is None:
+        raise NotFound("There is no such site.")
+    await connection.execute(
+        insert(t.visitor)
+        .values(
+            id=int(visitor.id[1:]), site_id=site_id, name=visitor.name, created_at=now
+        )
+        .on_conflict_do_nothing()
+    )
+    row = Conversation(
+        id=new_id, site_id=site_id, visitor=visitor.id, last_at=now, opened_at=now
+    )
+    await connection.execute(
+        insert(t.conversation).values(
+            id=row.id,
+            site_id=site_id,
+            visitor=row.visitor,
+            status=str(ConversationStatus.QUEUED),
+            last_seq=0,
+            last_at=now,
+            last_line="",
+            opened_at=now,
+        )
+    )
+    return row
+
+
+async def people(
+    connection: AsyncConnection, ids: Sequence[ParticipantId]
+) -> list[Person]:
+    """Return what is known of these participants."""
+    visitors = [int(who[1:]) for who in ids if who[:1] == "v" and who[1:].isdigit()]
+    agent_ids = [int(who[1:]) for who in ids if who[:1] == "a" and who[1:].isdigit()]
+    found: list[Person] = []
+    if visitors:
+        query = select(t.visitor.c.id, t.visitor.c.name).where(
+            t.visitor.c.id.in_(visitors)
+        )
+        found += [
+            Person(id=visitor_participant(row[0]), name=row[1], role=Role.VISITOR)
+            for row in (await connection.execute(query)).all()
+        ]
+    if agent_ids:
+        rows = select(t.agent.c.id, t.agent.c.name, t.agent.c.role).where(
+            t.agent.c.id.in_(agent_ids)
+        )
+        found += [
+            Person(id=agent_participant(row[0]), name=row[1], role=Role(row[2]))
+            for row in (await connection.execute(rows)).all()
+        ]
+    return found
+
+
+async def find_site(connection: AsyncConnection, embed_key: str) -> Site | None:
+    """Return the site with this embed key."""
+    query = select(t.site).where(t.site.c.embed_key == embed_key)
+    row = (await connection.execute(query)).first()
+    return _site(row) if row is not None else None
+
+
+async def sites(connection: AsyncConnection) -> list[Site]:
+    """Return all sites by id."""
+    rows = (await connection.execute(select(t.site).order_by(t.site.c.id))).all()
+    return [_site(row) for row in rows]
+
+
+async def put_site(connection: AsyncConnection, site: Site) -> None:
+    """Create or replace a site."""
+    await _put(
+        connection,
+        t.site,
+        {
+            "id": site.id,
+            "name": site.name,
+            "embed_key": site.embed_key,
+            "allowed_origins": "\n".join(site.allowed_origins),
+            "locale": site.locale,
+        },
+        f"The embed key {site.embed_key!r} is taken.",
+    )
+
+
+async def find_agent(
+    connection: AsyncConnection, login: str | None, agent_id: int | None
+) -> Agent | None:
+    """Return an agent by login (case-folded) or id."""
+    query = select(t.agent)
+    if agent_id is not None:
+        query = query.where(t.agent.c.id == agent_id)
+    else:
+        query = query.where(t.agent.c.login_folded == (login or "").casefold())
+    row = (await connection.execute(query)).first()
+    return _agent(row) if row is not None else None
+
+
+async def agents(connection: AsyncConnection) -> list[Agent]:
+    """Return all agents by id."""
+    rows = (await connection.execute(select(t.agent).order_by(t.agent.c.id))).all()
+    return [_agent(row) for row in rows]
+
+
+async def put_agent(connection: AsyncConnection, agent: Agent) -> None:
+    """Create or replace an agent."""
+    await _put(
+        connection,
+        t.agent,
+        {
+            "id": agent.id,
+            "login": agent.login,
+            "login_folded": agent.login.casefold(),
+            "name": agent.name,
+            "password_hash": agent.password_hash,
+            "role": str(agent.role),
+            "is_active": agent.is_active,
+        },
+        f"The login {agent.login!r} is taken.",
+    )
+
+
+async def find_agent_session(
+    connection: AsyncConnection, token_hash: str
+) -> AgentSession | None:
+    """Return a login session."""
+    query = select(t.agent_session).where(t.agent_session.c.token_hash == token_hash)
+    row = (await connection.execute(query)).first()
+    if row is None:
+        return None
+    return AgentSession(
+        token_hash=row.token_hash,
+        agent_id=row.agent_id,
+        created_at=UnixMs(row.created_at),
+        last_used_at=UnixMs(row.last_used_at),
+    )
+
+
+async def put_agent_session(connection: AsyncConnection, session: AgentSession) -> None:
+    """Create or replace a login session."""
+    values = {
+        "token_hash": session.token_hash,
+        "agent_id": session.agent_id,
+        "created_at": session.created_at,
+        "last_used_at": session.last_used_at,
+    }
+    await _put(connection, t.agent_session, values, "There is no such agent.")
+
+
+async def delete_agent_sessions(
+    connection: AsyncConnection, token_hash: str | None, agent_id: int | None
+) -> None:
+    """End one login session, or all of an agent's."""
+    columns = t.agent_session.c
+    if token_hash is not None:
+        await connection.execute(
+            delete(t.agent_session).where(columns.token_hash == token_hash)
+        )
+    if agent_id is not None:
+        await connection.execute(
+            delete(t.agent_session).where(columns.agent_id == agent_id)
+        )
+
+
+async def _put(
+    connection: AsyncConnection, table: Any, values: dict[str, Any], taken: str
+) -> None:
+    key = [column.name for column in table.primary_key]
+    statement = insert(table).values(**values)
+    statement = statement.on_conflict_do_update(
+        index_elements=key,
+        set_={name: value for name, value in values.items() if name not in key},
+    )
+    try:
+        await connection.execute(statement)
+    except IntegrityError as error:
+        raise Conflict(taken) from error
+
+
+def _site(row: Row[Any]) -> Site:
+    origins = tuple(filter(None, row.allowed_origins.split("\n")))
+    return Site(
+        id=row.id,
+        name=row.name,
+        embed_key=row.embed_key,
+        allowed_origins=origins,
+        locale=row.locale,
+    )
+
+
+def _agent(row: Row[Any]) -> Agent:
+    return Agent(
+        id=row.id,
+        login=row.login,
+        name=row.name,
+        password_hash=row.password_hash,
+        role=Role(row.role),
+        is_active=bool(row.is_active),
+    )

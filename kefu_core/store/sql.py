@@ -1,0 +1,282 @@
+"""The store on SQL: joins the appender, the readers and the tables into the contract."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from kefu_core.abc.store import (
+    Outcome,
+    PendingAppend,
+    Store,
+    StoreStatistics,
+)
+from kefu_core.errors import KefuError, StoreUnavailable
+from kefu_core.ids import IdGenerator
+from kefu_core.limits import Limits
+from kefu_core.model import (
+    Agent,
+    AgentSession,
+    Appended,
+    Conversation,
+    Cursor,
+    Draft,
+    Message,
+    Person,
+    Site,
+)
+from kefu_core.store import history, people, schema
+from kefu_core.store import tables as t
+from kefu_core.store.appender import Appender
+from kefu_core.store.engine import open_readers, open_writer, parse_url
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
+
+T = TypeVar("T")
+_CLOSE_S = 10.0
+
+
+class SqlStore(Store):
+    """One installation in a database, named by a URL."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        limits: Limits | None = None,
+        now: Callable[[], float],
+        now_ms: Callable[[], int],
+        ids: IdGenerator | None = None,
+    ) -> None:
+        """Take the URL; nothing is opened yet. Raises `ConfigurationError`."""
+        self._limits = limits or Limits()
+        self._url = parse_url(url)
+        self._now = now
+        self._now_ms = now_ms
+        self._ids = ids or IdGenerator(now_ms)
+        self._epoch = ""
+        self._writer: AsyncEngine | None = None
+        self._readers: AsyncEngine | None = None
+        self._appender: Appender | None = None
+        self._tasks: TaskGroup | None = None
+
+    # -- life --------------------------------------------------------------------------
+
+    async def __aenter__(self) -> "SqlStore":
+        self._writer = open_writer(self._url)
+        self._readers = open_readers(self._url)
+        try:
+            revision = await schema.current_of(self._writer)
+            if revision is None:
+                # A new file: the embedded default needs no command of its own.
+                await schema.upgrade_engine(self._writer)
+            else:
+                schema.require(revision)
+            self._appender = Appender(
+                self._writer, self._limits, now=self._now, now_ms=self._now_ms
+            )
+            self._tasks = anyio.create_task_group()
+            await self._tasks.__aenter__()
+            self._tasks.start_soon(self._appender.run)
+            self._epoch = await self._do(_load_epoch)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self._tasks is not None and self._appender is not None:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSE_S):
+                await self._appender.close()
+            self._tasks.cancel_scope.cancel()
+            await self._tasks.__aexit__(None, None, None)
+        with anyio.CancelScope(shield=True):
+            # Readers first: the last to close checkpoints, and that is the writer.
+            for engine in (self._readers, self._writer):
+                if engine is not None:
+                    await engine.dispose()
+
+    @property
+    def epoch(self) -> str:
+        return self._epoch
+
+    async def ping(self) -> None:
+        await self._read(lambda c: c.execute(text("SELECT 1")))
+
+    def statistics(self) -> StoreStatistics:
+        appender = self._appender
+        waiting = appender.waiting if appender else (0, 0)
+        return StoreStatistics(
+            appends_waiting=waiting[0],
+            bytes_waiting=waiting[1],
+            commits=appender.commits if appender else 0,
+            messages=appender.messages if appender else 0,
+        )
+
+    @property
+    def reads_checked_out(self) -> int:
+        """Reading connections in use, for tests and metrics."""
+        return self._readers.pool.checkedout() if self._readers else 0  # type: ignore[attr-defined]
+
+    # -- the log -----------------------------------------------------------------------
+
+    def submit(self, append: PendingAppend) -> None:
+        if self._appender is None:
+            raise StoreUnavailable("The store is not open.")
+        self._appender.submit(append)
+
+    async def append(self, draft: Draft) -> Appended:
+        finished = anyio.Event()
+        outcomes: list[Outcome] = []
+
+        def done(append: PendingAppend, outcome: Outcome) -> None:
+            outcomes.append(outcome)
+            finished.set()
+
+        size = 200 + len(draft.body)
+        self.submit(PendingAppend(draft, done, size=size, submitted_at=self._now()))
+        await finished.wait()
+        outcome = outcomes[0]
+        if isinstance(outcome, KefuError):
+            raise outcome
+        return outcome
+
+    async def history(
+        self,
+        conversation: ConversationId,
+        *,
+        after: Seq | None = None,
+        before: Seq | None = None,
+        limit: int = 100,
+    ) -> list[Message]:
+        if after is not None and before is not None:
+            raise ValueError("give after or before, not both")
+        return await self._read(
+            lambda c: history.page(c, conversation, after, before, limit)
+        )
+
+    async def heads(
+        self, conversations: Sequence[ConversationId]
+    ) -> dict[ConversationId, Seq]:
+        return await self._read(lambda c: history.heads(c, conversations))
+
+    # -- conversations -----------------------------------------------------------------
+
+    async def find_conversation(
+        self, conversation: ConversationId
+    ) -> Conversation | None:
+        return await self._read(lambda c: history.find(c, conversation))
+
+    async def open_conversation(self, site_id: int, visitor: Person) -> Conversation:
+        new_id = ConversationId(self._ids.new())
+        now = UnixMs(self._now_ms())
+        return await self._do(
+            lambda c: people.open_conversation(c, site_id, visitor, new_id, now)
+        )
+
+    async def conversations_of_visitor(
+        self, visitor: ParticipantId, *, limit: int = 50
+    ) -> list[Conversation]:
+        return await self._read(lambda c: history.of_visitor(c, visitor, limit))
+
+    async def list_conversations(
+        self, *, before: tuple[UnixMs, ConversationId] | None = None, limit: int = 100
+    ) -> list[Conversation]:
+        return await self._read(lambda c: history.newest(c, before, limit))
+
+    async def list_open_conversations(self, *, limit: int) -> list[Conversation]:
+        return await self._read(lambda c: history.still_open(c, limit))
+
+    async def count_unread(
+        self, conversations: Sequence[ConversationId]
+    ) -> dict[ConversationId, int]:
+        return await self._read(lambda c: history.unread(c, conversations))
+
+    # -- cursors -----------------------------------------------------------------------
+
+    async def advance_cursors(self, cursors: Sequence[Cursor]) -> None:
+        await self._do(lambda c: history.advance_cursors(c, cursors))
+
+    async def cursors(self, conversation: ConversationId) -> list[Cursor]:
+        return await self._read(lambda c: history.cursors(c, conversation))
+
+    # -- people and sites --------------------------------------------------------------
+
+    async def people(self, ids: Sequence[ParticipantId]) -> list[Person]:
+        return await self._read(lambda c: people.people(c, ids))
+
+    async def find_site(self, embed_key: str) -> Site | None:
+        return await self._read(lambda c: people.find_site(c, embed_key))
+
+    async def sites(self) -> list[Site]:
+        return await self._read(people.sites)
+
+    async def put_site(self, site: Site) -> None:
+        await self._do(lambda c: people.put_site(c, site))
+
+    async def find_agent(
+        self, *, login: str | None = None, agent_id: int | None = None
+    ) -> Agent | None:
+        return await self._read(lambda c: people.find_agent(c, login, agent_id))
+
+    async def agents(self) -> list[Agent]:
+        return await self._read(people.agents)
+
+    async def put_agent(self, agent: Agent) -> None:
+        await self._do(lambda c: people.put_agent(c, agent))
+
+    async def find_agent_session(self, token_hash: str) -> AgentSession | None:
+        return await self._read(lambda c: people.find_agent_session(c, token_hash))
+
+    async def put_agent_session(self, session: AgentSession) -> None:
+        await self._do(lambda c: people.put_agent_session(c, session))
+
+    async def delete_agent_sessions(
+        self, *, token_hash: str | None = None, agent_id: int | None = None
+    ) -> None:
+        await self._do(lambda c: people.delete_agent_sessions(c, token_hash, agent_id))
+
+    # -- the two ways to the database --------------------------------------------------
+
+    async def _do(self, job: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        if self._appender is None:
+            raise StoreUnavailable("The store is not open.")
+        return await self._appender.do(job)
+
+    async def _read(self, query: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run a read that the caller cannot cancel and that ends by itself.
+
+        A cancelled statement leaves a driver's connection in doubt; so the caller's
+        cancellation waits for the read, the read has a deadline, and a connection
+        whose read ran out is thrown away.
+        """
+        if self._readers is None:
+            raise StoreUnavailable("The store is not open.")
+        with anyio.CancelScope(shield=True):
+            connection = self._readers.connect()
+            try:
+                with anyio.fail_after(self._limits.read_timeout_s):
+                    await connection.start()
+                    result = await query(connection)
+            except (TimeoutError, SQLAlchemyError, OSError) as error:
+                if connection.sync_connection is not None:
+                    await connection.invalidate(error)
+                raise StoreUnavailable(retry_after_s=1.0) from error
+            finally:
+                if connection.sync_connection is not None:
+                    await connection.close()
+        return result
+
+
+async def _load_epoch(connection: AsyncConnection) -> str:
+    found = (await connection.execute(select(t.installation.c.epoch))).scalar()
+    if found is not None:
+        return str(found)
+    epoch = secrets.token_hex(8)
+    await connection.execute(insert(t.installation).values(id=1, epoch=epoch))
+    return epoch
