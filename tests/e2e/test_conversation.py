@@ -1,9 +1,12 @@
 """A visitor and an agent talk, through faults of network, page and server."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
 
 
 def test_a_question_is_seen_within_a_second_and_answered(
@@ -69,7 +72,11 @@ def test_a_second_tab_of_the_visitor_shows_the_same(
     agent.write("seen by both")
     for tab in (visitor, second):
         tab.sees("seen by both")
-        assert tab.texts() == ["from the first tab", "from the second tab", "seen by both"]
+        assert tab.texts() == [
+            "from the first tab",
+            "from the second tab",
+            "seen by both",
+        ]
 
 
 def test_what_is_written_while_the_network_is_cut_goes_out_by_itself(

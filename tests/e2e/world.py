@@ -12,7 +12,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import IO, ClassVar, Self
 
 LOGIN = "ana"
 PASSWORD = "correct horse battery"
@@ -183,18 +183,21 @@ class World:
             assert chunk, f"the server did not start: {seen.decode()}"
             seen += chunk
         # The pipe is read to its end, or a full one would stop the server.
-        threading.Thread(target=self._keep_log, args=(pipe,), daemon=True).start()
+        self._reader = threading.Thread(target=self._keep_log, args=(pipe,))
+        self._reader.start()
 
     def kill(self) -> None:
         """Kill -9: no chance to say or to save anything."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
+            self._reader.join()
             self._process = None
 
-    def _keep_log(self, pipe: "subprocess.IO[bytes]") -> None:  # type: ignore[name-defined]
-        for line in pipe:
-            self.log += line.decode(errors="replace")
+    def _keep_log(self, pipe: IO[bytes]) -> None:
+        with pipe:
+            for line in pipe:
+                self.log += line.decode(errors="replace")
 
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("KEFU_")}

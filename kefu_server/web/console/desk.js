@@ -115,12 +115,15 @@ export class Desk {
 
   /** @param {Row} row */
   visitorName(row) {
-    return row.visitor_name || t("visitor", { number: String(row.id).slice(-4) });
+    // The server's own name for the nameless is said in the language chosen here.
+    const nameless = /^访客 (\d+)$/.exec(row.visitor_name || `访客 ${row.visitor.slice(-4)}`);
+    return nameless ? t("visitor", { number: nameless[1] }) : String(row.visitor_name);
   }
 
   /** @param {Row} row */
   faceOf(row) {
-    return row.visitor_name ? [...row.visitor_name][0] : String(row.id).slice(-2);
+    const name = this.visitorName(row);
+    return /\d$/.test(name) ? name.slice(-2) : [...name][0];
   }
 
   /** @param {string} id */

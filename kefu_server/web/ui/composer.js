@@ -64,7 +64,8 @@ export class Composer {
   }
 
   submit() {
-    const body = this.text.trim();
+    // What no database can hold would fail for good; it can only come from a paste.
+    const body = this.text.replaceAll("\0", "").trim();
     if (!body || [...body].length > this.limit) return;
     this.text = "";
     this.parts.send(body);
