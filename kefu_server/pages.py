@@ -23,8 +23,10 @@ class Pages:
 
     def __init__(self, static: StaticFiles, origins: tuple[str, ...]) -> None:
         self.static = static
-        # Older browsers do not count ws: as 'self'.
-        sockets = [re.sub("^http", "ws", origin) for origin in origins]
+        # Older browsers do not count ws: as 'self'. The policy's grammar has no IPv6.
+        sockets = [
+            re.sub("^http", "ws", origin) for origin in origins if "[" not in origin
+        ]
         self._policy = (
             "default-src 'none'; script-src 'self'; style-src 'self'; "
             "img-src 'self' blob: data:; font-src 'self'; media-src 'self'; "

@@ -58,8 +58,13 @@ async def seed(
         )
         row = await store.open_conversation(site.id, visitor)
         talk = _Talk(store, row.id, visitor.id, agent_participant(agent.id), clock, rng)
-        # The newest four wait for an answer.
-        await talk.hold(pairs, is_waiting=index >= len(talks) - 4)
+        newer = len(talks) - index
+        if newer <= 2:
+            # Nobody has taken these yet.
+            await talk.ask([question for question, _ in pairs[:2]])
+        else:
+            # Two more have an agent and wait for an answer.
+            await talk.hold(pairs, is_waiting=newer <= 4)
         if index < 3:
             await talk.write(talk.agent, MessageKind.CLOSE, "", None)
     clock.now_ms = end
@@ -85,6 +90,10 @@ class _Talk:
         self._clock = clock
         self._rng = rng
         self._count = 0
+
+    async def ask(self, questions: list[str]) -> None:
+        for question in questions:
+            await self.write(self.visitor, MessageKind.TEXT, question, None)
 
     async def hold(self, pairs: list[tuple[str, str]], *, is_waiting: bool) -> None:
         last = Seq(0)
