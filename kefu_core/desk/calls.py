@@ -96,21 +96,31 @@ async def run_call(
 
 
 async def _open(desk: "Desk", principal: Principal, params: Any) -> Result:
-    who = principal.participant
-    # Two tabs that open at once must not both be charged for the same conversation.
-    async with desk.opening:
-        if not await desk.conversations(principal):
-            wait_s = desk.openings.take(who)
-            if wait_s:
-                raise TooMany(
-                    "You opened too many conversations.", retry_after_s=wait_s
-                )
-        visitor = Person(id=who, name=principal.name, role=Role.VISITOR)
-        row = await desk.store.open_conversation(principal.site_id, visitor)
+    row = await _newest(desk, principal) or await _open_new(desk, principal)
     desk.inbox.conversation_opened(row)
     # Other tabs of this visitor learn of the conversation and follow it.
-    desk.hub.announce_head(who, row.id, row.last_seq)
+    desk.hub.announce_head(principal.participant, row.id, row.last_seq)
     return {"conversation": visitors_row(row)}
+
+
+async def _newest(desk: "Desk", principal: Principal) -> Conversation | None:
+    rows = await desk.conversations(principal)
+    return max(rows, key=lambda row: (row.last_at, row.id)) if rows else None
+
+
+async def _open_new(desk: "Desk", principal: Principal) -> Conversation:
+    # Two tabs that open at once must not both be charged for the same conversation.
+    async with desk.opening:
+        row = await _newest(desk, principal)
+        if row is not None:
+            return row
+        wait_s = desk.openings.take(principal.participant)
+        if wait_s:
+            raise TooMany("You opened too many conversations.", retry_after_s=wait_s)
+        visitor = Person(
+            id=principal.participant, name=principal.name, role=Role.VISITOR
+        )
+        return await desk.store.open_conversation(principal.site_id, visitor)
 
 
 async def _take(desk: "Desk", principal: Principal, params: TakeConversation) -> Result:

@@ -209,10 +209,10 @@ def _is_visitors_text(message: Message) -> bool:
     return message.kind is MessageKind.TEXT and is_visitor(message.sender)
 
 
-def _usefulness(row: dict[str, Any]) -> tuple[int, int]:
+def _usefulness(row: dict[str, Any]) -> tuple[int, int, int]:
     """What leaves a full list first: closed, then answered, then waiting the least."""
     if row["status"] == _CLOSED:
-        return 0, row["last_at"]
+        return 0, row["last_at"], row["id"]
     if row["waiting_since"] is None:
-        return 1, row["last_at"]
-    return 2, -row["waiting_since"]
+        return 1, row["last_at"], row["id"]
+    return 2, -row["waiting_since"], -row["id"]
