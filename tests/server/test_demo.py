@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 import httpx
 import pytest
@@ -91,6 +92,14 @@ class Demo:
                 break
         self.text = "".join(lines)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
         self.rest, self.errors = self.process.communicate(timeout=20)
@@ -100,14 +109,14 @@ class Demo:
 def test_the_demo_starts_stops_and_keeps_everything(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        first = Demo(tmp_path, port)
+        with Demo(tmp_path, port) as first:
+            assert first.stop() == 0, first.errors
         urls = re.findall(r"http://127\.0\.0\.1:(\d+)", first.text)
         assert "Stored 12 sample conversations." in first.text
         assert str(port) not in urls
         assert len(urls) == 2
-        assert first.stop() == 0, first.errors
-    second = Demo(tmp_path, port)
-    assert second.stop() == 0, second.errors
+    with Demo(tmp_path, port) as second:
+        assert second.stop() == 0, second.errors
     assert "Stored" not in second.text
     password = re.compile(r"Password +(\S+)")
     assert password.findall(first.text) == password.findall(second.text) != []
