@@ -120,7 +120,7 @@ class Appender:
         self._limits = limits
         self._now = now
         self._now_ms = now_ms
-        self._rng = random.Random()  # noqa: S311 - spreads retries, guards nothing
+        self._rng = random.Random()
         self._queue: deque[PendingAppend] = deque()
         self._bytes = 0
         self._jobs: deque[tuple[Job[Any], Callable[[Any], None]]] = deque()
@@ -179,17 +179,33 @@ class Appender:
             while True:
                 self._is_busy = True
                 while self._queue or self._jobs:
-                    if self._jobs:
-                        await self._run_job(*self._jobs.popleft())
-                    if self._queue:
-                        await self._commit_batch()
+                    # Whoever opened the store may be cancelled with all it started.
+                    # That waits for the round, which `appender_wait_s` bounds: a
+                    # cancelled driver leaves its lock and its transaction behind.
+                    with anyio.CancelScope(shield=True):
+                        if self._jobs:
+                            await self._run_job(*self._jobs.popleft())
+                        if self._queue:
+                            await self._commit_batch()
                 self._is_busy = False
                 self._drained.set()
                 self._wake = anyio.Event()
                 await self._wake.wait()
         finally:
+            self._is_open = self._is_busy = False
+            self._refuse_all()
+            self._drained.set()
             with anyio.CancelScope(shield=True):
                 await self._disconnect()
+
+    def _refuse_all(self) -> None:
+        """Answer what will not be written: nobody may wait for a task that ended."""
+        while self._jobs:
+            self._jobs.popleft()[1](StoreUnavailable("The store is closed."))
+        while self._queue:
+            append = self._queue.popleft()
+            append.done(append, StoreUnavailable("The store is closed."))
+        self._bytes = 0
 
     async def close(self) -> None:
         """Refuse new work and wait until what waits is answered."""
@@ -269,7 +285,11 @@ class Appender:
             await driver.execute_fetchall("BEGIN IMMEDIATE")
             conversations = _encode(sorted({d.conversation for d in drafts})).decode()
             keys = _encode(
-                [(d.conversation, d.sender, d.key) for d in drafts if is_storable(d.key)]
+                [
+                    (d.conversation, d.sender, d.key)
+                    for d in drafts
+                    if is_storable(d.key)
+                ]
             ).decode()
             rows = await driver.execute_fetchall(_ROWS, (conversations,))
             known = await driver.execute_fetchall(_KNOWN, (keys,))
@@ -293,6 +313,7 @@ class Appender:
             OSError,
             ValueError,
             OverflowError,
+            TypeError,
         ) as error:
             if _is_about_data(error):
                 await self._roll_back()
@@ -357,7 +378,8 @@ def _fault(append: PendingAppend, expired_before: float) -> KefuError | None:
 
 def _is_about_data(error: Exception) -> bool:
     """Whether the statement's values are at fault, not the database's state."""
-    if isinstance(error, (UnicodeError, OverflowError)):
+    if isinstance(error, (UnicodeError, OverflowError, TypeError)):
+        # A lone surrogate, a number beyond 64 bits, `data` that JSON cannot say.
         return True
     return isinstance(
         error, (sqlite3.DataError, sqlite3.InterfaceError, sqlite3.NotSupportedError)

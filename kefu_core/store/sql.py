@@ -1,4 +1,4 @@
-"""The store on SQL: joins the appender, the readers and the tables into the contract."""
+"""The store on SQL: the appender, the readers and the tables under the contract."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -90,16 +90,18 @@ class SqlStore(Store):
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        if self._tasks is not None and self._appender is not None:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSE_S):
-                await self._appender.close()
-            self._tasks.cancel_scope.cancel()
-            await self._tasks.__aexit__(None, None, None)
-        with anyio.CancelScope(shield=True):
-            # Readers first: the last to close checkpoints, and that is the writer.
-            for engine in (self._readers, self._writer):
-                if engine is not None:
-                    await engine.dispose()
+        try:
+            if self._tasks is not None and self._appender is not None:
+                with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSE_S):
+                    await self._appender.close()
+                self._tasks.cancel_scope.cancel()
+                await self._tasks.__aexit__(None, None, None)
+        finally:
+            with anyio.CancelScope(shield=True):
+                # Readers first: the last to close checkpoints, and that is the writer.
+                for engine in (self._readers, self._writer):
+                    if engine is not None:
+                        await engine.dispose()
 
     @property
     def epoch(self) -> str:
