@@ -286,6 +286,8 @@ class ClientSession:
                 )
                 self._transmit(now)
         if took:
+            # The log goes on here: a later hole is a new one and is asked for again.
+            self._refollowing.discard(conversation)
             self._events.append(message)
             self._ack_soon(now)
         elif took is None and conversation not in self._refollowing:

@@ -4,6 +4,7 @@ One code path for asyncio, uvloop and trio, and no queue between the wire and us
 """
 
 import ssl
+from collections import deque
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 from websockets.http11 import Response
-from websockets.protocol import State
+from websockets.protocol import Event, State
 from websockets.typing import Origin, Subprotocol
 from websockets.uri import parse_uri
 
@@ -53,13 +54,17 @@ class WebSocketClientStream(FrameStream):
         self._stream = stream
         self._protocol = protocol
         self._decode = decoder.decode
+        self._received: deque[Event] = deque()
         self._fragments: list[bytes] = []
         self._write_lock = anyio.Lock()
         """Both tasks write: pongs come from the one that reads."""
 
     async def receive(self) -> Received:
         while True:
-            for event in self._protocol.events_received():
+            # One read may bring several messages: what is not returned now waits.
+            self._received.extend(self._protocol.events_received())
+            while self._received:
+                event = self._received.popleft()
                 if isinstance(event, WireFrame) and event.opcode in (
                     Opcode.TEXT,
                     Opcode.BINARY,
