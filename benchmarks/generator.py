@@ -22,7 +22,7 @@ from benchmarks.history import History, Reader, Record, Row, What, body_hash
 from benchmarks.texts import load_texts
 from kefu_core.client import Client, ConnectionChanged
 from kefu_core.protocol.events import SendRejected
-from kefu_core.protocol.frames import MessageFrame, Sent
+from kefu_core.protocol.frames import ErrorFrame, MessageFrame, Sent
 
 now = time.monotonic
 TICK_S = 0.01
@@ -94,6 +94,8 @@ class Talker:
                     self._rejected(event)
                 elif type(event) is ConnectionChanged and not event.is_live:
                     self.load.closes[event.reason] += 1
+                elif type(event) is ErrorFrame:
+                    self.load.closes[f"error: {event.code}"] += 1
 
     def say(self, conversation: int) -> None:
         """Send the next text."""
@@ -136,6 +138,8 @@ class Talker:
     def _acknowledged(self, conversation: int, key: str, seq: int) -> None:
         if self.told.get(key) == seq:
             return  # `sent` and the own message say the same.
+        if not key.startswith(f"{self.process}."):
+            return  # The desk wrote it on this agent's behalf.
         if key in self.waiting:
             self.load.acknowledged += 1
         self.told[key] = seq

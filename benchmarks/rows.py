@@ -2,14 +2,14 @@
 
 import asyncio
 
-from sqlalchemy import column, select, table
+from sqlalchemy import column, table
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from benchmarks.history import Row, body_hash
 
 COLUMNS = ("conversation_id", "seq", "sender", "key", "kind", "body", "at")
 """Written out here: the judge does not take the store's word for its tables."""
-QUERY = select(*map(column, COLUMNS)).select_from(table("message"))
+QUERY = table("message", *map(column, COLUMNS)).select()
 
 
 def load_rows(url: str) -> list[Row]:
