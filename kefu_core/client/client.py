@@ -17,6 +17,7 @@ from typing import Any, Self
 import anyio
 import msgspec
 from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream
 
 from kefu_core.abc.streams import FrameStream
 from kefu_core.errors import (
@@ -70,6 +71,34 @@ Notice = (
 
 Dial = Callable[[], Awaitable[FrameStream]]
 TokenSource = Callable[[], Awaitable[str]]
+
+
+class Events:
+    """Iterates a client's notices; ends when the client is closed."""
+
+    # Not an async generator: one that is left early is closed by the garbage
+    # collector, which trio rightly complains of.
+
+    def __init__(
+        self,
+        notices: MemoryObjectReceiveStream[Notice],
+        listen: Callable[[], None],
+    ) -> None:
+        """Take where notices come from, and whom to tell that they are wanted."""
+        self._notices = notices
+        self._listen = listen
+
+    def __aiter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __anext__(self) -> Notice:
+        """Return the next notice."""
+        self._listen()
+        try:
+            return await self._notices.receive()
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            raise StopAsyncIteration from None
 
 
 class Rejected(RefusedError):
@@ -194,11 +223,12 @@ class Client:
 
     # -- what the program does ---------------------------------------------------------
 
-    async def events(self) -> AsyncIterator[Notice]:
-        """Yield what happens, in order; messages in seq order, each once."""
-        self._has_listener = True
-        async for notice in self._receive:
-            yield notice
+    def events(self) -> "Events":
+        """Return what happens, in order; messages in seq order, each once.
+
+        May be iterated again after a break: it goes on where it stopped.
+        """
+        return Events(self._receive, self._listen)
 
     async def open_conversation(self) -> ConversationId:
         """Return the visitor's conversation, opening one if there is none."""
@@ -437,6 +467,9 @@ class Client:
             self._resolve(error.id, error)
         else:
             self._resolve(error.id, Rejected(error.code, error.text))
+
+    def _listen(self) -> None:
+        self._has_listener = True
 
     async def _notify(self, notice: Notice) -> None:
         if self._has_listener:
