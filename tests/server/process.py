@@ -11,6 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from kefu_server import accounts
+from kefu_server.settings import load_settings
+
 START_S = 20.0
 PASSWORD = "correct horse battery"
 LOGIN = "ana"
@@ -59,7 +62,8 @@ class ServerProcess:
         self.log = ""
 
     def __enter__(self) -> Self:
-        kefu(self.folder, "agent", "add", LOGIN, text=PASSWORD + "\n")
+        settings = load_settings(environ=environment(self.folder))
+        accounts.add_agent(settings, LOGIN, "Ana", PASSWORD, is_admin=False)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "kefu_server", "serve"],
             stderr=subprocess.PIPE,

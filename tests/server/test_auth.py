@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from kefu_core.abc.streams import PeerInfo
-from kefu_core.errors import Unauthorized
+from kefu_core.errors import TooMany, Unauthorized
 from kefu_core.limits import Limits
 from kefu_core.model import Agent, Role
 from kefu_core.store.memory import MemoryStore
@@ -269,40 +269,54 @@ async def test_an_account_that_was_closed_does_not_get_in(
 
 
 async def test_a_thousand_guesses_get_twenty_tries_and_the_owner_still_gets_in(
-    app: KefuApp, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    auth: Authenticator, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (await log_in(client)).status_code == 200
+    device = (await auth.login("ana", PASSWORD, "192.0.2.1")).device
     checked = count_verifications(monkeypatch)
-    statuses: list[int] = []
+    outcomes: list[type[Exception]] = []
 
     async def guess(number: int) -> None:
-        async with connect(app, f"198.51.100.{number % 250}") as stranger:
-            statuses.append((await log_in(stranger, f"{WRONG}{number}")).status_code)
+        try:
+            address = f"198.51.100.{number % 250}"
+            await auth.login("ana", f"{WRONG}{number}", address)
+        except (Unauthorized, TooMany) as error:
+            outcomes.append(type(error))
 
     async with anyio.create_task_group() as tasks:
         for number in range(1000):
             tasks.start_soon(guess, number)
-    assert set(statuses) == {401, 429}
-    assert len(checked) <= 20
-    # The owner's own browser has been here before.
-    client.cookies.delete("kefu_session")
-    assert (await log_in(client)).status_code == 200
+    assert len(outcomes) == 1000
+    assert outcomes.count(Unauthorized) == len(checked) <= 20
     # From a browser never seen, the owner has to wait like everybody.
-    async with connect(app, "203.0.113.9") as new_browser:
-        response = await log_in(new_browser)
-    assert response.status_code == 429
-    assert int(response.headers["retry-after"]) >= 1
+    with pytest.raises(TooMany) as raised:
+        await auth.login("ana", PASSWORD, "203.0.113.9")
+    assert raised.value.retry_after_s > 0
+    # The owner's own browser has been here before.
+    assert (await auth.login("ana", PASSWORD, "192.0.2.1", device)).agent.id == 7
+    clock.s += raised.value.retry_after_s
+    assert (await auth.login("ana", PASSWORD, "203.0.113.9")).agent.id == 7
 
 
-async def test_one_address_gets_few_tries_over_all_accounts(app: KefuApp) -> None:
-    statuses = []
+async def test_one_address_gets_few_tries_over_all_accounts(
+    auth: Authenticator,
+) -> None:
+    outcomes: list[type[Exception]] = []
     for number in range(40):
-        async with connect(app, f"2001:db8::{number}") as client:
-            body = {"login": f"guess{number}", "password": WRONG}
-            response = await client.post("/api/agent/login", json=body)
-            statuses.append(response.status_code)
-    assert statuses.count(401) <= 20
-    assert statuses[-1] == 429
+        try:
+            await auth.login(f"guess{number}", WRONG, f"2001:db8::{number}")
+        except (Unauthorized, TooMany) as error:
+            outcomes.append(type(error))
+    assert outcomes == [Unauthorized] * 20 + [TooMany] * 20
+
+
+async def test_a_login_that_has_to_wait_is_told_how_long(app: KefuApp) -> None:
+    for _ in range(5):
+        app.state.services.auth._accounts.charge("l:ana", 1e12)
+    async with connect(app) as client:
+        response = await log_in(client)
+    assert response.status_code == 429
+    assert int(response.headers["retry-after"]) > 1
+    assert response.json()["error"]["code"] == "rate_limited"
 
 
 # -- passwords ---------------------------------------------------------------------
