@@ -42,6 +42,8 @@ export class Chat {
     this.waiting = new Map();
     this.typedAt = 0;
     this.isTyping = false;
+    /** @type {any} */
+    this.typingTimer = undefined;
     const url = `${location.origin.replace(/^http/, "ws")}/kefu/ws`;
     this.connection = new Connection({
       session: this.session,
@@ -76,6 +78,7 @@ export class Chat {
    */
   send(conversation, body, kind = "text") {
     this.outbox.add({ key: newKey(), conversation, kind, body, at: Date.now() });
+    clearTimeout(this.typingTimer);
     this.isTyping = false;
     this.happened({ type: "outbox" });
     this.flush();
@@ -155,8 +158,14 @@ export class Chat {
   typing(conversation, text) {
     const now = Date.now();
     const is_typing = text.length > 0;
-    if (!this.isLive || (is_typing && now - this.typedAt < TYPING_EVERY_MS)) return;
-    if (!is_typing && !this.isTyping) return;
+    clearTimeout(this.typingTimer);
+    if (!this.isLive || (!is_typing && !this.isTyping)) return;
+    const wait = this.typedAt + TYPING_EVERY_MS - now;
+    if (is_typing && wait > 0) {
+      // The last state is told too, or the other side would keep the first letter.
+      this.typingTimer = setTimeout(() => this.typing(conversation, text), wait + 150);
+      return;
+    }
     this.isTyping = is_typing;
     if (is_typing) this.typedAt = now;
     this.session.frames.push({ t: "typing", conversation, text: text.slice(0, 500), is_typing });

@@ -27,6 +27,8 @@ function languageSwitch(changed) {
   return h("button", {
     type: "button",
     class: "plain small",
+    "aria-label": t("language"),
+    title: t("language"),
     onclick: async () => {
       await setLocale(getLocale() === "en" ? "zh-CN" : "en");
       try {
@@ -36,7 +38,7 @@ function languageSwitch(changed) {
       }
       changed();
     },
-  }, t("language"));
+  }, t("languageShort"));
 }
 
 async function begin() {

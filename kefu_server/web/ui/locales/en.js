@@ -24,6 +24,7 @@ export default {
   greetingMore: "Write to us. If you leave, the answer waits for you here.",
   history: "The beginning of the conversation",
   language: "中文",
+  languageShort: "中文",
   live: "Receiving",
   login: "Log in",
   loginFailed: "The name or the password is not right.",

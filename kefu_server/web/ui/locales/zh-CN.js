@@ -24,6 +24,7 @@ export default {
   greetingMore: "请留言。即使您离开，回复也会在这里等您。",
   history: "会话从这里开始",
   language: "English",
+  languageShort: "EN",
   live: "正在接收",
   login: "登录",
   loginFailed: "账号或密码不正确。",
