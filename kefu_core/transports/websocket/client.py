@@ -35,8 +35,16 @@ from kefu_core.protocol.frames import ServerFrame
 
 _READ_BYTES = 65_536
 _CLOSE_TIMEOUT_S = 2.0
-# A page may hold `page_bytes_max` of bodies; a server's batch is otherwise a frame's size.
+# A page may hold `page_bytes_max` of bodies; other batches are a frame's size.
 _MESSAGE_BYTES_MAX = 4_194_304
+
+_CANNOT_OPEN = (
+    OSError,
+    TimeoutError,
+    WebSocketException,
+    anyio.EndOfStream,
+    anyio.BrokenResourceError,  # Reset in the middle of the handshake.
+)
 
 
 class WebSocketClientStream(FrameStream):
@@ -158,7 +166,7 @@ async def connect_websocket(
                 max_size=_MESSAGE_BYTES_MAX,
             )
             await _shake_hands(stream, protocol)
-    except (OSError, TimeoutError, WebSocketException, anyio.EndOfStream) as error:
+    except _CANNOT_OPEN as error:
         if stream is not None:
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(stream)
