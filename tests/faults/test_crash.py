@@ -1,0 +1,38 @@
+"""A hundred clients under load while the server is killed or stopped, and comes back."""
+
+import pytest
+from rich.progress import Progress
+
+from benchmarks.crash import CrashOptions, CrashOutcome, run_crash
+
+
+def end_the_server(signal: str, times: int) -> CrashOutcome:
+    options = CrashOptions(kills=times, clients=100, rate=300.0, signal=signal)
+    with Progress(disable=True) as progress:
+        return run_crash(options, progress)
+
+
+@pytest.mark.timeout(90)
+def test_a_server_killed_five_times_loses_doubles_and_reorders_nothing() -> None:
+    outcome = end_the_server("kill", 5)
+    verdict = outcome.verdict
+    assert [round_.exit_status for round_ in outcome.rounds] == [-9] * 5
+    assert verdict.passed, (verdict.faults, verdict.problems[:3], verdict.life)
+    assert verdict.counts.readers == 100
+    assert verdict.counts.acknowledged == verdict.counts.sent > 0
+    assert outcome.last.behind == 0
+
+
+@pytest.mark.timeout(90)
+def test_a_server_stopped_under_load_keeps_everything_and_says_drain() -> None:
+    outcome = end_the_server("term", 3)
+    verdict = outcome.verdict
+    assert [round_.exit_status for round_ in outcome.rounds] == [0, 0, 0]
+    assert max(round_.stop_s for round_ in outcome.rounds) <= 10.0
+    assert verdict.passed, (verdict.faults, verdict.problems[:3], verdict.life)
+    assert verdict.counts.acknowledged == verdict.counts.sent > 0
+    # Every client that was connected at a stop was told; one may still be on its way
+    # back from the stop before.
+    ends = outcome.last.closes
+    assert set(ends) <= {"drain"} | {end for end in ends if "refused" in end}, ends
+    assert ends["drain"] >= 100
