@@ -11,9 +11,11 @@ server commits a lone message at once; a busy one commits large batches.
 
 ::
 
-    submit ─▶ queue ─▶ take ─▶ BEGIN ─▶ rows ─▶ known keys ─▶ plan ─▶ INSERT, UPDATE ─▶ COMMIT ─▶ done, done, …
-                          ▲                                                              │
-                          └────────────────── unknown or temporary: whole again ◀────────┘
+    submit ─▶ queue ─▶ take ─▶ BEGIN ─▶ rows, known keys ─▶ plan ─▶ write ─▶ COMMIT
+                         ▲                                            │        │
+                         └───── unknown or temporary: whole again ◀───┴────────┤
+                                                                               ▼
+                                                              done, done, … in order
 
 What holds, and why:
 
