@@ -1,3 +1,3 @@
-"""kefu: a live-chat messaging core. Conversations are logs; nothing acknowledged is lost."""
+"""kefu: a live-chat messaging core. Nothing acknowledged is lost."""
 
 __version__ = "0.1.0"

@@ -6,8 +6,9 @@
     ├── ProtocolError               abstract
     │   ├── LocalProtocolError      a session was used wrongly: a bug on our side
     │   └── RemoteProtocolError     the peer broke the protocol
-    ├── RefusedError                told to the peer in an `error` frame, connection stays
-    │   ├── NotAllowed · NotFound · Invalid · Conflict · TooLarge · AckAhead · OutOfOrder
+    ├── RefusedError                told to the peer in an `error` frame
+    │   ├── NotAllowed · Unauthorized · NotFound · Invalid · Conflict
+    │   ├── TooLarge · AckAhead · OutOfOrder
     │   └── TooMany · Busy          carry retry_after_s
     ├── ConnectionClosed            .close_code, .reason
     ├── StoreError

@@ -1,4 +1,4 @@
-"""Every limit, each with its reason. All are settings; `welcome` shows those a client needs."""
+"""Every limit, each with its reason. All are settings."""
 
 import msgspec
 
@@ -52,7 +52,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     agent_connections_max: int = 10
     """Tabs and devices of one agent."""
     address_connections_max: int = 200
-    """Per address (/64 for IPv6). Mobile carriers put thousands behind one: never lower."""
+    """Per address (/64 for IPv6). Mobile carriers put thousands behind one."""
     address_connections_per_s: float = 50.0
     """New connections of one address, sustained."""
     address_connections_burst: int = 200
@@ -74,7 +74,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     unacknowledged_sends_max: int = 64
     """Sends of one connection without an answer; further ones get `busy`."""
     outbox_frames_max: int = 256
-    """Frames waiting for one peer; beyond it the follower reads from the store later."""
+    """Frames waiting for one peer; beyond it the follower reads on later."""
     outbox_bytes_max: int = 262_144
     """Bytes waiting for one peer."""
     requests_waiting_max: int = 32

@@ -47,7 +47,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_ms: UnixMs = UnixMs(0)
     """When the right to be connected ends; 0 for never."""
     session: str = ""
-    """What a revocation names: an agent's login session (its hash) or a visitor's token id."""
+    """What a revocation names: the hash of a login, or a visitor's token id."""
 
     @property
     def is_agent(self) -> bool:

@@ -1,4 +1,4 @@
-"""The composition root: one process's store, hub and desk, opened and closed in order."""
+"""The composition root: store, hub and desk, opened and closed in order."""
 
 import random
 import time
@@ -80,5 +80,8 @@ class Node:
 
     async def _drain(self) -> None:
         if not self.hub.is_draining:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(self.limits.stop_s):
+            with (
+                anyio.CancelScope(shield=True),
+                anyio.move_on_after(self.limits.stop_s),
+            ):
                 await self.hub.drain()

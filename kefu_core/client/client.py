@@ -205,7 +205,7 @@ class Client:
         return result
 
     async def wait_live(self) -> None:
-        """Wait until the server has said welcome. Raises `ConnectionClosed` if final."""
+        """Wait for the server's welcome. Raises `ConnectionClosed` if it is final."""
         while not self.session.is_live:
             if self._closed is not None:
                 raise self._closed
@@ -330,7 +330,9 @@ class Client:
         self.session.read(ConversationId(conversation), Seq(seq), self._now())
         self._wake.set()
 
-    def typing(self, conversation: int, text: str = "", *, is_typing: bool = True) -> None:
+    def typing(
+        self, conversation: int, text: str = "", *, is_typing: bool = True
+    ) -> None:
         """Say that somebody is typing; dropped when there is no connection."""
         frame = f.Typing(
             conversation=ConversationId(conversation), text=text, is_typing=is_typing

@@ -52,6 +52,11 @@ _READ_RETRY_S = 0.5
 _TICK_MAX_S = 4.0
 
 
+def _rights_of(principal: Principal | None) -> object:
+    """What must stay as it is: what is followed was allowed for exactly this."""
+    return principal and (principal.participant, principal.role, principal.site_id)
+
+
 class Connection:
     """A session plus its I/O."""
 
@@ -77,7 +82,7 @@ class Connection:
         self._requests: deque[f.Frame] = deque()
         self._is_working = False
         self._sends_queued: dict[ConversationId, int] = {}
-        """Sends that wait behind requests because their conversation is not known yet."""
+        """Sends that wait because their conversation is not known yet."""
         self._lane_breaks = 0
         """How often a lane broke: a send that was loading meanwhile must not pass."""
         self._known: dict[ConversationId, Conversation] = {}
@@ -210,7 +215,7 @@ class Connection:
         frame: f.Frame,
         encoded: dict[str, bytes] | None = None,
     ) -> None:
-        """Queue an event of which only the latest matters; `encoded` shares the bytes."""
+        """Queue an event of which only the latest counts; `encoded` shares bytes."""
         if isinstance(frame, f.Receipt) and frame.conversation not in (
             self.session.followers
         ):
@@ -235,7 +240,7 @@ class Connection:
         if head.conversation not in self.session.followers:
             self.deliver_latest(("head", head.conversation), head)
 
-    # -- acting on the session's events --------------------------------------------------
+    # -- acting on the session's events ----------------------------------------------
 
     def _act(self) -> None:
         for event in self.session.events():
@@ -386,10 +391,9 @@ class Connection:
     # -- requests, one at a time -----------------------------------------------------
 
     def _request(self, frame: f.Frame) -> None:
-        if (
-            len(self._requests) >= self._hub.limits.requests_waiting_max
-            and not isinstance(frame, f.Send)
-        ):
+        if len(
+            self._requests
+        ) >= self._hub.limits.requests_waiting_max and not isinstance(frame, f.Send):
             busy = Busy("Too many requests wait.", retry_after_s=0.5)
             self.session.error(busy, about=frame)
             return
@@ -513,7 +517,7 @@ class Connection:
 
     async def _answer_auth(self, auth: f.Auth) -> None:
         principal = await self._hub.handler.authenticate(auth.token, self._stream.peer)
-        if principal.participant != self.me:
+        if _rights_of(principal) != _rights_of(self.principal):
             raise NotAllowed("This token is somebody else's.")
         self.principal = principal
         self.session.authorized(self._expiry(principal), principal.expires_at_ms)
@@ -714,9 +718,7 @@ class Connection:
 
     def _put_message(self, fanout: Fanout) -> None:
         self._outbox.put(
-            fanout.encoded(
-                self.codec, as_visitor=not self.is_agent, reader=self.me
-            )
+            fanout.encoded(self.codec, as_visitor=not self.is_agent, reader=self.me)
         )
         self._wake.set()
 

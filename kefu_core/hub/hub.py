@@ -212,9 +212,7 @@ class Hub:
         if known is None or known.last_seq < row.last_seq:
             self._rows[row.id] = row
 
-    def unsubscribe(
-        self, connection: Connection, conversation: ConversationId
-    ) -> None:
+    def unsubscribe(self, connection: Connection, conversation: ConversationId) -> None:
         """Detach a follower; the last one takes the conversation's memory along."""
         followers = self._followers.get(conversation)
         if followers is None:
@@ -237,7 +235,7 @@ class Hub:
     def recent(
         self, conversation: ConversationId, after: Seq, limit: int
     ) -> list[Message] | None:
-        """Return messages after a seq from memory, None if memory does not reach back."""
+        """Return messages after a seq from memory, None if it does not reach back."""
         ring = self._rings.get(conversation)
         if not ring or ring[0].seq > after + 1:
             return None

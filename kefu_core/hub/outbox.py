@@ -51,7 +51,7 @@ class Outbox:
 
     @property
     def is_overfull(self) -> bool:
-        """Whether answers alone went far over the limit: a peer asks and never reads."""
+        """Whether answers went far over the limit: a peer asks and never reads."""
         return self._bytes > 4 * self._bytes_max
 
     def put(self, encoded: bytes) -> None:
@@ -66,7 +66,7 @@ class Outbox:
         self._bytes += len(encoded) - len(old)
 
     def take(self) -> list[bytes]:
-        """Remove and return the next batch: within one wire message, at least a frame."""
+        """Remove and return the next batch: one wire message, at least a frame."""
         frames_max, bytes_max = self._take
         batch: list[bytes] = []
         size = 0

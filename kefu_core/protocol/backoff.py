@@ -1,4 +1,4 @@
-"""When to try again: full jitter, so that a thousand clients do not come back as one."""
+"""When to try again: full jitter, a thousand clients do not come back as one."""
 
 import random
 

@@ -7,6 +7,7 @@ mark where one connection ends and the next begins.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from kefu_core.errors import CloseCode, ErrorCode, Retry
 from kefu_core.limits import Limits
@@ -118,7 +119,7 @@ class ClientSession:
             self._say(f.Unwatch(topic=topic))
 
     def say(self, frame: f.Frame) -> bool:
-        """Send a frame that belongs to this connection only; False if it is not live."""
+        """Send a frame of this connection only; False if it is not live."""
         return self._say(frame)
 
     def bye(self) -> None:
@@ -205,38 +206,36 @@ class ClientSession:
     # -- frames ------------------------------------------------------------------------
 
     def _take(self, frame: f.Frame, now: float) -> None:
-        match frame:
-            case f.MessageFrame():
-                self._message(frame, now)
-            case f.Sent():
-                if self.outbox.acknowledge(frame.conversation, frame.key):
-                    self._events.append(frame)
-                    self._transmit(now)
-            case f.ErrorFrame():
-                self._error(frame, now)
-            case f.Welcome():
-                self._welcome(frame, now)
-            case f.Head():
-                self._refollowing.discard(frame.conversation)
-                self._events.append(frame)
-            case f.Snapshot():
-                if frame.topic in self.watched:
-                    self.watched[frame.topic] = frame.version
-                    self._events.append(frame)
-            case f.Event():
-                self._list_event(frame)
-            case f.Drain():
-                self.state = ClientState.DRAINING
-                self._events.append(frame)
-            case f.Closed():
-                code = _close_code(frame.code)
-                self._leave(code, frame.reason)
-            case f.Ping():
-                self._frames.append(f.Pong())
-            case f.Pong() | f.AuthOk():
-                pass
-            case f.Page() | f.Reply() | f.Receipt() | f.TypingEvent():
-                self._events.append(frame)
+        handler = _HANDLERS.get(type(frame))
+        if handler is not None:
+            handler(self, frame, now)
+        elif not isinstance(frame, (f.Pong, f.AuthOk)):
+            # `page`, `reply`, `receipt`, `typing_event`: nothing of ours depends on it.
+            self._events.append(frame)  # type: ignore[arg-type]
+
+    def _sent(self, sent: f.Sent, now: float) -> None:
+        if self.outbox.acknowledge(sent.conversation, sent.key):
+            self._events.append(sent)
+            self._transmit(now)
+
+    def _head(self, head: f.Head, now: float) -> None:
+        self._refollowing.discard(head.conversation)
+        self._events.append(head)
+
+    def _snapshot(self, snapshot: f.Snapshot, now: float) -> None:
+        if snapshot.topic in self.watched:
+            self.watched[snapshot.topic] = snapshot.version
+            self._events.append(snapshot)
+
+    def _drain(self, drain: f.Drain, now: float) -> None:
+        self.state = ClientState.DRAINING
+        self._events.append(drain)
+
+    def _closed(self, closed: f.Closed, now: float) -> None:
+        self._leave(_close_code(closed.code), closed.reason)
+
+    def _ping(self, ping: f.Ping, now: float) -> None:
+        self._frames.append(f.Pong())
 
     def _welcome(self, welcome: f.Welcome, now: float) -> None:
         self.state = ClientState.LIVE
@@ -319,7 +318,7 @@ class ClientSession:
         self.outbox.refuse(conversation, error.key, until=now + error.after_s)
         self._transmit(now)
 
-    def _list_event(self, event: f.Event) -> None:
+    def _list_event(self, event: f.Event, now: float) -> None:
         held = self.watched.get(event.topic)
         if held is None or held < 0:
             return
@@ -374,6 +373,21 @@ class ClientSession:
     def _leave(self, code: CloseCode, reason: str) -> None:
         self.state = ClientState.IDLE
         self._events.append(CloseRequested(code, reason))
+
+
+_HANDLERS: dict[type[f.Frame], Any] = {
+    f.MessageFrame: ClientSession._message,
+    f.Sent: ClientSession._sent,
+    f.ErrorFrame: ClientSession._error,
+    f.Welcome: ClientSession._welcome,
+    f.Head: ClientSession._head,
+    f.Snapshot: ClientSession._snapshot,
+    f.Event: ClientSession._list_event,
+    f.Drain: ClientSession._drain,
+    f.Closed: ClientSession._closed,
+    f.Ping: ClientSession._ping,
+}
+"""Frames that change the session's state; the rest are passed on."""
 
 
 def _close_code(code: int) -> CloseCode:

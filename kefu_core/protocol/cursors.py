@@ -81,7 +81,7 @@ class LogReader:
         """Last seq a `read` was sent for on this connection."""
 
     def take(self, seq: Seq) -> bool | None:
-        """Say what to do with a message: True show, False known already, None a hole."""
+        """Say what to do with a message: True show, False known, None a hole."""
         if seq <= self.cursor:
             return False
         if seq != self.cursor + 1:

@@ -67,7 +67,7 @@ class SendRejected(msgspec.Struct, frozen=True):
 
 
 class HistoryReplaced(msgspec.Struct, frozen=True):
-    """The server's history is another one: drop cached logs, keep what is unsent (G13)."""
+    """The history is another one: drop cached logs, keep what is unsent (G13)."""
 
     epoch: str
 

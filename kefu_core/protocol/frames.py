@@ -246,7 +246,7 @@ class Snapshot(Frame, tag="snapshot", frozen=True, kw_only=True):
 
 
 class Event(Frame, tag="event", frozen=True, kw_only=True):
-    """A change of a watched list: `version` is one more than before, else watch again."""
+    """A change of a watched list: `version` is one more, else watch again."""
 
     topic: str
     version: int
@@ -262,7 +262,7 @@ class ErrorFrame(Frame, tag="error", frozen=True, kw_only=True):
     code: str
     text: str
     retry: str = "none"
-    """none: it cannot help; same: the same request may succeed; later: after a while."""
+    """none: it cannot help; same: the same may succeed; later: after a while."""
     after_s: float = 0.0
     key: str | None = None
     id: str | None = None

@@ -142,5 +142,3 @@ class ClientOutbox:
             self.in_flight -= 1
         # An empty lane stays: its count of n belongs to the connection.
         return entry.draft
-
-

@@ -224,7 +224,7 @@ class ServerSession:
         self._refuse(about, error)
 
     def answer(self, frame: f.Frame) -> None:
-        """Send a frame that has no effect on the session: `page`, `reply`, `snapshot`."""
+        """Send a frame without effect on the session: `page`, `reply`, `snapshot`."""
         self._frames.append(frame)
 
     def drain(self, within_s: float) -> None:
@@ -362,7 +362,7 @@ class ServerSession:
         return f"`{name}` is not a frame a client sends."
 
     def _flooded(self, now: float) -> bool:
-        """Whether refusals have gone on at `flood_factor` times the pace for `flood_s`."""
+        """Whether refusals went on at `flood_factor` times the pace for `flood_s`."""
         limits = self._limits
         if self._flood_since is None or now > self._flood_since + limits.flood_s:
             self._flood_since, self._flood_count = now, 0

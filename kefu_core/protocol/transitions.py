@@ -9,9 +9,9 @@ holds, which sends are unanswered) is carried by the client into the next `hello
 
 ::
 
-    server   await_hello ──hello──▶ authenticating ──welcome()──▶ live ──drain()──▶ draining
-                 │                        │                        │                   │
-                 └──── bye, end of stream, a fatal fault, close() ─┴───────▶ closed ◀──┘
+    server  await_hello ─hello─▶ authenticating ─welcome()─▶ live ─drain()─▶ draining
+                │                     │                      │                │
+                └─── bye, end of stream, a fatal fault, close() ───▶ closed ◀──┘
 
     client   idle ──connected()──▶ hello_sent ──welcome──▶ live ──drain──▶ draining
                ▲                                            │                 │

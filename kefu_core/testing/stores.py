@@ -400,7 +400,5 @@ def _pending(
     return PendingAppend(one, done, size=100, submitted_at=time.monotonic())
 
 
-async def _after(
-    store: Store, conversation: ConversationId, after: int
-) -> list[Any]:
+async def _after(store: Store, conversation: ConversationId, after: int) -> list[Any]:
     return await store.history(conversation, after=Seq(after), limit=100)

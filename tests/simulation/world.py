@@ -144,9 +144,7 @@ class ServerEnd:
                 self.is_open = False
 
     def _welcome(self, hello: f.Hello) -> None:
-        heads = {
-            c: Seq(len(self.server.logs.get(c, ()))) for c in hello.cursors
-        }
+        heads = {c: Seq(len(self.server.logs.get(c, ()))) for c in hello.cursors}
         assert all(hello.cursors[c] <= heads[c] for c in heads), "client is ahead"
         self.session.welcome(
             session="s",

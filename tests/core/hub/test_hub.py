@@ -96,7 +96,9 @@ class PlainHandler(Handler):
 class World:
     """One node and whoever connects to it."""
 
-    def __init__(self, store: MemoryStore, hub: Hub, tasks: anyio.abc.TaskGroup) -> None:
+    def __init__(
+        self, store: MemoryStore, hub: Hub, tasks: anyio.abc.TaskGroup
+    ) -> None:
         self.store = store
         self.hub = hub
         self.tasks = tasks
