@@ -119,11 +119,9 @@ class Hub:
             while self._appends_in_flight:
                 self._idle = anyio.Event()
                 await self._idle.wait()
-        with anyio.move_on_after(self.limits.drain_s):
             await self.receipts.flush()
-        for connection in list(self._connections):
-            connection.close(CloseCode.RESTART, "restart")
-        with anyio.move_on_after(self.limits.drain_s):
+            for connection in list(self._connections):
+                connection.close(CloseCode.RESTART, "restart")
             while self._connections:
                 await anyio.sleep(0.02)
         for connection in list(self._connections):

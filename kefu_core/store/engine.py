@@ -27,7 +27,7 @@ def parse_url(url: str) -> URL:
         parsed = make_url(url)
     except ArgumentError as error:
         raise ConfigurationError(
-            f"The database URL {url!r} cannot be read; "
+            "The database URL cannot be read; "
             f"write for example {_SQLITE}:///kefu.db."
         ) from error
     if parsed.drivername != _SQLITE:
@@ -84,6 +84,8 @@ def _create(url: URL, *, pool_size: int) -> AsyncEngine:
             url,
             pool_size=pool_size,
             max_overflow=0,
+            # Errors are logged; what people wrote is not.
+            hide_parameters=True,
             pool_timeout=2.0,
             # The driver opens no transactions of its own: `begin` does.
             connect_args={"isolation_level": None},
