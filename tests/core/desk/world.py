@@ -10,7 +10,7 @@ import anyio
 from kefu_core.abc.streams import FrameStream, PeerInfo
 from kefu_core.client import Client
 from kefu_core.desk import Desk
-from kefu_core.errors import Unauthorized
+from kefu_core.errors import ConnectionClosed, Unauthorized
 from kefu_core.hub import Hub
 from kefu_core.ids import IdGenerator
 from kefu_core.limits import Limits
@@ -64,6 +64,7 @@ class World:
         self.limits = limits
         self.tasks = tasks
         self.revoked: set[str] = set()
+        self.streams: list[MemoryStream] = []
         self.at_s = 0.0
         """Seconds by which the desk's clock is ahead."""
         self.desk = Desk(
@@ -123,6 +124,7 @@ class World:
     def stream(self, codec: Any = JSON) -> MemoryStream:
         """Return the client's end of a connection that is served."""
         ours, theirs = memory_pair(codec, self.limits)
+        self.streams.append(ours)
         self.tasks.start_soon(self.hub.serve, theirs)
         return ours
 
@@ -166,23 +168,22 @@ class Wire:
         """Send frames; return all that comes until they were worked off.
 
         An unknown method is called last: requests are answered in order, so that its
-        refusal says that everything before it was answered.
+        refusal says that everything before it was answered. Sends are answered by the
+        log, so they are waited for one by one.
         """
         start = len(self.seen)
-        await self.send(*frames)
-        await self.send(f.Call(id="the end", method="no such method"))
-        while not any(
-            getattr(frame, "id", None) == "the end" for frame in self.seen[start:]
-        ):
-            await self.until(f.Frame)
-        found = [
-            frame
-            for frame in self.seen[start:]
-            if getattr(frame, "id", None) != "the end"
-        ]
-        # Kept out of what later searches see.
-        self.seen = [x for x in self.seen if getattr(x, "id", None) != "the end"]
-        return found
+        await self.send(*frames, f.Call(id="the end", method="no such method"))
+        keys = {frame.key for frame in frames if isinstance(frame, f.Send)}
+        while True:
+            since = self.seen[start:]
+            answered = {getattr(x, "key", None) for x in since}
+            ends = any(getattr(x, "id", None) == "the end" for x in since)
+            if ends and keys <= answered:
+                return [x for x in since if getattr(x, "id", None) != "the end"]
+            try:
+                await self.until(f.Frame)
+            except ConnectionClosed:
+                return [x for x in since if getattr(x, "id", None) != "the end"]
 
     def cut(self) -> None:
         self.stream.cut()
@@ -214,7 +215,11 @@ async def world(limits: Limits = LIMITS, *, before: Any = None) -> AsyncIterator
         await tasks.start(w.hub.run)
         w.desk.attach(w.hub)
         await w.desk.start(tasks)
-        yield w
+        try:
+            yield w
+        finally:
+            for stream in w.streams:
+                stream.cut()
         await w.hub.drain()
         tasks.cancel_scope.cancel()
         assert w.hub.connection_count == 0

@@ -1,0 +1,325 @@
+"""Every frame, call and list for everybody: each cell is asserted, none is left out.
+
+A frame, a method or a list that is added without a row here fails the first tests.
+"""
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+import pytest
+
+from kefu_core.desk.access import RIGHTS
+from kefu_core.desk.calls import CALLS
+from kefu_core.errors import CloseCode
+from kefu_core.model import MessageKind
+from kefu_core.protocol import frames as f
+from kefu_core.types import ConversationId, Seq
+from tests.core.desk.world import Wire, World, world
+
+pytestmark = pytest.mark.anyio
+
+NOBODY = ("", "forged", "expired")
+"""Tokens that nobody has: none at all, a made-up one and one that has ended."""
+VISITOR, OTHER, OTHER_SITE, AGENT, ADMIN = "v1", "v2", "v1@2", "a1", "a2"
+PRINCIPALS = (VISITOR, OTHER, OTHER_SITE, AGENT, ADMIN)
+
+OK = "ok"
+Build = Callable[[ConversationId, str], list[f.Frame]]
+"""Makes the frames of a cell for the conversation of `v1`; the last one is asked about."""
+ABSENT = ConversationId(12_345)
+
+
+class Row:
+    """One line of the matrix."""
+
+    def __init__(
+        self,
+        build: Build,
+        answer: type[f.Frame] | None,
+        *cells: str,
+    ) -> None:
+        """Take the frames, the kind of a good answer, and each principal's outcome."""
+        self.build = build
+        self.answer = answer
+        self.cells = dict(zip(PRINCIPALS, cells, strict=True))
+
+
+OWN_ONLY = (OK, "not_found", "not_found", OK, OK)
+EVERYBODY = (OK, OK, OK, OK, OK)
+AGENTS_ONLY = ("not_found", "not_found", "not_found", OK, OK)
+VISITORS_ONLY = (OK, OK, OK, "not_found", "not_found")
+
+
+def _followed(frame: Callable[[ConversationId], f.Frame]) -> Build:
+    return lambda c, me: [f.Follow(conversation=c), frame(c)]
+
+
+def _only(frame: Callable[[ConversationId], f.Frame]) -> Build:
+    return lambda c, me: [frame(c)]
+
+
+def _send(kind: MessageKind) -> Build:
+    return _only(lambda c: f.Send(key="k", conversation=c, n=1, kind=kind, body="x"))
+
+
+def _auth(token: str) -> Build:
+    return lambda c, me: [f.Auth(token=token)]
+
+
+FRAMES: dict[type[f.Frame], list[Row]] = {
+    f.Hello: [Row(lambda c, me: [f.Hello(token=me)], None, *["bad_request"] * 5)],
+    f.Auth: [
+        Row(lambda c, me: [f.Auth(token=me)], f.AuthOk, *EVERYBODY),
+        Row(_auth(VISITOR), f.AuthOk, OK, *["forbidden"] * 4),
+        Row(
+            _auth(OTHER_SITE),
+            f.AuthOk,
+            "forbidden",
+            "forbidden",
+            OK,
+            "forbidden",
+            "forbidden",
+        ),
+        Row(_auth(AGENT), f.AuthOk, *["forbidden"] * 3, OK, "forbidden"),
+        Row(_auth(ADMIN), f.AuthOk, *["forbidden"] * 4, OK),
+        *[Row(_auth(token), None, *["unauthorized"] * 5) for token in NOBODY],
+    ],
+    f.Follow: [Row(_only(lambda c: f.Follow(conversation=c)), f.Head, *OWN_ONLY)],
+    f.Unfollow: [Row(_only(lambda c: f.Unfollow(conversation=c)), None, *EVERYBODY)],
+    f.Send: [
+        Row(_send(MessageKind.TEXT), f.Sent, *OWN_ONLY),
+        Row(
+            _send(MessageKind.NOTE),
+            f.Sent,
+            "forbidden",
+            "not_found",
+            "not_found",
+            OK,
+            OK,
+        ),
+        *[
+            Row(
+                _send(kind),
+                None,
+                "forbidden",
+                "not_found",
+                "not_found",
+                "forbidden",
+                "forbidden",
+            )
+            for kind in MessageKind
+            if kind not in (MessageKind.TEXT, MessageKind.NOTE)
+        ],
+    ],
+    f.Ack: [
+        Row(_followed(lambda c: f.Ack(conversation=c, seq=Seq(0))), None, *OWN_ONLY),
+        Row(
+            _only(lambda c: f.Ack(conversation=c, seq=Seq(0))), None, *["not_found"] * 5
+        ),
+    ],
+    f.Read: [
+        Row(_followed(lambda c: f.Read(conversation=c, seq=Seq(0))), None, *OWN_ONLY),
+        Row(
+            _only(lambda c: f.Read(conversation=c, seq=Seq(0))),
+            None,
+            *["not_found"] * 5,
+        ),
+    ],
+    f.Fetch: [Row(_only(lambda c: f.Fetch(id="i", conversation=c)), f.Page, *OWN_ONLY)],
+    f.Typing: [
+        Row(_followed(lambda c: f.Typing(conversation=c)), None, *OWN_ONLY),
+        Row(_only(lambda c: f.Typing(conversation=c)), None, *["not_found"] * 5),
+    ],
+    f.Call: [],  # Below, by method.
+    f.Watch: [],  # Below, by topic.
+    f.Unwatch: [Row(_only(lambda c: f.Unwatch(topic="x")), None, *EVERYBODY)],
+    f.Ping: [Row(_only(lambda c: f.Ping()), f.Pong, *EVERYBODY)],
+    f.Pong: [Row(_only(lambda c: f.Pong()), None, *EVERYBODY)],
+    f.Bye: [Row(_only(lambda c: f.Bye()), f.Closed, *EVERYBODY)],
+}
+
+
+def _call(method: str, answer: Any, *cells: str, with_target: bool = False) -> Row:
+    def build(c: ConversationId, me: str) -> list[f.Frame]:
+        params: dict[str, Any] = {"conversation": c} if with_target else {}
+        if method == "people.get":
+            params = {"ids": ["a1", "v1"]}
+        return [f.Call(id="i", method=method, params=params)]
+
+    return Row(build, answer, *cells)
+
+
+METHODS: dict[str, Row] = {
+    "conversation.open": _call("conversation.open", f.Reply, *VISITORS_ONLY),
+    "conversation.take": _call(
+        "conversation.take", f.Reply, *AGENTS_ONLY, with_target=True
+    ),
+    "conversation.close": _call(
+        "conversation.close", f.Reply, *AGENTS_ONLY, with_target=True
+    ),
+    "conversations.list": _call("conversations.list", f.Reply, *AGENTS_ONLY),
+    "people.get": _call("people.get", f.Reply, *EVERYBODY),
+}
+UNKNOWN_METHOD = _call("visitor.delete", None, *["not_found"] * 5)
+
+
+def _watch(topic: str, *cells: str) -> Row:
+    return Row(lambda c, me: [f.Watch(topic=topic)], f.Snapshot, *cells)
+
+
+TOPICS: dict[str, Row] = {"conversations": _watch("conversations", *AGENTS_ONLY)}
+UNKNOWN_TOPIC = _watch("agents", *["not_found"] * 5)
+
+FRAMES[f.Call] = [*METHODS.values(), UNKNOWN_METHOD]
+FRAMES[f.Watch] = [*TOPICS.values(), UNKNOWN_TOPIC]
+
+
+def test_every_frame_a_server_receives_has_a_row() -> None:
+    assert set(FRAMES) == set(get_args(f.ClientFrame))
+    assert all(FRAMES.values())
+
+
+def test_every_method_has_a_row() -> None:
+    assert set(METHODS) == set(CALLS)
+    assert set(METHODS) == frozenset.union(*(r.calls for r in RIGHTS.values()))
+
+
+async def test_every_list_has_a_row() -> None:
+    assert set(TOPICS) == frozenset.union(*(r.topics for r in RIGHTS.values()))
+    async with world() as w:
+        assert set(TOPICS) == set(w.hub.lists._topics)
+
+
+def _rows() -> list[Any]:
+    return [
+        pytest.param(kind, row, id=f"{kind.__name__.lower()}-{number}")
+        for kind, rows in FRAMES.items()
+        for number, row in enumerate(rows)
+    ]
+
+
+async def _conversation(w: World) -> ConversationId:
+    """Return a conversation of `v1` on the first site, with a note in it."""
+    conversation = await w.conversation("v1")
+    await w.say(conversation, "v1", "question")
+    await w.say(conversation, "a1", "secret", MessageKind.NOTE)
+    await w.say(conversation, "a1", "answer")
+    return conversation
+
+
+def _outcome(row: Row, asked: f.Frame, answers: list[Any]) -> str:
+    name = str(asked.__struct_config__.tag)
+    errors = [
+        x.code for x in answers if isinstance(x, f.ErrorFrame) and x.frame == name
+    ]
+    if errors:
+        # One act has one answer: a refusal and a result would contradict each other.
+        assert len(errors) == 1
+        if row.answer is not None:
+            assert not any(isinstance(x, row.answer) for x in answers)
+        return str(errors[0])
+    if row.answer is not None:
+        assert any(isinstance(x, row.answer) for x in answers), answers
+    return OK
+
+
+@pytest.mark.parametrize(("kind", "row"), _rows())
+async def test_each_principal_gets_what_the_row_says(
+    kind: type[f.Frame], row: Row
+) -> None:
+    for who in PRINCIPALS:
+        async with world() as w:
+            conversation = await _conversation(w)
+            wire = await w.live(who)
+            frames = row.build(conversation, who)
+            assert isinstance(frames[-1], kind)
+            answers = await wire.answers(*frames[:-1])
+            answers += await wire.answers(frames[-1])
+            assert _outcome(row, frames[-1], answers) == row.cells[who], who
+            if row.cells[who] == "not_found":
+                # Nothing at all is told besides the refusals.
+                assert {type(x) for x in answers} == {f.ErrorFrame}, who
+            wire.cut()
+
+
+@pytest.mark.parametrize(("kind", "row"), _rows())
+async def test_nobody_gets_anything_before_hello(kind: type[f.Frame], row: Row) -> None:
+    if kind is f.Hello:
+        return
+    async with world() as w:
+        conversation = await _conversation(w)
+        wire = Wire(w.stream())
+        answers = await wire.answers(*row.build(conversation, ""))
+        assert {type(x) for x in answers} <= {f.ErrorFrame, f.Pong, f.Closed}
+        if kind not in (f.Ping, f.Pong, f.Bye):
+            assert {x.code for x in answers} == {"bad_request"}
+        wire.cut()
+
+
+@pytest.mark.parametrize("token", NOBODY)
+@pytest.mark.parametrize(("kind", "row"), _rows())
+async def test_a_wrong_token_gets_a_refusal_and_the_end(
+    kind: type[f.Frame], row: Row, token: str
+) -> None:
+    async with world() as w:
+        conversation = await _conversation(w)
+        wire = Wire(w.stream())
+        frames = [] if kind is f.Bye else row.build(conversation, token)
+        answers = await wire.answers(f.Hello(token=token), *frames)
+        assert {type(x) for x in answers} <= {f.ErrorFrame, f.Pong, f.Closed}
+        assert "unauthorized" in {getattr(x, "code", None) for x in answers}
+        assert answers[-1].code == CloseCode.UNAUTHORIZED
+        stored = await w.store.history(conversation)
+        assert len(stored) == 3
+
+
+@pytest.mark.parametrize(("kind", "row"), _rows())
+@pytest.mark.parametrize("who", [OTHER, OTHER_SITE])
+async def test_what_is_hidden_and_what_is_absent_are_told_alike(
+    kind: type[f.Frame], row: Row, who: str
+) -> None:
+    async with world() as w:
+        hidden, told = await _conversation(w), []
+        for target in (hidden, ABSENT):
+            wire = await w.live(who)
+            answers = []
+            for frame in row.build(target, who):
+                answers += await wire.answers(frame)
+            told.append(
+                [
+                    (x.code, x.text, x.retry, x.after_s)
+                    for x in answers
+                    if isinstance(x, f.ErrorFrame)
+                ]
+            )
+            wire.cut()
+        assert told[0] == told[1]
+
+
+async def test_a_login_that_was_revoked_ends_its_live_connections() -> None:
+    async with world() as w:
+        revoked, other = await w.live(AGENT), await w.live(ADMIN)
+        w.hub.drop_session("session-canary-a1")
+        closed = await revoked.until(f.Closed)
+        assert closed.code == CloseCode.UNAUTHORIZED
+        await other.send(f.Ping())
+        await other.until(f.Pong)
+        other.cut()
+
+
+async def test_a_note_is_an_empty_place_to_its_visitor_and_a_text_to_agents() -> None:
+    async with world() as w:
+        conversation = await _conversation(w)
+        for who, body in ((VISITOR, ""), (AGENT, "secret"), (ADMIN, "secret")):
+            wire = await w.live(who)
+            answers = await wire.answers(
+                f.Follow(conversation=conversation),
+                f.Fetch(id="i", conversation=conversation),
+            )
+            page = next(x for x in answers if isinstance(x, f.Page))
+            assert page.messages[1].body == body
+            while not any(getattr(x, "seq", 0) == 2 for x in wire.seen):
+                await wire.until(f.MessageFrame)
+            shown = [x for x in wire.seen if isinstance(x, f.MessageFrame)]
+            assert [x.body for x in shown if x.seq == 2] == [body]
+            wire.cut()
