@@ -265,7 +265,8 @@ async def test_a_wrong_token_gets_a_refusal_and_the_end(
         conversation = await _conversation(w)
         wire = Wire(w.stream())
         frames = [] if kind is f.Bye else row.build(conversation, token)
-        answers = await wire.answers(f.Hello(token=token), *frames)
+        await wire.send(f.Hello(token=token), *frames)
+        answers = await wire.all_until_closed()
         assert {type(x) for x in answers} <= {f.ErrorFrame, f.Pong, f.Closed}
         assert "unauthorized" in {getattr(x, "code", None) for x in answers}
         assert answers[-1].code == CloseCode.UNAUTHORIZED

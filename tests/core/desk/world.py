@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -184,6 +184,13 @@ class Wire:
                 await self.until(f.Frame)
             except ConnectionClosed:
                 return [x for x in since if getattr(x, "id", None) != "the end"]
+
+    async def all_until_closed(self) -> list[Any]:
+        """Return every frame of a connection that the server ends."""
+        with anyio.fail_after(5), suppress(ConnectionClosed):
+            while True:
+                await self.until(f.Frame)
+        return self.seen
 
     def cut(self) -> None:
         self.stream.cut()
