@@ -100,6 +100,9 @@ class Events:
         except (anyio.EndOfStream, anyio.ClosedResourceError):
             raise StopAsyncIteration from None
 
+    async def aclose(self) -> None:
+        """Do nothing: for those who wrap any iterator in `aclosing`."""
+
 
 class Rejected(RefusedError):
     """The server refused; `wire_code` says why."""
