@@ -81,3 +81,19 @@ test("damaged storage is skipped", async () => {
   const outbox = await open(storage, undefined, "1");
   assert.deepEqual(outbox.pending().map((e) => e.key), ["a"]);
 });
+
+test("locks that refuse are as no locks", async () => {
+  const storage = new FakeStorage();
+  const old = await open(storage, undefined, "1");
+  old.add(entry("a"));
+  const refusing = {
+    request: async () => {
+      throw new Error("sandboxed");
+    },
+    query: async () => {
+      throw new Error("sandboxed");
+    },
+  };
+  const outbox = await open(storage, refusing, "2");
+  assert.deepEqual(outbox.pending().map((e) => e.key), ["a"]);
+});

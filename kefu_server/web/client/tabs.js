@@ -30,14 +30,24 @@ export class TabStorage {
   async open(adopt) {
     if (!this.storage) return;
     const others = this.names().filter((name) => name !== this.name);
-    if (!this.locks) {
-      for (const name of others) this.takeOver(name, adopt);
-      return;
+    try {
+      if (this.locks) return await this.wait(this.locks, others, adopt);
+    } catch {
+      // A sandboxed frame has locks that refuse; it is as if there were none.
     }
-    await hold(this.locks, this.name);
-    const living = new Set((await this.locks.query()).held?.map((lock) => lock.name));
+    for (const name of others) this.takeOver(name, adopt);
+  }
+
+  /**
+   * @param {LockManager} locks
+   * @param {string[]} others
+   * @param {(entries: Entry[]) => void} adopt
+   */
+  async wait(locks, others, adopt) {
+    await hold(locks, this.name);
+    const living = new Set((await locks.query()).held?.map((lock) => lock.name));
     for (const name of others) {
-      const taking = this.locks.request(name, () => this.takeOver(name, adopt));
+      const taking = locks.request(name, () => this.takeOver(name, adopt));
       if (!living.has(name)) await taking;
       else taking.catch(() => {});
     }

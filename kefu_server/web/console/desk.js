@@ -24,6 +24,7 @@ import { t } from "../ui/i18n.js";
 
 const TOPIC = "conversations";
 const FOLLOWED_MINE = 40;
+const FOLLOWED_MAX = 100;
 
 /** What an agent's console knows, without a screen. */
 export class Desk {
@@ -47,6 +48,8 @@ export class Desk {
     /** @type {Map<number, Row>} */
     this.rows = new Map();
     this.hasList = false;
+    /** @type {number | null} */
+    this.shown = null;
     this.wasLive = false;
     this.lostAt = Date.now();
     /** @type {Map<string, string>} */
@@ -77,6 +80,8 @@ export class Desk {
     // My own conversations are kept at hand: their ticks are true and opening is instant.
     const mine = this.list("mine").slice(0, FOLLOWED_MINE);
     for (const row of mine) this.chat.follow(row.id, row.last_seq);
+    // After the history was replaced, nothing is followed any more.
+    if (this.shown !== null) this.open(this.shown);
     for (const row of rows.values()) if (row.assignee) this.named(row.assignee);
   }
 
@@ -150,7 +155,14 @@ export class Desk {
 
   /** @param {number} conversation */
   open(conversation) {
+    this.shown = conversation;
     this.chat.follow(conversation, this.rows.get(conversation)?.last_seq ?? 0);
+    const mine = new Set(this.list("mine").map((row) => row.id));
+    const { readers } = this.chat.session;
+    for (const id of [...readers.all.keys()]) {
+      if (readers.all.size <= FOLLOWED_MAX) break;
+      if (id !== conversation && !mine.has(id)) this.chat.session.unfollow(id);
+    }
   }
 
   /**

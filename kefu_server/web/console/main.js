@@ -136,7 +136,9 @@ function work(me) {
     room.show();
     light.className = `live-light ${status === "live" ? "live" : "dead"}`;
     fill(light, h("i"), status === "live" ? t("live") : "");
-    if (bar.hidden === isLost) alarm(isLost, status === "stopped");
+    const mark = isLost ? status === "stopped" ? "stopped" : "lost" : "";
+    if (bar.dataset.mark !== mark) alarm(isLost, status === "stopped");
+    bar.dataset.mark = mark;
     const unread = desk.unreadInAll();
     const title = `${unread ? `(${unread}) ` : ""}${t("loginTitle")} · kefu`;
     const wanted = isLost ? `⚠ ${t("notReceivingTitle")} · kefu` : title;

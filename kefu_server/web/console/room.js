@@ -57,6 +57,7 @@ export class RoomView {
     this.id = id;
     this.nothing.hidden = id !== null;
     this.inside.hidden = id === null;
+    this.desk.shown = id;
     if (id === null) return;
     this.desk.open(id);
     this.composer.text = this.drafts.get(id) ?? "";
