@@ -54,6 +54,8 @@ class _Window(msgspec.Struct, frozen=True, kw_only=True):
     before: Report
     after: Report
     server_cpu_s: float
+    loop_cpu_s: float
+    """Of the server: the thread of the event loop; the rest is the database's."""
 
     @property
     def seconds(self) -> float:
@@ -139,15 +141,20 @@ def _measure(
     task: object,
 ) -> _Window:
     before = crowd.ask("measure")
-    cpu_before = server.cpu_s()
+    cpu_before, loop_before = server.cpu_s(), server.main_thread_cpu_s()
     with server.profiled(options.profile, options.seconds):
         end = time.monotonic() + options.seconds
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(0.5, left))
             progress.advance(task, min(0.5, left))  # type: ignore[arg-type]
         after = crowd.ask("mark")
-        cpu_after = server.cpu_s()
-    return _Window(before=before, after=after, server_cpu_s=cpu_after - cpu_before)
+        cpu_after, loop_after = server.cpu_s(), server.main_thread_cpu_s()
+    return _Window(
+        before=before,
+        after=after,
+        server_cpu_s=cpu_after - cpu_before,
+        loop_cpu_s=loop_after - loop_before,
+    )
 
 
 def _idle(options: ChatOptions, directory: Path) -> float | None:
@@ -184,6 +191,9 @@ def _result(
         command=options.command,
         details={
             "server_share_of_a_core": round(window.server_share, 3),
+            "event_loop_cpu_us_per_message": round(
+                window.loop_cpu_s / max(1, window.delivered) * 1e6, 1
+            ),
             "generator_share_of_a_core": round(window.generator_share, 3),
             "echo": msgspec.to_builtins(echo),
             "behind_at_the_end": rest.behind,

@@ -1,4 +1,4 @@
-"""Memory of one idle connection, with a client that offers compression as browsers do."""
+"""Memory of an idle connection whose client offers compression, as browsers do."""
 
 from contextlib import AsyncExitStack
 

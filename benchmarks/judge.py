@@ -167,7 +167,7 @@ class _Trial:
                     text = f"Row {row.seq} follows row {expected - 1}."
                     self.report(Fault.GAP, text, row)
                 if row.at < last_at:
-                    text = f"Row {row.seq} is {last_at - row.at} ms older than the one before."
+                    text = f"Row {row.seq} is older than the row before it."
                     self.report(Fault.REORDERED, text, row)
                 expected, last_at = max(expected, row.seq + 1), max(last_at, row.at)
         for key, rows in self.stored.items():
@@ -248,7 +248,7 @@ class _Trial:
             seen = shown[-1].seq if shown else 0
             if rows and seen < rows[-1].seq:
                 missing = next(row for row in rows if row.seq > seen)
-                text = f"{end.process} stayed to the end and was shown nothing beyond {seen}."
+                text = f"{end.process} stayed to the end but saw nothing beyond {seen}."
                 self.report(Fault.LOST, text, missing)
 
     def _check_display(

@@ -115,14 +115,22 @@ class Process:
         times = psutil.Process(self.pid).cpu_times()
         return float(times.user + times.system)
 
+    def main_thread_cpu_s(self) -> float:
+        """Return the CPU seconds of the thread that runs the event loop."""
+        for thread in psutil.Process(self.pid).threads():
+            if thread.id == self.pid:
+                return float(thread.user_time + thread.system_time)
+        return 0.0
+
     @contextmanager
     def profiled(self, path: str, seconds: float) -> Iterator[None]:
         """Let py-spy watch it for so many seconds; does nothing without a path."""
         if not path:
             yield
             return
-        command = ["py-spy", "record", "--pid", str(self.pid), "--output", path]
-        command += ["--duration", str(int(seconds)), "--format", "raw", "--native"]
+        spy_path = str(Path(sys.executable).with_name("py-spy"))
+        command = [spy_path, "record", "--pid", str(self.pid), "--output", path]
+        command += ["--duration", str(int(seconds)), "--format", "raw"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as spy:
             yield
             spy.wait()

@@ -1,4 +1,4 @@
-"""A hundred clients under load while the server is killed or stopped, and comes back."""
+"""A hundred clients under load while the server ends, in two ways, and comes back."""
 
 import pytest
 from rich.progress import Progress
