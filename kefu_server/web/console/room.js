@@ -68,7 +68,10 @@ export class RoomView {
   show(isFresh = false) {
     const { desk, id } = this;
     const row = id === null ? undefined : desk.rows.get(id);
-    if (id === null) return fill(this.info);
+    if (id === null) {
+      delete this.info.dataset.mark;
+      return fill(this.info);
+    }
     const lines = desk.lines(id);
     const items = itemsOf(lines, (sender) => sender.startsWith("a"), desk.visitorAt(id));
     const isWhole = lines.length > 0 && (lines[0].seq ?? 1) <= 1;
