@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -28,7 +29,7 @@ def record_a_clean_run() -> Evidence:
     for seq in range(1, 9):
         process, sender = ("visitor", "v1") if seq % 2 else ("agent", "a1")
         key, body, at = f"k{seq}", f"message {seq}", float(seq)
-        told = dict(process=process, conversation=C, key=key)
+        told: dict[str, Any] = {"process": process, "conversation": C, "key": key}
         history.add(
             Record(what=What.INVOKE, at=at, sender=sender, body=body_hash(body), **told)
         )
@@ -51,7 +52,7 @@ def record_a_clean_run() -> Evidence:
     return history.records, rows
 
 
-def change(items: list, position: int, **fields: object) -> None:
+def change(items: list[Any], position: int, **fields: object) -> None:
     items[position] = msgspec.structs.replace(items[position], **fields)
 
 
