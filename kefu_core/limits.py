@@ -99,7 +99,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Catch-up reads at once, so that a reconnect storm cannot starve the appender."""
     read_timeout_s: float = 5.0
     """One read from the store."""
-    receipt_interval_s: float = 0.2
+    receipt_interval_s: float = 0.3
     """Receipts are folded for this long; ticks may be a blink late, messages never."""
     list_rows_max: int = 300
     """Rows in a watched list's snapshot."""

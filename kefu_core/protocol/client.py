@@ -25,7 +25,8 @@ from kefu_core.protocol.outbox import ClientOutbox
 from kefu_core.protocol.transitions import CLIENT_ACCEPTS, ClientState
 from kefu_core.types import ConversationId, Seq
 
-_ACK_DELAY_S = 0.15
+_ACK_DELAY_S = 0.2
+"""Ticks may be a blink late; a busy talker's acknowledgements cost no frame."""
 _WELCOME_TIMEOUT_S = 15.0
 
 
@@ -161,9 +162,11 @@ class ClientSession:
 
     def frames_to_send(self) -> Sequence[f.Frame]:
         """Drain the frames to write, in order."""
-        frames = self._frames
-        if frames:
-            self._frames = []
+        if not self._frames:
+            return ()
+        if self._ack_at is not None and self.is_live:
+            self._acknowledge()  # What goes out anyway takes them along.
+        frames, self._frames = self._frames, []
         return frames
 
     # -- time --------------------------------------------------------------------------
