@@ -99,7 +99,9 @@ async def _open(desk: "Desk", principal: Principal, params: Any) -> Result:
     row = await _newest(desk, principal) or await _open_new(desk, principal)
     desk.inbox.conversation_opened(row)
     # Other tabs of this visitor learn of the conversation and follow it.
-    desk.hub.announce_head(principal.participant, row.id, row.last_seq)
+    desk.hub.announce_head(
+        principal.participant, row.id, row.last_seq, site_id=row.site_id
+    )
     return {"conversation": visitors_row(row)}
 
 

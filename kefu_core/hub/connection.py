@@ -57,11 +57,6 @@ def _rights_of(principal: Principal | None) -> object:
     return principal and (principal.participant, principal.role, principal.site_id)
 
 
-def _rights_of(principal: Principal | None) -> object:
-    """What must stay as it is: what is followed was allowed for exactly this."""
-    return principal and (principal.participant, principal.role, principal.site_id)
-
-
 class Connection:
     """A session plus its I/O."""
 

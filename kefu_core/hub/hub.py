@@ -258,12 +258,19 @@ class Hub:
         return len(self._by_participant.get(participant, ()))
 
     def announce_head(
-        self, participant: ParticipantId, conversation: ConversationId, last_seq: Seq
+        self,
+        participant: ParticipantId,
+        conversation: ConversationId,
+        last_seq: Seq,
+        *,
+        site_id: int,
     ) -> None:
-        """Tell a participant of a conversation it may not follow yet."""
+        """Tell a participant's connections on one site of a conversation to follow."""
         head = Head(conversation=conversation, last_seq=last_seq)
         for connection in list(self._by_participant.get(participant, ())):
-            connection.announce(head)
+            principal = connection.principal
+            if principal is not None and principal.site_id == site_id:
+                connection.announce(head)
 
     def drop_session(
         self, session: str, code: CloseCode = CloseCode.UNAUTHORIZED

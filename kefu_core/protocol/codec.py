@@ -185,7 +185,7 @@ class BatchDecoder(Generic[F]):
         code = ErrorCode.BAD_REQUEST
         if name is None:
             text = "A frame needs a field `t` that names it."
-        elif "Invalid value" in text and "`$.t`" in text:
+        elif "Invalid value" in str(error) and "`$.t`" in str(error):
             code = ErrorCode.UNKNOWN_FRAME
             text = f"Unknown frame {name[:64]!r}."
         return BadFrame(
