@@ -130,7 +130,7 @@ class Process:
             return
         spy_path = str(Path(sys.executable).with_name("py-spy"))
         command = [spy_path, "record", "--pid", str(self.pid), "--output", path]
-        command += ["--duration", str(int(seconds)), "--format", "raw"]
+        command += ["--duration", str(int(seconds)), "--format", "raw", "--gil"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as spy:
             yield
             spy.wait()

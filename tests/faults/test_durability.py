@@ -11,7 +11,8 @@ import pytest
 from benchmarks.target import Kefu
 from kefu_core.client import Client
 
-MESSAGES = 100
+MESSAGES = 1_000
+AT_ONCE = 20
 TRACED = "pwrite64,write,writev,fdatasync,fsync,sendto,sendmsg"
 CALL = re.compile(r"(?P<call>\w+)\((?P<fd>\d+)<(?P<file>[^>]*)>(?P<rest>.*)")
 
@@ -60,12 +61,19 @@ def unsynced_acknowledgements(trace: str, keys: list[str]) -> tuple[int, list[st
     return seen, early
 
 
+async def send(client: Client, conversation: int, key: str) -> None:
+    """Send one message and wait until it is told as stored."""
+    await client.send(conversation, "is it on disk?", key=key)
+
+
 async def send_messages(server: Kefu, keys: list[str]) -> None:
-    """Send from one visitor, one after another."""
+    """Send from one visitor, a few at a time, so that commits hold several."""
     async with Client(server.url, token=server.visitor_token()) as client:
         conversation = await client.open_conversation()
-        for key in keys:
-            await client.send(conversation, "is it on disk?", key=key)
+        for start in range(0, len(keys), AT_ONCE):
+            async with anyio.create_task_group() as tasks:
+                for key in keys[start : start + AT_ONCE]:
+                    tasks.start_soon(send, client, conversation, key)
 
 
 @pytest.mark.timeout(90)
