@@ -25,7 +25,7 @@ PRINCIPALS = (VISITOR, OTHER, OTHER_SITE, AGENT, ADMIN)
 
 OK = "ok"
 Build = Callable[[ConversationId, str], list[f.Frame]]
-"""Makes the frames of a cell for the conversation of `v1`; the last one is asked about."""
+"""Makes a cell's frames for the conversation of `v1`; the last is asked about."""
 ABSENT = ConversationId(12_345)
 
 
