@@ -36,6 +36,8 @@ class Impostors(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
+        self.lanes: dict[tuple[str, str], int] = {}
+        """Sends of each connection to each conversation."""
         self.portal_context: AbstractContextManager[BlockingPortal] = (
             start_blocking_portal()
         )
@@ -78,26 +80,31 @@ class Impostors(RuleBasedStateMachine):
                     await wire.until(f.Sent, f.ErrorFrame, f.MessageFrame)
             await wire.answers()
         except ConnectionClosed:
-            self.wires[token] = await self.world.live(token)
+            await self._reconnect(token)
+
+    async def _reconnect(self, token: str) -> None:
+        self.wires[token].cut()
+        self.wires[token] = await self.world.live(token)
+        self.lanes = {k: n for k, n in self.lanes.items() if k[0] != token}
 
     @rule(
         token=tokens,
         owner=owners,
-        kind=st.sampled_from([kind.value for kind in MessageKind]),
-        n=st.integers(1, 3),
+        kind=st.sampled_from(["text"] * 6 + [kind.value for kind in MessageKind]),
         claims=claims,
-        data=st.none() | claims,
+        data=st.none() | st.fixed_dictionaries({"sender": names, "who": names}),
     )
     def send(
         self,
         token: str,
         owner: str,
         kind: str,
-        n: int,
         claims: dict[str, str],
         data: dict[str, str] | None,
     ) -> None:
         self.keys += 1
+        # The right number, so that it is the name that decides and not the order.
+        n = self.lanes[token, owner] = self.lanes.get((token, owner), 0) + 1
         frame = {
             "t": "send",
             # The key says who truly sent it, for the invariant.
@@ -153,11 +160,7 @@ class Impostors(RuleBasedStateMachine):
 
     @rule(token=tokens)
     def come_back(self, token: str) -> None:
-        async def reconnect() -> None:
-            self.wires[token].cut()
-            self.wires[token] = await self.world.live(token)
-
-        self.portal.call(reconnect)
+        self.portal.call(self._reconnect, token)
 
     # -- what must hold ----------------------------------------------------------------
 

@@ -42,6 +42,15 @@ async def test_another_tab_hears_of_a_conversation_that_was_opened() -> None:
         tab.cut()
 
 
+async def test_a_tab_on_another_site_hears_of_nothing() -> None:
+    async with world() as w, w.client("v1") as visitor:
+        tab = await w.live("v1@2")
+        await visitor.open_conversation()
+        await tab.send(f.Ping())
+        await tab.until(f.Pong)
+        assert not any(isinstance(frame, f.Head) for frame in tab.seen)
+
+
 async def test_a_conversation_that_is_found_again_costs_nothing() -> None:
     limits = msgspec.structs.replace(LIMITS, new_conversations_per_h=1)
     async with world(limits) as w, w.client("v1") as visitor:

@@ -232,6 +232,29 @@ async def test_a_store_that_fails_delays_a_count_and_loses_none() -> None:
         await eventually(lambda: w.rows[conversation]["unread"] == 2)
 
 
+async def test_a_text_that_comes_while_others_are_counted_is_counted() -> None:
+    async with world() as w, w.client("a1") as agent:
+        conversation = await w.conversation()
+        await agent.follow(conversation)
+        for number in range(4):
+            await w.say(conversation, "v1", f"m{number}")
+        read = w.store.history
+        late = iter(["late", "later"])
+
+        async def slow(*args: Any, **named: Any) -> Any:
+            page = await read(*args, **named)
+            for body in late:
+                await w.say(conversation, "v1", body)
+                break
+            return page
+
+        w.store.history = slow  # type: ignore[method-assign]
+        await read_by(w, agent, conversation, 2)
+        await eventually(lambda: w.rows[conversation]["last_seq"] == 6)
+        await eventually(lambda: not w.desk.inbox._owing)
+        await eventually(lambda: w.rows[conversation]["unread"] == 4)
+
+
 class FailsOnce:
     """A read of the store that fails the first time."""
 
