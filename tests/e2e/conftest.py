@@ -13,8 +13,10 @@ from tests.e2e.world import World
 CHROMIUM = shutil.which("chromium")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
+    """One browser for this folder, and gone before the next: while it runs, its
+    event loop is the thread's, and no other test could start one."""
     if CHROMIUM is None:
         pytest.skip("needs chromium")
     with sync_playwright() as playwright:
