@@ -43,7 +43,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import anyio
-import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -57,15 +56,8 @@ from kefu_core.errors import (
 )
 from kefu_core.limits import Limits
 from kefu_core.model import Draft
-from kefu_core.store.planner import Plan, is_storable, plan
-from kefu_core.store.rows import (
-    CONVERSATION_COLUMNS,
-    MESSAGE_COLUMNS,
-    conversation_change,
-    conversation_from,
-    message_from,
-    message_row,
-)
+from kefu_core.store.planner import Plan
+from kefu_core.store.transaction import commit_drafts
 
 logger = logging.getLogger(__name__)
 
@@ -73,28 +65,6 @@ T = TypeVar("T")
 Job = Callable[[AsyncConnection], Awaitable[T]]
 
 _RETRY_S = (0.01, 0.25)
-_encode = msgspec.json.Encoder().encode
-
-_ROWS = (
-    f"SELECT {', '.join(CONVERSATION_COLUMNS)} FROM conversation "  # noqa: S608
-    "WHERE id IN (SELECT value FROM json_each(?))"
-)
-# CROSS JOIN fixes the order of the join: one probe of the unique index for each key.
-_KNOWN = (
-    f"SELECT {', '.join('m.' + c for c in MESSAGE_COLUMNS)} "  # noqa: S608
-    "FROM json_each(?) AS wanted CROSS JOIN message AS m "
-    "ON m.conversation_id = json_extract(wanted.value, '$[0]') "
-    "AND m.sender = json_extract(wanted.value, '$[1]') "
-    "AND m.key = json_extract(wanted.value, '$[2]')"
-)
-_INSERT = (
-    f"INSERT INTO message ({', '.join(MESSAGE_COLUMNS)}) "  # noqa: S608
-    f"VALUES ({', '.join('?' * len(MESSAGE_COLUMNS))})"
-)
-_UPDATE = (
-    "UPDATE conversation SET status = ?, assignee = ?, last_seq = ?, last_at = ?, "
-    "last_sender = ?, last_line = ?, waiting_since = ? WHERE id = ?"
-)
 
 
 class _DataError(Exception):
@@ -284,31 +254,10 @@ class Appender:
     async def _transaction(self, drafts: Sequence[Draft]) -> Plan:
         try:
             driver = self._driver or await self._connect()
-            await driver.execute_fetchall("BEGIN IMMEDIATE")
-            conversations = _encode(sorted({d.conversation for d in drafts})).decode()
-            keys = _encode(
-                [
-                    (d.conversation, d.sender, d.key)
-                    for d in drafts
-                    if is_storable(d.key)
-                ]
-            ).decode()
-            rows = await driver.execute_fetchall(_ROWS, (conversations,))
-            known = await driver.execute_fetchall(_KNOWN, (keys,))
-            planned = plan(
-                drafts,
-                {row[0]: conversation_from(row) for row in rows},
-                [message_from(row) for row in known],
-                self._now_ms(),
+            # The driver's own way into its thread, which its public methods share.
+            return await driver._execute(  # type: ignore[no-any-return]
+                commit_drafts, driver._conn, drafts, self._now_ms
             )
-            if planned.messages:
-                await driver.executemany(
-                    _INSERT, [message_row(message) for message in planned.messages]
-                )
-                await driver.executemany(
-                    _UPDATE, [conversation_change(row) for row in planned.conversations]
-                )
-            await driver.execute_fetchall("COMMIT")
         except (
             sqlite3.Error,
             SQLAlchemyError,
@@ -321,7 +270,6 @@ class Appender:
                 await self._roll_back()
                 raise _DataError(str(error)) from error
             raise _TemporaryError(str(error)) from error
-        return planned
 
     async def _roll_back(self) -> None:
         try:

@@ -27,8 +27,7 @@ def parse_url(url: str) -> URL:
         parsed = make_url(url)
     except ArgumentError as error:
         raise ConfigurationError(
-            "The database URL cannot be read; "
-            f"write for example {_SQLITE}:///kefu.db."
+            f"The database URL cannot be read; write for example {_SQLITE}:///kefu.db."
         ) from error
     if parsed.drivername != _SQLITE:
         raise ConfigurationError(

@@ -15,7 +15,9 @@ from kefu_core.abc.store import Outcome, PendingAppend
 from kefu_core.errors import Conflict, Invalid, NotFound, StoreUnavailable
 from kefu_core.limits import Limits
 from kefu_core.model import Appended, Draft, Person, Role
+from kefu_core.store import appender
 from kefu_core.store.sql import SqlStore
+from kefu_core.store.transaction import commit_drafts
 from kefu_core.testing.stores import SITE, VISITOR, draft
 from kefu_core.types import ConversationId, ParticipantId, Seq
 
@@ -126,15 +128,13 @@ async def test_a_commit_whose_answer_is_lost_is_not_stored_twice(
     await store.append(draft(conversation, 1))
     assert store._appender is not None
     driver = store._appender._driver
-    execute = driver.execute_fetchall
 
-    async def lose_the_answer(sql: str, *values: Any) -> Any:
-        result = await execute(sql, *values)
-        if sql == "COMMIT":
-            raise sqlite3.OperationalError("disk I/O error")
-        return result
+    def lose_the_answer(*values: Any) -> Any:
+        commit_drafts(*values)
+        monkeypatch.undo()
+        raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(driver, "execute_fetchall", lose_the_answer)
+    monkeypatch.setattr(appender, "commit_drafts", lose_the_answer)
     appended = await store.append(draft(conversation, 2))
     assert (appended.message.seq, appended.duplicate) == (2, True)
     assert store._appender._driver is not driver
