@@ -63,6 +63,7 @@ class KefuApp(Starlette):
         )
         app = SecurityHeaders(app, is_secure=settings.is_secure)
         app = AccessLog(app, monotonic)
+        app = _SocketDoor(self, app)
         return TrustedProxies(app, settings.trusted_proxies)
 
 
@@ -127,6 +128,27 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
             yield
         finally:
             app.state.services = app.state.node = None
+
+
+class _SocketDoor:
+    """Takes WebSockets past everything that is for requests.
+
+    Starlette wraps `send` for its error pages, on the way of every message and for
+    as long as the connection lives; a WebSocket has no error pages.
+    """
+
+    def __init__(self, server: Starlette, app: ASGIApp) -> None:
+        self._server = server
+        self._app = app
+        self._websocket = _Websocket()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a WebSocket at its path, pass everything else on."""
+        if scope["type"] == "websocket" and scope["path"] == WEBSOCKET_PATH:
+            scope["app"] = self._server
+            await self._websocket(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 class _Websocket:
