@@ -76,25 +76,26 @@ class ServerSession:
         for item in items:
             if self.state is ServerState.CLOSED:
                 return
-            if isinstance(item, BadFrame):
-                self._bad(item)
-                continue
-            kind = type(item)
-            if kind not in SERVER_ACCEPTS[self.state]:
-                self._refuse(item, Invalid(self._why_not(kind)))
-                continue
+            # Rubbish costs an answer too, so everything fills the bucket.
             wait_s = self._bucket.take(now)
             if wait_s and self._flooded(now):
                 self.close(CloseCode.OVERLOADED, "too many frames")
-                return
-            if wait_s and not isinstance(item, _UNCOUNTED):
-                self._refuse(item, TooMany(retry_after_s=wait_s))
-                continue
-            handler = _HANDLERS.get(kind)
-            if handler is None:
-                self._events.append(item)  # type: ignore[arg-type]
+            elif isinstance(item, BadFrame):
+                self._bad(item)
             else:
-                handler(self, item, now)
+                self._take(item, wait_s, now)
+
+    def _take(self, frame: f.Frame, wait_s: float, now: float) -> None:
+        """Act on one frame that came `wait_s` too early."""
+        kind = type(frame)
+        if kind not in SERVER_ACCEPTS[self.state]:
+            self._refuse(frame, Invalid(self._why_not(kind)))
+        elif wait_s and not isinstance(frame, _UNCOUNTED):
+            self._refuse(frame, TooMany(retry_after_s=wait_s))
+        elif (handler := _HANDLERS.get(kind)) is not None:
+            handler(self, frame, now)
+        else:
+            self._events.append(frame)  # type: ignore[arg-type]
 
     def receive_eof(self, now: float) -> None:
         """Note that the peer is gone."""
