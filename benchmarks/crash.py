@@ -25,6 +25,8 @@ from benchmarks.target import RAISED_LIMITS, Kefu
 
 UP_MIN_S, UP_MAX_S = 0.2, 3.0
 """A kill comes so long after the server was ready."""
+AIM_S = 0.5
+"""Half of the kills wait this long at most for a commit to begin."""
 FIRST_LOAD_S = 1.0
 LAST_LOAD_S = 1.0
 
@@ -48,6 +50,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
     up_s: float
     """Between ready and the signal."""
+    is_aimed: bool
+    """The signal was sent when the log of the database had just changed."""
     exit_status: int
     stop_s: float
     """From the signal to the end of the process."""
@@ -110,9 +114,12 @@ def _rounds(options: CrashOptions, server: Kefu, progress: Progress) -> list[Rou
     rng = random.Random(options.seed)
     rounds = []
     task = progress.add_task(f"{options.signal} and restart", total=options.kills)
-    for _ in range(options.kills):
+    for number in range(options.kills):
         up_s = rng.uniform(UP_MIN_S, UP_MAX_S)
         time.sleep(up_s)
+        is_aimed = number % 2 == 1 and options.signal == "kill"
+        if is_aimed:
+            _await_commit(server)
         started = time.monotonic()
         status = server.kill() if options.signal == "kill" else server.stop()
         stop_s = time.monotonic() - started
@@ -120,6 +127,7 @@ def _rounds(options: CrashOptions, server: Kefu, progress: Progress) -> list[Rou
         rounds.append(
             Round(
                 up_s=round(up_s, 3),
+                is_aimed=is_aimed,
                 exit_status=status,
                 stop_s=round(stop_s, 3),
                 ready_s=round(ready_s, 3),
@@ -127,6 +135,21 @@ def _rounds(options: CrashOptions, server: Kefu, progress: Progress) -> list[Rou
         )
         progress.advance(task)
     return rounds
+
+
+def _await_commit(server: Kefu) -> None:
+    """Return in the middle of a group commit: when its first page was just written."""
+    log = Path(server.database_path + "-wal")
+    seen, give_up_at = _changed_at(log), time.monotonic() + AIM_S
+    while _changed_at(log) == seen and time.monotonic() < give_up_at:
+        pass  # A sleep would be longer than a commit.
+
+
+def _changed_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def result_of(options: CrashOptions, outcome: CrashOutcome) -> Result:

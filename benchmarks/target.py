@@ -184,6 +184,11 @@ class Kefu(Process):
         """SQLAlchemy URL of its database."""
         return self.settings.database
 
+    @property
+    def database_path(self) -> str:
+        """The SQLite file."""
+        return self.settings.database.split(":///", 1)[1]
+
     def add_agents(self, count: int) -> list[str]:
         """Create agents' accounts; returns their logins."""
         logins = [f"agent{number}" for number in range(count)]
