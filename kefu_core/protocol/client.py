@@ -54,6 +54,8 @@ class ClientSession:
         """When the coalesced acknowledgements are due."""
         self._refollowing: set[ConversationId] = set()
         """Asked again from the cursor because of a hole; later messages are dropped."""
+        self._greeted: set[ConversationId] = set()
+        """Conversations in this connection's hello: the welcome follows them."""
 
     # -- connections -------------------------------------------------------------------
 
@@ -63,14 +65,12 @@ class ClientSession:
         self._connected_at = self._received_at = self._sent_at = now
         self._ack_at = None
         self._refollowing.clear()
-        self._frames = [
-            f.Hello(
-                token=token,
-                client=self._client,
-                epoch=self.epoch,
-                cursors=self._cursors(),
-            )
-        ]
+        cursors = self._cursors()
+        self._greeted = set(cursors)
+        hello = f.Hello(
+            token=token, client=self._client, epoch=self.epoch, cursors=cursors
+        )
+        self._frames = [hello]
 
     def disconnected(self) -> None:
         """The stream is gone: everything in flight is in doubt, nothing is lost."""
@@ -253,20 +253,26 @@ class ClientSession:
                 self.readers[conversation] = LogReader()
             self._events.append(HistoryReplaced(welcome.epoch))
         self.epoch = welcome.epoch
-        sent_cursors = set(self._cursors()) if welcome.resumed else set()
-        for conversation, reader in self.readers.items():
-            reader.acked, reader.told = reader.cursor, Seq(0)
-            if conversation not in sent_cursors:
-                follow = f.Follow(conversation=conversation, after=reader.cursor)
-                self._frames.append(follow)
-            if reader.read:
-                self._ack_soon(now)
+        self._follow_all(welcome.resumed, now)
         for topic in self.watched:
             self.watched[topic] = -1
             self._frames.append(f.Watch(topic=topic))
         self._events.append(welcome)
         self.outbox.restart()
         self._transmit(now)
+
+    def _follow_all(self, resumed: bool, now: float) -> None:
+        """Follow what the hello did not name, or was not followed for."""
+        greeted = self._greeted if resumed else set()
+        for conversation in greeted - self.readers.keys():
+            self._frames.append(f.Unfollow(conversation=conversation))
+        for conversation, reader in self.readers.items():
+            reader.acked, reader.told = reader.cursor, Seq(0)
+            if conversation not in greeted:
+                follow = f.Follow(conversation=conversation, after=reader.cursor)
+                self._frames.append(follow)
+            if reader.read:
+                self._ack_soon(now)
 
     def _message(self, message: f.MessageFrame, now: float) -> None:
         conversation = message.conversation
