@@ -67,6 +67,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Own silence before a ping; below the 30 s at which the strictest proxies cut."""
     silent_intervals: float = 2.0
     """Intervals of the peer's silence after which it is gone."""
+    revocation_check_s: float = 0.5
+    """How often connected agents' logins are looked up, to end revoked ones."""
     write_timeout_s: float = 10.0
     """One write that does not finish in this time ends the connection."""
 

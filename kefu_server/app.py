@@ -119,6 +119,7 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         ids,
         unix_ms,
         revalidate=auth.revalidate,
+        find_revoked=auth.find_revoked,
         now=monotonic,
     )
     async with Node(store, desk, settings.limits) as node:

@@ -9,7 +9,7 @@ browsers send cookies with every socket any page opens. Visitors never use cooki
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import anyio
 import msgspec
@@ -103,6 +103,10 @@ class Authenticator:
             principal.participant,
             principal.role,
         )
+
+    async def find_revoked(self, sessions: Sequence[str]) -> set[str]:
+        """Return which agents' logins were ended, or are of nobody active."""
+        return set(sessions) - await self._store.live_agent_sessions(sessions)
 
     def is_own_origin(self, origin: str | None) -> bool:
         """Whether a request comes from this server's own pages, by exact match."""

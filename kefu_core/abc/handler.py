@@ -25,6 +25,15 @@ class Handler(ABC):
     async def revalidate(self, principal: Principal) -> bool:
         """Whether a live connection may go on; asked about once a minute."""
 
+    async def find_revoked(self, sessions: Sequence[str]) -> set[str]:
+        """Return which of these `Principal.session`s of agents were ended.
+
+        Asked about twice a second with those of all connected agents, so that a
+        revocation on another node or by a command ends live connections within a
+        second; one cheap read, or nothing where sessions cannot be revoked.
+        """
+        return set()
+
     @abstractmethod
     async def load_conversation(
         self, principal: Principal, conversation: ConversationId

@@ -206,6 +206,10 @@ class Store(ABC):
         """Return a login session."""
 
     @abstractmethod
+    async def live_agent_sessions(self, token_hashes: Sequence[str]) -> set[str]:
+        """Return which of these login sessions exist and belong to an active agent."""
+
+    @abstractmethod
     async def put_agent_session(self, session: AgentSession) -> None:
         """Create or replace a login session."""
 

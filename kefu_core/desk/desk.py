@@ -24,6 +24,7 @@ from kefu_core.types import ConversationId
 
 Authenticate = Callable[[str, PeerInfo], Awaitable[Principal]]
 Revalidate = Callable[[Principal], Awaitable[bool]]
+FindRevoked = Callable[[Sequence[str]], Awaitable[set[str]]]
 
 
 class Desk(Handler):
@@ -38,9 +39,13 @@ class Desk(Handler):
         now_ms: Callable[[], int],
         *,
         revalidate: Revalidate,
+        find_revoked: FindRevoked | None = None,
         now: Callable[[], float],
     ) -> None:
-        """Take the store, how people are known, and clocks (Unix ms, monotonic s)."""
+        """Take the store, how people are known, and clocks (Unix ms, monotonic s).
+
+        `find_revoked` is left out where logins cannot be ended before their time.
+        """
         self.store = store
         self.ids = ids
         self.assigning = anyio.Lock()
@@ -51,6 +56,7 @@ class Desk(Handler):
         self.openings = Paces(per_h / 3600, per_h, now)
         self._authenticate = authenticate
         self._revalidate = revalidate
+        self._find_revoked = find_revoked
         self._limits = limits
         self._now_ms = now_ms
         self._visitors = Paces(
@@ -89,6 +95,9 @@ class Desk(Handler):
 
     async def authenticate(self, token: str, peer: PeerInfo) -> Principal:
         return await self._authenticate(token, peer)
+
+    async def find_revoked(self, sessions: Sequence[str]) -> set[str]:
+        return await self._find_revoked(sessions) if self._find_revoked else set()
 
     async def revalidate(self, principal: Principal) -> bool:
         expires_at_ms = principal.expires_at_ms

@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 from kefu_core.abc.handler import Handler
 from kefu_core.abc.store import Outcome, PendingAppend, Store
 from kefu_core.abc.streams import FrameStream
-from kefu_core.errors import CloseCode
+from kefu_core.errors import CloseCode, KefuError
 from kefu_core.hub.connection import Connection
 from kefu_core.hub.fanout import Fanout
 from kefu_core.hub.lists import Lists
@@ -91,6 +91,7 @@ class Hub:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._run_timers, tasks)
             tasks.start_soon(self.receipts.run, self.is_followed)
+            tasks.start_soon(self._run_revocations)
             task_status.started()
 
     async def serve(self, stream: FrameStream) -> None:
@@ -329,6 +330,22 @@ class Hub:
                 if connection.needs_revalidation(now, _REVALIDATE_S):
                     tasks.start_soon(connection.revalidate)
                 self.schedule(connection, max(connection.tick(now), now + _TICK_S))
+
+    async def _run_revocations(self) -> None:
+        """End the connections of logins that were revoked anywhere."""
+        while True:
+            await anyio.sleep(self.limits.revocation_check_s)
+            principals = [c.principal for c in self._connections]
+            sessions = {p.session for p in principals if p and p.is_agent and p.session}
+            if not sessions:
+                continue
+            try:
+                revoked = await self.handler.find_revoked(sorted(sessions))
+            except KefuError as error:
+                logger.info("logins are looked up at the next turn: %s", error)
+                continue
+            for session in revoked:
+                self.drop_session(session)
 
     def _forget(self, connection: Connection) -> None:
         self._connections.pop(connection, None)

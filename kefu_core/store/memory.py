@@ -336,6 +336,16 @@ class MemoryStore(Store):
         await anyio.lowlevel.checkpoint()
         return self._sessions.get(token_hash)
 
+    async def live_agent_sessions(self, token_hashes: Sequence[str]) -> set[str]:
+        await anyio.lowlevel.checkpoint()
+        return {
+            token_hash
+            for token_hash in token_hashes
+            if (session := self._sessions.get(token_hash)) is not None
+            and (agent := self._agents.get(session.agent_id)) is not None
+            and agent.is_active
+        }
+
     async def put_agent_session(self, session: AgentSession) -> None:
         await anyio.lowlevel.checkpoint()
         self._sessions[session.token_hash] = session

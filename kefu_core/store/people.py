@@ -23,6 +23,9 @@ from kefu_core.store import tables as t
 from kefu_core.store.rows import CONVERSATION_COLUMNS, conversation_from
 from kefu_core.types import ConversationId, ParticipantId, UnixMs
 
+_IN_MAX = 500
+"""Values in one list of a query; every engine takes as many parameters."""
+
 _c = t.conversation.c
 
 
@@ -177,6 +180,22 @@ async def find_agent_session(
         created_at=UnixMs(row.created_at),
         last_used_at=UnixMs(row.last_used_at),
     )
+
+
+async def live_agent_sessions(
+    connection: AsyncConnection, token_hashes: Sequence[str]
+) -> set[str]:
+    """Return which login sessions exist and belong to an active agent."""
+    live: set[str] = set()
+    for start in range(0, len(token_hashes), _IN_MAX):
+        some = token_hashes[start : start + _IN_MAX]
+        query = (
+            select(t.agent_session.c.token_hash)
+            .join(t.agent, t.agent.c.id == t.agent_session.c.agent_id)
+            .where(t.agent_session.c.token_hash.in_(some), t.agent.c.is_active)
+        )
+        live.update((await connection.execute(query)).scalars())
+    return live
 
 
 async def put_agent_session(connection: AsyncConnection, session: AgentSession) -> None:

@@ -369,11 +369,16 @@ class StoreContract:
         ]
         for session in sessions:
             await store.put_agent_session(session)
+        hashes = [session.token_hash for session in sessions]
+        assert await store.live_agent_sessions([*hashes, "f" * 64]) == set(hashes)
         used = msgspec.structs.replace(sessions[0], last_used_at=UnixMs(5))
         await store.put_agent_session(used)
         assert await store.find_agent_session(used.token_hash) == used
         await store.delete_agent_sessions(token_hash=used.token_hash)
         assert await store.find_agent_session(used.token_hash) is None
+        assert await store.live_agent_sessions(hashes) == set(hashes[1:])
+        await store.put_agent(msgspec.structs.replace(agent, is_active=False))
+        assert await store.live_agent_sessions(hashes) == set()
         await store.delete_agent_sessions(agent_id=7)
         assert await store.find_agent_session(sessions[1].token_hash) is None
 

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
-from tests.server.process import LOGIN, PASSWORD, ServerProcess
+from tests.server.process import LOGIN, PASSWORD, ServerProcess, kefu
 
 FOREIGN = [
     None,
@@ -108,6 +108,17 @@ def test_logging_out_ends_the_live_socket(server: ServerProcess) -> None:
             assert rest(socket)[1] == 4001
         with live(server, server.url, cookie) as (socket, first):
             assert first[0]["t"] == "error"
+
+
+def test_a_new_password_given_by_command_ends_the_live_socket(
+    server: ServerProcess,
+) -> None:
+    with live(server, server.url, log_in(server)) as (socket, first):
+        assert first[0]["t"] == "welcome"
+        text = "another " + PASSWORD + "\n"
+        changed = kefu(server.folder, "agent", "password", LOGIN, text=text)
+        assert changed.returncode == 0, changed.stderr
+        assert rest(socket)[1] == 4001
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

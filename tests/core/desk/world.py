@@ -1,7 +1,7 @@
 """One node with a real desk over the memory store, and clients by token."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -74,6 +74,7 @@ class World:
             IdGenerator(unix_ms),
             unix_ms,
             revalidate=self.revalidate,
+            find_revoked=self.find_revoked,
             now=lambda: monotonic() + self.at_s,
         )
         self.hub = Hub(
@@ -92,6 +93,9 @@ class World:
 
     async def revalidate(self, principal: Principal) -> bool:
         return principal.participant not in self.revoked
+
+    async def find_revoked(self, sessions: Sequence[str]) -> set[str]:
+        return {f"session-canary-{token}" for token in self.revoked} & set(sessions)
 
     async def conversation(self, visitor: str = "v1", site: int = 1) -> ConversationId:
         person = Person(id=ParticipantId(visitor), name="", role=Role.VISITOR)
