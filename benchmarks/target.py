@@ -1,5 +1,7 @@
 """Real server processes on this machine: started, watched, killed."""
 
+import contextlib
+import http.client
 import json
 import os
 import signal
@@ -20,6 +22,8 @@ from kefu_server import accounts, database
 from kefu_server.settings import Settings, load_settings
 
 HOST = "127.0.0.1"
+ADDRESSES = 49
+"""Clients come from 127.0.0.2 to 127.0.0.50: what one address may do is limited."""
 READY_S = 30.0
 PASSWORD = "correct horse battery staple"
 RAISED_LIMITS: dict[str, str] = {
@@ -157,6 +161,7 @@ class Kefu(Process):
             directory: Where the database and the log go.
             wrapper: A command to run the server under, such as `strace`.
         """
+        self._tokens_count = 0
         port = free_port()
         environ = {k: v for k, v in os.environ.items() if not k.startswith("KEFU_")}
         environ |= RAISED_LIMITS | {
@@ -208,20 +213,27 @@ class Kefu(Process):
         raise TargetError("The login answered without a session cookie.")
 
     def visitor_token(self) -> str:
-        """Return a new visitor's token."""
-        response = self._post(
-            "/api/visitor/token", {"site": self.site.embed_key, "token": None}
+        """Return a new visitor's token, asking from one address after another."""
+        self._tokens_count += 1
+        address = f"127.0.0.{2 + self._tokens_count % ADDRESSES}"
+        near = http.client.HTTPConnection(
+            HOST, self.port, timeout=15, source_address=(address, 0)
         )
-        return str(json.load(response)["token"])
+        with contextlib.closing(near):
+            body = {"site": self.site.embed_key, "token": None}
+            headers = {"Content-Type": "application/json", "Origin": self._origin}
+            near.request("POST", "/api/visitor/token", json.dumps(body), headers)
+            return str(json.load(near.getresponse())["token"])
+
+    @property
+    def _origin(self) -> str:
+        return f"http://{HOST}:{self.port}"
 
     def _post(self, path: str, body: dict[str, object]) -> addinfourl:
         request = urllib.request.Request(
-            f"http://{HOST}:{self.port}{path}",
+            f"{self._origin}{path}",
             json.dumps(body).encode(),
-            {
-                "Content-Type": "application/json",
-                "Origin": f"http://{HOST}:{self.port}",
-            },
+            {"Content-Type": "application/json", "Origin": self._origin},
         )
         answer: addinfourl = urllib.request.urlopen(request, timeout=15)
         return answer

@@ -113,6 +113,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     # -- people --------------------------------------------------------------------
     new_conversations_per_h: int = 5
     """Conversations that one visitor may open."""
+    address_tokens_per_s: float = 10.0
+    """Visitors' tokens that one address (/64 for IPv6) may ask for, sustained."""
+    address_tokens_burst: int = 200
+    """Visitors' tokens of one address at once. Mobile carriers put thousands of people
+    behind one; lower than 200 keeps some of them out."""
     login_failures_max: int = 5
     """Per account in `login_window_s`; then the delay doubles."""
     address_login_failures_max: int = 20

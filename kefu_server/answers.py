@@ -44,6 +44,11 @@ def refuse(
     return response
 
 
+def address_of(request: Request) -> str:
+    """Return who asks, as the trusted proxies tell it; empty where nobody knows."""
+    return request.client.host if request.client else ""
+
+
 async def answer_error(request: Request, error: Exception) -> Response:
     """Turn one of our errors into an answer: the app's exception handler."""
     if not isinstance(error, KefuError):

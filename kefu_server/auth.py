@@ -23,7 +23,7 @@ from kefu_core.model import Agent, AgentSession, Principal, Role
 from kefu_core.types import UnixMs
 from kefu_server.logs import event
 from kefu_server.passwords import CHARS_MAX, Passwords
-from kefu_server.throttle import Throttle, address_key
+from kefu_server.throttle import AddressPace, Throttle, address_key
 from kefu_server.tokens import DeviceTokens, VisitorTokens
 
 logger = logging.getLogger("kefu.auth")
@@ -69,6 +69,9 @@ class Authenticator:
         self._accounts = Throttle(limits.login_failures_max, limits.login_window_s)
         self._addresses = Throttle(
             limits.address_login_failures_max, limits.login_window_s
+        )
+        self._tokens = AddressPace(
+            limits.address_tokens_per_s, limits.address_tokens_burst
         )
         self._sessions_lock = anyio.Lock()
         """Held from reading a login to storing it, so that refreshing one that is
@@ -124,6 +127,12 @@ class Authenticator:
             expires_at_ms=claims.expires_at,
             session=claims.token_id,
         )
+
+    def count_token_request(self, address: str) -> None:
+        """Let an address ask for a visitor's token. Raises `TooMany`."""
+        wait_s = self._tokens.take(address, self._now())
+        if wait_s > 0:
+            raise TooMany("Too many requests from this address.", retry_after_s=wait_s)
 
     # -- agents' logins ------------------------------------------------------------
 

@@ -1,12 +1,15 @@
-"""Delays for guessing: a few free failures, then a wait that doubles.
+"""Delays for those who guess or ask too much.
 
-Counted before the work and given back on success, so that a thousand attempts at once
-get no more tries than a thousand in a row. Nothing is ever locked for good: the
-longest wait is the window itself.
+Guesses: a few free failures, then a wait that doubles. Counted before the work and
+given back on success, so that a thousand attempts at once get no more tries than a
+thousand in a row. Nothing is ever locked for good: the longest wait is the window
+itself. Requests: a token bucket for each address.
 """
 
 import ipaddress
 from collections import OrderedDict
+
+from kefu_core.protocol.pace import TokenBucket
 
 KEYS_MAX = 20_000
 
@@ -65,8 +68,33 @@ class Throttle:
         self._counts.pop(key, None)
 
 
+class AddressPace:
+    """Allows an address a pace; bounded, the address unseen for longest goes first."""
+
+    def __init__(self, per_s: float, burst: float) -> None:
+        """Allow `per_s` requests a second, up to `burst` at once."""
+        self._per_s = per_s
+        self._burst = burst
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    def take(self, address: str, now: float) -> float:
+        """Count one request. Returns 0.0 if it may pass, else the seconds to wait."""
+        key = address_key(address)
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = TokenBucket(self._per_s, self._burst, now)
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > KEYS_MAX:
+            self._buckets.popitem(last=False)
+        return bucket.take(now)
+
+    def __len__(self) -> int:
+        """How many addresses are remembered."""
+        return len(self._buckets)
+
+
 def address_key(address: str) -> str:
-    """Return what failures of an address are counted under: /64 for IPv6."""
+    """Return what an address is counted under: /64 for IPv6."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

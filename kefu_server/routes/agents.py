@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from kefu_core.errors import CloseCode
 from kefu_core.ids import agent_participant
-from kefu_server.answers import answer, read_json
+from kefu_server.answers import address_of, answer, read_json
 from kefu_server.auth import Authenticator
 from kefu_server.pages import Pages
 from kefu_server.services import services_of
@@ -29,7 +29,7 @@ async def login(request: Request) -> Response:
     opened = await auth.login(
         asked.login,
         asked.password,
-        request.client.host if request.client else "",
+        address_of(request),
         request.cookies.get(auth.device_cookie, ""),
     )
     agent = opened.agent

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from kefu_core.errors import NotFound, Unauthorized
 from kefu_core.ids import visitor_participant
 from kefu_core.model import Site
-from kefu_server.answers import answer, read_json
+from kefu_server.answers import address_of, answer, read_json
 from kefu_server.auth import Authenticator
 from kefu_server.pages import Pages
 from kefu_server.services import Services, services_of
@@ -26,8 +26,10 @@ async def visitor_token(request: Request) -> Response:
 
     Stores nothing: a visitor exists once a conversation is opened.
     """
-    asked = await read_json(request, TokenRequest)
     services = services_of(request)
+    # First of all: whoever asks too much costs neither a parse nor a query.
+    services.auth.count_token_request(address_of(request))
+    asked = await read_json(request, TokenRequest)
     site = await find_site(services, asked.site)
     visitor_id = _known_visitor(services.auth, asked.token, site)
     if visitor_id is None:
