@@ -124,6 +124,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Per address in `login_window_s`."""
     login_window_s: float = 900.0
     """Window of the two above, and the longest delay."""
+    agent_sessions_max: int = 10
+    """Logins of one agent at once; one more ends the oldest."""
     agent_session_idle_s: float = 43_200.0
     """An agent's login ends after this long without use."""
     agent_session_absolute_s: float = 604_800.0

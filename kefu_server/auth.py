@@ -244,15 +244,29 @@ class Authenticator:
     async def _open_session(self, agent: Agent) -> str:
         secret = secrets.token_urlsafe(32)
         at = UnixMs(self._now_ms())
-        await self._store.put_agent_session(
-            AgentSession(
-                token_hash=hash_secret(secret),
-                agent_id=agent.id,
-                created_at=at,
-                last_used_at=at,
+        async with self._sessions_lock:
+            await self._make_room(agent)
+            await self._store.put_agent_session(
+                AgentSession(
+                    token_hash=hash_secret(secret),
+                    agent_id=agent.id,
+                    created_at=at,
+                    last_used_at=at,
+                )
             )
-        )
         return secret
+
+    async def _make_room(self, agent: Agent) -> None:
+        """End the logins whose time is over, and the oldest if too many are left."""
+        sessions = await self._store.sessions_of_agent(agent.id)
+        live = [each for each in sessions if self._ends_at(each) > self._now_ms()]
+        too_many = max(0, len(live) + 1 - self._limits.agent_sessions_max)
+        kept = {each.token_hash for each in live[too_many:]}
+        for each in sessions:
+            if each.token_hash not in kept:
+                await self._store.delete_agent_sessions(token_hash=each.token_hash)
+        if too_many:
+            logger.info(event("logins_ended", agent=agent.id, count=too_many))
 
     async def logout(self, secret: str) -> str:
         """End one login; return what live connections of it are named by."""

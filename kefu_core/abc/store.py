@@ -206,6 +206,10 @@ class Store(ABC):
         """Return a login session."""
 
     @abstractmethod
+    async def sessions_of_agent(self, agent_id: int) -> list[AgentSession]:
+        """Return an agent's login sessions, the oldest first."""
+
+    @abstractmethod
     async def live_agent_sessions(self, token_hashes: Sequence[str]) -> set[str]:
         """Return which of these login sessions exist and belong to an active agent."""
 

@@ -336,6 +336,11 @@ class MemoryStore(Store):
         await anyio.lowlevel.checkpoint()
         return self._sessions.get(token_hash)
 
+    async def sessions_of_agent(self, agent_id: int) -> list[AgentSession]:
+        await anyio.lowlevel.checkpoint()
+        found = [s for s in self._sessions.values() if s.agent_id == agent_id]
+        return sorted(found, key=lambda s: (s.created_at, s.token_hash))
+
     async def live_agent_sessions(self, token_hashes: Sequence[str]) -> set[str]:
         await anyio.lowlevel.checkpoint()
         return {

@@ -172,14 +172,20 @@ async def find_agent_session(
     """Return a login session."""
     query = select(t.agent_session).where(t.agent_session.c.token_hash == token_hash)
     row = (await connection.execute(query)).first()
-    if row is None:
-        return None
-    return AgentSession(
-        token_hash=row.token_hash,
-        agent_id=row.agent_id,
-        created_at=UnixMs(row.created_at),
-        last_used_at=UnixMs(row.last_used_at),
+    return None if row is None else _agent_session(row)
+
+
+async def sessions_of_agent(
+    connection: AsyncConnection, agent_id: int
+) -> list[AgentSession]:
+    """Return an agent's login sessions, the oldest first."""
+    columns = t.agent_session.c
+    query = (
+        select(t.agent_session)
+        .where(columns.agent_id == agent_id)
+        .order_by(columns.created_at, columns.token_hash)
     )
+    return [_agent_session(row) for row in await connection.execute(query)]
 
 
 async def live_agent_sessions(
@@ -258,4 +264,13 @@ def _agent(row: Row[Any]) -> Agent:
         password_hash=row.password_hash,
         role=Role(row.role),
         is_active=bool(row.is_active),
+    )
+
+
+def _agent_session(row: Row[Any]) -> AgentSession:
+    return AgentSession(
+        token_hash=row.token_hash,
+        agent_id=row.agent_id,
+        created_at=UnixMs(row.created_at),
+        last_used_at=UnixMs(row.last_used_at),
     )

@@ -235,6 +235,9 @@ class SqlStore(Store):
     async def find_agent_session(self, token_hash: str) -> AgentSession | None:
         return await self._read(lambda c: people.find_agent_session(c, token_hash))
 
+    async def sessions_of_agent(self, agent_id: int) -> list[AgentSession]:
+        return await self._read(lambda c: people.sessions_of_agent(c, agent_id))
+
     async def live_agent_sessions(self, token_hashes: Sequence[str]) -> set[str]:
         return await self._read(lambda c: people.live_agent_sessions(c, token_hashes))
 

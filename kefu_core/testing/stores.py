@@ -382,6 +382,28 @@ class StoreContract:
         await store.delete_agent_sessions(agent_id=7)
         assert await store.find_agent_session(sessions[1].token_hash) is None
 
+    async def test_the_logins_of_an_agent_are_told_oldest_first(
+        self, store: Store
+    ) -> None:
+        for number in (7, 8):
+            agent = Agent(id=number, login=f"a{number}", name="n", password_hash="h")
+            await store.put_agent(agent)
+        times = {"c": 30, "a": 10, "d": 20, "b": 20}
+        for name, created_at in times.items():
+            for number in (7, 8):
+                await store.put_agent_session(
+                    AgentSession(
+                        token_hash=f"{number}{name}".ljust(64, "0"),
+                        agent_id=number,
+                        created_at=UnixMs(created_at),
+                        last_used_at=UnixMs(99 - created_at),
+                    )
+                )
+        found = await store.sessions_of_agent(7)
+        assert [session.token_hash[:2] for session in found] == ["7a", "7b", "7d", "7c"]
+        assert found[0].last_used_at == 89
+        assert await store.sessions_of_agent(9) == []
+
     async def test_the_installation_has_a_name_and_answers(self, store: Store) -> None:
         assert store.epoch
         await store.ping()

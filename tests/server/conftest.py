@@ -6,10 +6,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from kefu_core.limits import Limits
 from kefu_core.model import Agent, Role, Site
 from kefu_core.node import monotonic, unix_ms
 from kefu_core.store.memory import MemoryStore
 from kefu_server.app import KefuApp, create_app
+from kefu_server.auth import Authenticator
 from kefu_server.passwords import Passwords
 from kefu_server.settings import Secret, Settings
 from tests.server.process import ServerProcess
@@ -65,6 +67,37 @@ async def app(settings: Settings, store: MemoryStore) -> AsyncIterator[KefuApp]:
     app = create_app(settings, store=store)
     async with app.router.lifespan_context(app):
         yield app
+
+
+class Clock:
+    """Both clocks of an authenticator, set by tests."""
+
+    def __init__(self) -> None:
+        self.s = 1_000_000.0
+
+    def now(self) -> float:
+        return self.s
+
+    def now_ms(self) -> int:
+        return int(self.s * 1000)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def auth(store: MemoryStore, clock: Clock) -> Authenticator:
+    return Authenticator(
+        store,
+        b"s" * 40,
+        Limits(),
+        origins=(ORIGIN,),
+        is_secure=False,
+        now=clock.now,
+        now_ms=clock.now_ms,
+    )
 
 
 def connect(app: KefuApp, address: str = "192.0.2.1") -> httpx.AsyncClient:

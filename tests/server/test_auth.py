@@ -19,43 +19,12 @@ from kefu_core.store.memory import MemoryStore
 from kefu_server.app import KefuApp
 from kefu_server.auth import Authenticator, hash_secret
 from kefu_server.passwords import HASHES_MAX
-from tests.server.conftest import ORIGIN, PASSWORD, connect, log_in
+from tests.server.conftest import ORIGIN, PASSWORD, Clock, connect, log_in
 
 pytestmark = pytest.mark.anyio
 
 WRONG = "wrong horse battery"
 HOUR_MS = 3_600_000
-
-
-class Clock:
-    """Both clocks of an authenticator, set by tests."""
-
-    def __init__(self) -> None:
-        self.s = 1_000_000.0
-
-    def now(self) -> float:
-        return self.s
-
-    def now_ms(self) -> int:
-        return int(self.s * 1000)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def auth(store: MemoryStore, clock: Clock) -> Authenticator:
-    return Authenticator(
-        store,
-        b"s" * 40,
-        Limits(),
-        origins=(ORIGIN,),
-        is_secure=False,
-        now=clock.now,
-        now_ms=clock.now_ms,
-    )
 
 
 def peer(origin: str | None = ORIGIN, **cookies: str) -> PeerInfo:
