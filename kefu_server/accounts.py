@@ -69,21 +69,45 @@ def add_agent(
 def set_password(settings: Settings, login: str, password: str) -> None:
     """Replace a password and end every login of the account.
 
-    A running server notices within a minute. Raises `NotFound`, `Invalid`.
+    A running server notices within a second. Raises `NotFound`, `Invalid`.
     """
     check_new_password(password, login)
     password_hash = Passwords().hash_now(password)
 
     async def act(store: Store) -> None:
-        agent = await store.find_agent(login=login)
-        if agent is None:
-            raise NotFound(f"There is no agent with the login {login}.")
+        agent = await _find_agent(store, login)
         await store.put_agent(
             msgspec.structs.replace(agent, password_hash=password_hash)
         )
         await store.delete_agent_sessions(agent_id=agent.id)
 
     in_store(settings, act)
+
+
+def set_active(settings: Settings, login: str, *, is_active: bool) -> Agent:
+    """Let an account log in, or no longer; either way its logins end.
+
+    A running server notices within a second. Raises `NotFound`.
+    """
+
+    async def act(store: Store) -> Agent:
+        agent = await _find_agent(store, login)
+        changed = msgspec.structs.replace(agent, is_active=is_active)
+        await store.put_agent(changed)
+        # Also when it comes back: no login of the time before may come back with it.
+        await store.delete_agent_sessions(agent_id=agent.id)
+        return changed
+
+    return in_store(settings, act)
+
+
+async def _find_agent(store: Store, login: str) -> Agent:
+    agent = await store.find_agent(login=login)
+    if agent is None:
+        raise NotFound(
+            f"There is no agent with the login {login}; see: kefu agent list"
+        )
+    return agent
 
 
 def list_agents(settings: Settings) -> list[Agent]:

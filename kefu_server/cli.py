@@ -84,6 +84,12 @@ def _add_agent(
         inner, "password", _agent_password, "set a new password and end all logins"
     )
     password.add_argument("login")
+    deactivate = _add(
+        inner, "deactivate", _agent_deactivate, "end all logins and let nobody log in"
+    )
+    deactivate.add_argument("login")
+    activate = _add(inner, "activate", _agent_activate, "let log in again")
+    activate.add_argument("login")
 
 
 def _add_site(
@@ -154,6 +160,18 @@ def _agent_list(options: argparse.Namespace, settings: Settings) -> int:
 def _agent_password(options: argparse.Namespace, settings: Settings) -> int:
     accounts.set_password(settings, options.login, _read_password())
     say(f"Changed the password of {options.login}; all logins of it have ended.")
+    return 0
+
+
+def _agent_deactivate(options: argparse.Namespace, settings: Settings) -> int:
+    agent = accounts.set_active(settings, options.login, is_active=False)
+    say(f"Deactivated {agent.login}; all logins of it have ended.")
+    return 0
+
+
+def _agent_activate(options: argparse.Namespace, settings: Settings) -> int:
+    agent = accounts.set_active(settings, options.login, is_active=True)
+    say(f"Activated {agent.login}; it logs in with its password.")
     return 0
 
 

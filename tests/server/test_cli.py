@@ -33,6 +33,31 @@ def test_an_agent_is_added_once_listed_and_given_a_new_password(tmp_path: Path) 
         assert PASSWORD not in done.stdout + done.stderr
 
 
+def test_an_account_is_deactivated_listed_as_such_and_activated_again(
+    tmp_path: Path,
+) -> None:
+    kefu(tmp_path, "agent", "add", "ana", text=PASSWORD + "\n")
+    gone = kefu(tmp_path, "agent", "deactivate", "ANA")
+    assert (gone.returncode, gone.stderr) == (0, "")
+    assert gone.stdout == "Deactivated ana; all logins of it have ended.\n"
+    listed = kefu(tmp_path, "agent", "list").stdout
+    assert listed == "ana\tagent\tana (inactive)\n"
+    back = kefu(tmp_path, "agent", "activate", "ana")
+    assert (back.returncode, back.stderr) == (0, "")
+    assert kefu(tmp_path, "agent", "list").stdout == "ana\tagent\tana\n"
+
+
+@pytest.mark.parametrize("command", ["activate", "deactivate"])
+def test_an_unknown_login_is_one_sentence_that_says_where_to_look(
+    tmp_path: Path, command: str
+) -> None:
+    missing = kefu(tmp_path, "agent", command, "bo")
+    assert missing.returncode == 1
+    assert missing.stderr == (
+        "kefu: There is no agent with the login bo; see: kefu agent list\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "text", "part"),
     [

@@ -121,6 +121,36 @@ def test_a_new_password_given_by_command_ends_the_live_socket(
         assert rest(socket)[1] == 4001
 
 
+def test_a_deactivated_account_is_cut_off_and_kept_out_until_it_is_activated(
+    server: ServerProcess,
+) -> None:
+    with browser(server) as client:
+        cookie = client.cookies["kefu_session"]
+        with live(server, server.url, cookie) as (socket, first):
+            assert first[0]["t"] == "welcome"
+            gone = kefu(server.folder, "agent", "deactivate", LOGIN)
+            assert gone.returncode == 0, gone.stderr
+            assert rest(socket)[1] == 4001
+        body = {"login": LOGIN, "password": PASSWORD}
+        assert client.get("/api/agent/me").status_code == 401
+        assert client.post("/api/agent/login", json=body).status_code == 401
+        assert kefu(server.folder, "agent", "activate", LOGIN).returncode == 0
+        assert client.get("/api/agent/me").status_code == 401, "an old login is back"
+        assert client.post("/api/agent/login", json=body).status_code == 200
+
+
+def test_one_login_too_many_ends_the_live_socket_of_the_oldest(
+    server: ServerProcess,
+) -> None:
+    with live(server, server.url, log_in(server)) as (socket, first):
+        assert first[0]["t"] == "welcome"
+        for _ in range(10):
+            newest = log_in(server)
+        assert rest(socket)[1] == 4001
+    with live(server, server.url, newest) as (_, first):
+        assert first[0]["t"] == "welcome"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_tells_every_socket_to_come_back(
     server: ServerProcess, number: signal.Signals
