@@ -5,7 +5,7 @@ to a request and never dropped; the requests themselves are limited, so they are
 bounded by what the peer asked for. *Messages* are taken only while there is room: a
 follower that finds none keeps its cursor and reads on from the store later. *Latest*
 frames (receipts, typing, lists' hints) have one slot a subject, and a newer one
-replaces the older.
+replaces the older; they are written after the queue.
 """
 
 from collections import deque
@@ -17,7 +17,15 @@ from kefu_core.limits import Limits
 class Outbox:
     """Encoded frames in the order in which they will be written."""
 
-    __slots__ = ("_bytes", "_bytes_max", "_frames_max", "_latest", "_queue", "_take")
+    __slots__ = (
+        "_bytes",
+        "_bytes_max",
+        "_frames_max",
+        "_is_sealed",
+        "_latest",
+        "_queue",
+        "_take",
+    )
 
     def __init__(self, limits: Limits) -> None:
         self._queue: deque[bytes] = deque()
@@ -26,6 +34,7 @@ class Outbox:
         self._latest: dict[Hashable, bytes] = {}
         self._frames_max = limits.outbox_frames_max
         self._bytes_max = limits.outbox_bytes_max
+        self._is_sealed = False
         self._take = (limits.batch_frames_max, limits.frame_bytes_max)
 
     def __len__(self) -> int:
@@ -39,7 +48,11 @@ class Outbox:
     @property
     def has_room(self) -> bool:
         """Whether messages are taken."""
-        return len(self._queue) < self._frames_max and self._bytes < self._bytes_max
+        return (
+            len(self._queue) < self._frames_max
+            and self._bytes < self._bytes_max
+            and not self._is_sealed
+        )
 
     @property
     def is_half_empty(self) -> bool:
@@ -56,11 +69,15 @@ class Outbox:
 
     def put(self, encoded: bytes) -> None:
         """Queue a frame; the caller asks `has_room` first where it may wait."""
+        if self._is_sealed:
+            return
         self._queue.append(encoded)
         self._bytes += len(encoded)
 
     def put_latest(self, subject: Hashable, encoded: bytes) -> None:
         """Replace what waits about a subject."""
+        if self._is_sealed:
+            return
         old = self._latest.pop(subject, b"")
         self._latest[subject] = encoded
         self._bytes += len(encoded) - len(old)
@@ -84,6 +101,12 @@ class Outbox:
                 batch.append(self._latest.pop(subject))
         self._bytes -= sum(map(len, batch))
         return batch
+
+    def seal(self) -> None:
+        """Take nothing more: the last frame, `closed`, is in."""
+        self._is_sealed = True
+        self._bytes -= sum(map(len, self._latest.values()))
+        self._latest.clear()
 
     def clear(self) -> None:
         """Drop everything."""

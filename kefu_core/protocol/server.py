@@ -150,7 +150,7 @@ class ServerSession:
             self.close(CloseCode.SILENT, "silent")
         elif now >= self._sent_at + limits.heartbeat_s:
             self._sent_at = now
-            self._frames.append(f.Ping())
+            self._say(f.Ping())
 
     # -- answers ---------------------------------------------------------------------
 
@@ -170,7 +170,7 @@ class ServerSession:
             return
         self.state = ServerState.LIVE
         self._expires_at = expires_at
-        self._frames.append(
+        self._say(
             f.Welcome(
                 session=session,
                 epoch=epoch,
@@ -186,7 +186,7 @@ class ServerSession:
     def authorized(self, expires_at: float | None, expires_at_ms: UnixMs) -> None:
         """Take a fresh token's time."""
         self._expires_at = expires_at
-        self._frames.append(f.AuthOk(expires_at=expires_at_ms))
+        self._say(f.AuthOk(expires_at=expires_at_ms))
 
     def followed(self, conversation: ConversationId, after: Seq, head: Seq) -> None:
         """Start a follower; says `head`, the answer to `follow`."""
@@ -194,7 +194,7 @@ class ServerSession:
             self.error(AckAhead("This cursor lies beyond the end of the log."))
             return
         self.followers[conversation] = LogFollower(after, head)
-        self._frames.append(f.Head(conversation=conversation, last_seq=head))
+        self._say(f.Head(conversation=conversation, last_seq=head))
 
     def unfollowed(self, conversation: ConversationId) -> None:
         """Forget a follower."""
@@ -203,7 +203,7 @@ class ServerSession:
     def sent(self, frame: f.Sent) -> None:
         """Answer an accepted send: it is stored (G1: call only after the commit)."""
         self.sends_pending -= 1
-        self._frames.append(frame)
+        self._say(frame)
 
     def failed(self, send: f.Send, error: KefuError) -> bool:
         """Answer an accepted send: it is not stored.
@@ -226,21 +226,26 @@ class ServerSession:
 
     def answer(self, frame: f.Frame) -> None:
         """Send a frame without effect on the session: `page`, `reply`, `snapshot`."""
-        self._frames.append(frame)
+        self._say(frame)
 
     def drain(self, within_s: float) -> None:
         """Announce that this node is going away; new work is refused from here on."""
         if self.state is ServerState.LIVE:
             self.state = ServerState.DRAINING
-            self._frames.append(f.Drain(within_s=within_s))
+            self._say(f.Drain(within_s=within_s))
 
     def close(self, code: CloseCode, reason: str = "") -> None:
         """End the session: the last frame, and the driver is told."""
         if self.state is ServerState.CLOSED:
             return
+        self._say(f.Closed(code=code, reason=reason))
         self.state = ServerState.CLOSED
-        self._frames.append(f.Closed(code=code, reason=reason))
         self._events.append(CloseRequested(code, reason))
+
+    def _say(self, frame: f.Frame) -> None:
+        """Queue a frame; nothing follows `closed`."""
+        if self.state is not ServerState.CLOSED:
+            self._frames.append(frame)
 
     # -- frames that need more than passing on ---------------------------------------
 
@@ -260,7 +265,7 @@ class ServerSession:
             self._events.append(hello)
 
     def _ping(self, ping: f.Ping, now: float) -> None:
-        self._frames.append(f.Pong())
+        self._say(f.Pong())
 
     def _pong(self, pong: f.Pong, now: float) -> None:
         pass  # Receiving anything is the sign of life.
@@ -341,7 +346,7 @@ class ServerSession:
     # -- refusals --------------------------------------------------------------------
 
     def _bad(self, bad: BadFrame) -> None:
-        self._frames.append(
+        self._say(
             f.ErrorFrame(
                 code=bad.code, text=bad.text, frame=bad.frame, key=bad.key, id=bad.id
             )
@@ -350,7 +355,7 @@ class ServerSession:
             self.close(CloseCode.BAD_PROTOCOL, bad.text)
 
     def _refuse(self, about: f.Frame | None, error: KefuError) -> None:
-        self._frames.append(error_frame(error, about))
+        self._say(error_frame(error, about))
 
     def _why_not(self, kind: type[f.Frame]) -> str:
         name = kind.__struct_config__.tag

@@ -284,8 +284,8 @@ async def test_a_reader_that_stops_costs_a_bounded_amount_and_delays_nobody() ->
             visitor.send_nowait(conversation, f"m{number:04}" + "x" * 200)
         assert len(await bodies(agent, 3_000)) == 3_000
         stuck = [c for c in w.hub._connections if c.me == "a2"]
-        assert len(stuck[0]._outbox) <= LIMITS.outbox_frames_max + 4
-        assert stuck[0]._outbox.size_bytes <= LIMITS.outbox_bytes_max + 65_536
+        assert len(stuck[0].outbox) <= LIMITS.outbox_frames_max + 4
+        assert stuck[0].outbox.size_bytes <= LIMITS.outbox_bytes_max + 65_536
         seqs: list[int] = []
         with anyio.fail_after(10):
             while len(seqs) < 3_000:
