@@ -84,10 +84,12 @@ class Visitor(Person):
 class AgentPerson(Person):
     """An agent in the console."""
 
-    def __init__(self, world: World, context: BrowserContext) -> None:
+    def __init__(
+        self, world: World, context: BrowserContext, login: str = LOGIN
+    ) -> None:
         self.page = self.view = context.new_page()
         self.page.goto(world.url + "/console")
-        self.page.locator("input[name=username]").fill(LOGIN)
+        self.page.locator("input[name=username]").fill(login)
         self.page.locator("input[name=password]").fill(PASSWORD)
         self.page.keyboard.press("Enter")
         self.live()

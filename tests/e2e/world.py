@@ -135,7 +135,7 @@ class World:
         self.log = ""
 
     def __enter__(self) -> Self:
-        self._kefu("agent", "add", LOGIN, "--name", "小茶", text=PASSWORD + "\n")
+        self.add_agent(LOGIN, "小茶")
         arguments = ("--origin", self.shop.url, "--locale", "en")
         line = self._kefu("site", "add", "Tea & <b>Co</b>", *arguments)
         found = re.search(r'data-site="([^"]+)"', line)
@@ -165,6 +165,10 @@ class World:
             'name="viewport" content="width=device-width, initial-scale=1">'
             f"{head}</head><body><h1>Shop</h1><a href='#'>Tea</a>{body}</body></html>"
         )
+
+    def add_agent(self, login: str, name: str) -> None:
+        """Create an account; every one has the same password."""
+        self._kefu("agent", "add", login, "--name", name, text=PASSWORD + "\n")
 
     def start(self) -> None:
         """Start the server and wait until it listens."""

@@ -3,6 +3,7 @@
 /** @import {Me} from "./api.js" */
 import { Chat } from "../client/chat.js";
 import { t } from "../ui/i18n.js";
+import { Replies } from "./replies.js";
 
 /**
  * @typedef {object} Row a conversation as the list shows it
@@ -33,11 +34,13 @@ export class Desk {
    * @param {Me} parts.me
    * @param {() => void} parts.changed
    * @param {(row: number, text: string, sender: string) => void} parts.heard
+   * @param {(row: number, text: string) => void} parts.returned a reply was not sent
    */
-  constructor({ me, changed, heard }) {
+  constructor({ me, changed, heard, returned }) {
     this.me = me;
     this.changed = changed;
     this.heard = heard;
+    this.replies = new Replies(this, returned);
     this.chat = new Chat({
       client: "kefu-console/1",
       scope: `a.${me.id}`,
@@ -165,22 +168,6 @@ export class Desk {
     }
   }
 
-  /**
-   * Answer; the first answer to a waiting visitor also takes the conversation.
-   * @param {number} conversation
-   * @param {string} body
-   */
-  reply(conversation, body) {
-    const row = this.rows.get(conversation);
-    if (row && row.status !== "active") this.take(conversation);
-    this.chat.send(conversation, body);
-  }
-
-  /** @param {number} conversation */
-  async take(conversation) {
-    await this.chat.call("conversation.take", { conversation }).catch(() => {});
-  }
-
   /** @param {number} conversation */
   async close(conversation) {
     await this.chat.call("conversation.close", { conversation }).catch(() => {});
@@ -198,6 +185,7 @@ export class Desk {
       ...(log?.messages ?? []).map((m) => ({ ...m, body: m.body ?? "", key: m.key ?? `#${m.seq}` })),
       ...mine.map((echo) => ({ ...echo, sender })),
       ...this.chat.outbox.of(conversation).map((entry) => ({ ...entry, sender })),
+      ...(this.replies.held.get(conversation) ?? []),
     ];
   }
 

@@ -64,6 +64,7 @@ function work(me) {
   const desk = new Desk({
     me,
     changed: () => screen.set(),
+    returned: (id, text) => room.giveBack(id, text),
     heard: (id, text, sender) => id === screen.state.selected && room.log.announce(`${desk.nameOf(sender)}: ${text}`),
   });
   /** @type {ListView} */

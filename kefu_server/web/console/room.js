@@ -29,14 +29,15 @@ export class RoomView {
       discard: (key) => (desk.chat.outbox.discard(key), parts.changed()),
     });
     this.composer = new Composer({
-      send: (body) => this.id && desk.reply(this.id, body),
+      send: (body) => this.id && desk.replies.send(this.id, body),
       typing: (text) => this.id && desk.chat.typing(this.id, text),
     });
     this.name = h("h2");
     this.sub = h("span", { class: "room-sub" });
-    this.takeButton = h("button", { type: "button", class: "primary", onclick: () => this.id && desk.take(this.id) }, t("take"));
+    this.takeButton = h("button", { type: "button", class: "primary", onclick: () => this.id && desk.replies.take(this.id) }, t("take"));
     this.closeButton = h("button", { type: "button", class: "plain", onclick: () => this.id && desk.close(this.id) }, t("closeChat"));
     this.typing = h("div", { class: "room-typing", hidden: true });
+    this.notice = h("p", { class: "room-notice", role: "status" });
     this.header = h(
       "header",
       { class: "room-head" },
@@ -46,7 +47,7 @@ export class RoomView {
       this.closeButton,
     );
     this.nothing = h("div", { class: "nothing" }, icon("chat"), h("strong", null, t("noSelection")), h("span", null, t("noSelectionMore")));
-    this.inside = h("div", { class: "room-inside", hidden: true }, this.header, this.log.element, this.typing, this.composer.element);
+    this.inside = h("div", { class: "room-inside", hidden: true }, this.header, this.log.element, this.typing, this.notice, this.composer.element);
     this.element = h("main", { class: "room", "aria-label": t("conversation") }, this.nothing, this.inside);
     this.info = h("aside", { class: "info", "aria-label": t("visitorInfo") });
   }
@@ -65,6 +66,19 @@ export class RoomView {
     this.composer.focus();
   }
 
+  /**
+   * Put a reply that was not sent back to where it was written.
+   * @param {number} id
+   * @param {string} text
+   */
+  giveBack(id, text) {
+    const isOpen = id === this.id;
+    const newer = isOpen ? this.composer.text : this.drafts.get(id);
+    const whole = newer ? `${text}\n${newer}` : text;
+    if (isOpen) this.composer.text = whole;
+    else this.drafts.set(id, whole);
+  }
+
   show(isFresh = false) {
     const { desk, id } = this;
     const row = id === null ? undefined : desk.rows.get(id);
@@ -79,6 +93,8 @@ export class RoomView {
     this.log.show(items, { top, isFresh, skin: JSON.stringify([...desk.names]) });
     this.composer.limit = desk.chat.session.limits?.text_chars ?? this.composer.limit;
     this.showTyping(id);
+    const notice = desk.replies.notice(id);
+    if (this.notice.textContent !== notice) this.notice.textContent = notice;
     if (row) this.showRow(row);
     if (this.isLookedAt) desk.seen(id);
   }

@@ -59,6 +59,7 @@ export default {
   stopped: "The chat has stopped on this page.",
   take: "Take",
   takenBy: "Answered by",
+  takenByOther: "{name} took this conversation",
   today: "Today",
   tooLong: "{count} characters too many",
   typing: "{name} is typing",

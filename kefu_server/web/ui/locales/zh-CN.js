@@ -59,6 +59,7 @@ export default {
   stopped: "此页面的聊天已停止。",
   take: "接待",
   takenBy: "接待客服",
+  takenByOther: "已由{name}接待",
   today: "今天",
   tooLong: "超出 {count} 个字",
   typing: "{name}正在输入",
