@@ -64,6 +64,25 @@ class ServerProcess:
     def __enter__(self) -> Self:
         settings = load_settings(environ=environment(self.folder))
         accounts.add_agent(settings, LOGIN, "Ana", PASSWORD, is_admin=False)
+        self._start()
+        return self
+
+    def start_again(self) -> None:
+        """Kill it, and start it on the same port."""
+        self.kill()
+        self._more["KEFU_BIND"] = f"127.0.0.1:{self.port}"
+        self.log = ""
+        self._start()
+
+    def kill(self) -> None:
+        """Kill it if it still runs: no chance to say or to save anything."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+
+    def _start(self) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "kefu_server", "serve"],
             stderr=subprocess.PIPE,
@@ -74,7 +93,6 @@ class ServerProcess:
         assert found, self.log
         self.url = found.group(1)
         self.port = int(self.url.rpartition(":")[2])
-        return self
 
     def __exit__(
         self,
@@ -82,11 +100,7 @@ class ServerProcess:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        if self.process.stderr is not None:
-            self.process.stderr.close()
+        self.kill()
 
     def stop(self, number: int = signal.SIGTERM, timeout_s: float = 15) -> int:
         """Send a signal and return the exit status."""

@@ -1,0 +1,187 @@
+"""The examples, run as a reader would run them, against a real server."""
+
+import os
+import re
+import select
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from tests.server.process import LOGIN, PASSWORD, ServerProcess, kefu
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+WAIT_S = 20.0
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
+    with ServerProcess(tmp_path) as process:
+        yield process
+
+
+@pytest.fixture
+def site(server: ServerProcess) -> str:
+    """The key of a site, as the operator sees it."""
+    origin = ("--origin", "https://shop.example")
+    line = kefu(server.folder, "site", "add", "Tea", *origin).stdout
+    found = re.search(r'data-site="([^"]+)"', line)
+    assert found, line
+    return found.group(1)
+
+
+class Example:
+    """One example in its own process; killed at the end of the block."""
+
+    def __init__(self, name: str, *arguments: str) -> None:
+        self.lines: list[str] = []
+        self._unread = b""
+        self._command = [sys.executable, str(EXAMPLES / name), *arguments]
+
+    def __enter__(self) -> Self:
+        self.process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"KEFU_BOT_PASSWORD": PASSWORD},
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def write(self, text: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def prints(self, count: int) -> list[str]:
+        """Wait for so many lines of the conversation; return all there are."""
+        pipe = self.process.stdout
+        assert pipe is not None
+        while len(self.lines) < count:
+            ready, _, _ = select.select([pipe], [], [], WAIT_S)
+            chunk = os.read(pipe.fileno(), 65_536) if ready else b""
+            assert chunk, f"only {self.lines}"
+            *whole, self._unread = (self._unread + chunk).split(b"\n")
+            texts = [line.decode() for line in whole]
+            self.lines += [text for text in texts if not text.startswith("(")]
+        return self.lines
+
+    def finish(self) -> tuple[str, int]:
+        """Close its input and wait for its end; return the errors and the status."""
+        _, errors = self.process.communicate(timeout=WAIT_S)
+        return errors.decode(), self.process.returncode
+
+
+def terminal(server: ServerProcess, site: str) -> Example:
+    return Example("terminal_client.py", server.url, site)
+
+
+def bot(server: ServerProcess, login: str = LOGIN) -> Example:
+    return Example("echo_bot.py", server.url, login)
+
+
+def said(lines: list[str]) -> list[tuple[bool, str]]:
+    """Return whether it was the visitor, and the text."""
+    parts = [line.partition(": ") for line in lines]
+    return [(who == "me", text) for who, _, text in parts]
+
+
+def test_the_bot_answers_what_is_typed_in_a_terminal(
+    server: ServerProcess, site: str
+) -> None:
+    with terminal(server, site) as visitor, bot(server):
+        visitor.write("在吗?\n")
+        assert said(visitor.prints(2)) == [(True, "在吗?"), (False, "在吗?")]
+        visitor.write("one\n")
+        visitor.prints(4)
+        visitor.write("two\x1b[31m\n")
+        expected = [(True, "two [31m"), (False, "two [31m")]
+        assert said(visitor.prints(6))[4:] == expected
+        assert visitor.finish() == ("", 0)
+
+
+def test_what_was_written_before_the_bot_came_is_answered_then(
+    server: ServerProcess, site: str
+) -> None:
+    with terminal(server, site) as visitor:
+        visitor.write("one\ntwo\n")
+        visitor.prints(2)
+        with bot(server):
+            answered = said(visitor.prints(4))
+        assert answered[2:] == [(False, "one"), (False, "two")]
+
+
+def test_a_bot_that_is_killed_and_comes_back_doubles_nothing(
+    server: ServerProcess, site: str
+) -> None:
+    with terminal(server, site) as visitor:
+        with bot(server):
+            visitor.write("one\n")
+            visitor.prints(2)
+        visitor.write("two\n")
+        visitor.prints(3)
+        with bot(server):
+            visitor.prints(4)
+            visitor.write("three\n")
+            answers = [text for is_me, text in said(visitor.prints(6)) if not is_me]
+    assert answers == ["one", "two", "three"]
+
+
+def test_what_was_typed_is_stored_when_the_terminal_ends(
+    server: ServerProcess, site: str
+) -> None:
+    with terminal(server, site) as visitor:
+        visitor.write("one\ntwo without an end of line")
+        assert visitor.finish() == ("", 0)
+    with bot(server), terminal(server, site) as other:
+        other.write("mine\n")
+        assert said(other.prints(2)) == [(True, "mine"), (False, "mine")]
+
+
+def test_a_bot_whose_account_is_deactivated_ends_and_says_why(
+    server: ServerProcess, site: str
+) -> None:
+    with terminal(server, site) as visitor, bot(server) as ended:
+        visitor.write("one\n")
+        visitor.prints(2)
+        assert kefu(server.folder, "agent", "deactivate", LOGIN).returncode == 0
+        assert ended.finish() == ("The login has ended.\n", 1)
+
+
+def test_a_wrong_site_or_login_is_one_sentence(
+    server: ServerProcess, site: str
+) -> None:
+    for example, text in (
+        (terminal(server, "none"), "No token: There is no site with this key.\n"),
+        (bot(server, "nobody"), "No login: The login or the password is wrong.\n"),
+    ):
+        with example:
+            assert example.finish() == (text, 1)
+
+
+def test_both_survive_the_servers_death(server: ServerProcess, site: str) -> None:
+    with terminal(server, site) as visitor, bot(server):
+        visitor.write("one\n")
+        visitor.prints(2)
+        server.kill()
+        visitor.write("two\n")
+        server.start_again()
+        assert said(visitor.prints(4))[2:] == [(True, "two"), (False, "two")]
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda p: p.name)
+def test_an_example_is_short_enough_to_read(path: Path) -> None:
+    assert path.read_text("utf-8").count("\n") <= 80
