@@ -75,14 +75,8 @@ class Receipts:
         self._loaded.add(conversation)
         for stored in cursors:
             of_conversation = self._known.setdefault(stored.conversation, {})
-            known = of_conversation.get(stored.participant)
-            if known is not None:
-                stored = msgspec.structs.replace(
-                    stored,
-                    delivered=max(known.delivered, stored.delivered),
-                    read=max(known.read, stored.read),
-                )
-            of_conversation[stored.participant] = stored
+            known = of_conversation.get(stored.participant, stored)
+            of_conversation[stored.participant] = _higher(stored, known)
 
     def of(self, conversation: ConversationId) -> list[Cursor]:
         """Return the cursors known of a conversation."""
@@ -111,7 +105,6 @@ class Receipts:
         cursors = [
             self._known[conversation][participant]
             for conversation, participant in risen
-            if conversation in self._known
         ]
         for cursor in cursors:
             self._tell(cursor)
@@ -121,7 +114,24 @@ class Receipts:
             await self._store.advance_cursors(cursors)
         except KefuError as error:
             logger.warning("receipts are kept for the next turn: %s", error)
-            # What rose meanwhile is newer; putting the old names back is enough,
-            # since the values are looked up when they are written.
-            self._risen = {**risen, **self._risen}
+            for cursor in cursors:
+                self._put_back(cursor)
             self._wake.set()
+
+    def _put_back(self, cursor: Cursor) -> None:
+        """Store a cursor at the next turn, with what rose meanwhile."""
+        conversation, participant = cursor.conversation, cursor.participant
+        # It may have been forgotten during the write, so its value goes back too.
+        of_conversation = self._known.setdefault(conversation, {})
+        of_conversation[participant] = _higher(
+            cursor, of_conversation.get(participant, cursor)
+        )
+        self._risen[(conversation, participant)] = None
+
+
+def _higher(one: Cursor, other: Cursor) -> Cursor:
+    return msgspec.structs.replace(
+        one,
+        delivered=max(one.delivered, other.delivered),
+        read=max(one.read, other.read),
+    )

@@ -17,7 +17,6 @@ from kefu_core.limits import Limits
 from kefu_core.model import (
     Conversation,
     Draft,
-    MessageKind,
     Person,
     Principal,
     Role,
@@ -236,38 +235,6 @@ async def test_somebody_elses_conversation_looks_like_none() -> None:
                 answers.append(str(error))
         assert len(answers) == 2
         assert answers[0] == answers[1]
-
-
-async def test_a_note_reaches_a_visitor_as_an_empty_placeholder() -> None:
-    async with world() as w, w.client("v1") as visitor, w.client("a1") as agent:
-        conversation = await w.conversation()
-        await visitor.follow(conversation)
-        await agent.follow(conversation)
-        agent.send_nowait(conversation, "secret", kind=MessageKind.NOTE)
-        agent.send_nowait(conversation, "hello")
-        assert await bodies(visitor, 2) == ["", "hello"]
-        page = await visitor.fetch(conversation)
-        assert [m.body for m in page.messages] == ["", "hello"]
-        assert page.messages[0].kind is MessageKind.PLACEHOLDER
-
-
-async def test_delivered_and_read_come_from_the_other_clients_words() -> None:
-    async with world() as w, w.client("v1") as visitor, w.client("a1") as agent:
-        conversation = await w.conversation()
-        await visitor.follow(conversation)
-        await agent.follow(conversation)
-        await visitor.send(conversation, "hi")
-        await bodies(agent, 1)
-        agent.read(conversation, 1)
-        with anyio.fail_after(5):
-            async for event in visitor.events():
-                if (
-                    isinstance(event, f.Receipt)
-                    and event.who == "a1"
-                    and event.read == 1
-                ):
-                    assert event.delivered == 1
-                    break
 
 
 async def test_a_reader_that_stops_costs_a_bounded_amount_and_delays_nobody() -> None:
