@@ -1,0 +1,69 @@
+"""The Chinese pages say what the English ones say, as far as a machine can tell."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from kefu_server.cli import main
+
+ROOT = Path(__file__).parents[2]
+PAIRS = [
+    ("README.md", "README.zh-CN.md"),
+    ("docs/howto/install.md", "docs/zh-CN/install.md"),
+]
+PAGES = [page for pair in PAIRS for page in pair]
+
+
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text("utf-8")
+
+
+def blocks(page: str) -> list[str]:
+    """Return the code blocks, without comments and what is in quotation marks."""
+    found = re.findall(r"```.*?```", text_of(page), re.DOTALL)
+    return [
+        "\n".join(
+            re.sub(r'"[^"]*"', '""', re.sub(r"\s*#.*", "", line)).rstrip()
+            for line in block.splitlines()
+        )
+        for block in found
+    ]
+
+
+@pytest.mark.parametrize(("english", "chinese"), PAIRS)
+def test_a_page_has_the_same_parts_and_commands_in_both_languages(
+    english: str, chinese: str
+) -> None:
+    assert blocks(english) == blocks(chinese)
+    levels = [
+        re.findall(r"^#+ ", text_of(page), re.MULTILINE) for page in (english, chinese)
+    ]
+    assert levels[0] == levels[1]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_whoever_installs_the_server_gets_what_it_needs(page: str) -> None:
+    lines = re.findall(r"pip install (.*)", text_of(page))
+    assert "'kefu[server,sqlite]'" in [
+        line.partition("  ")[0].strip() for line in lines
+    ]
+
+
+@pytest.mark.parametrize("page", [*PAGES, "examples/README.md"])
+def test_every_link_to_a_file_leads_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", text_of(page)):
+        assert ((ROOT / page).parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", [*PAGES, "examples/README.md"])
+def test_every_kefu_command_that_a_page_names_exists(
+    page: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = re.findall(r"\bkefu ((?:agent|site|db) [a-z]+|serve|demo)\b", text_of(page))
+    assert named
+    for command in set(named):
+        with pytest.raises(SystemExit) as ended:
+            main([*command.split(), "--help"])
+        assert ended.value.code == 0, command
+    assert capsys.readouterr().err == ""
