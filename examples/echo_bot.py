@@ -2,8 +2,7 @@
 
 Usage: KEFU_BOT_PASSWORD=… python examples/echo_bot.py http://127.0.0.1:8080 LOGIN
 
-What to answer follows from the log alone, and an answer's key from what it answers.
-So a bot that was killed reads and answers everything again, and nothing is doubled.
+Answers and their keys follow from the log alone: a bot that is killed doubles nothing.
 """
 
 import os
@@ -32,12 +31,11 @@ async def log_in(url: str, body: dict[str, str]) -> str:
 
 async def look_at(client: Client, row: dict[str, Any]) -> None:
     """Take a conversation that waits; read those that are the bot's."""
-    is_mine = row["status"] == "active" and row["assignee"] == client.me
     with suppress(Rejected):  # Another agent may be faster.
         if row["status"] == "queued":
-            await client.call("conversation.take", {"conversation": row["id"]})
-            is_mine = True
-    if is_mine:
+            asked = {"conversation": row["id"]}
+            row = (await client.call("conversation.take", asked))["conversation"]
+    if row["status"] == "active" and row["assignee"] == client.me:
         await client.follow(row["id"])
 
 
@@ -74,6 +72,8 @@ async def main(url: str, login: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3 or "KEFU_BOT_PASSWORD" not in os.environ:
+        sys.exit(__doc__)
     try:
         anyio.run(main, sys.argv[1].rstrip("/"), sys.argv[2])
     except* ConnectionClosed:

@@ -182,6 +182,15 @@ def test_both_survive_the_servers_death(server: ServerProcess, site: str) -> Non
         assert said(visitor.prints(4))[2:] == [(True, "two"), (False, "two")]
 
 
+@pytest.mark.parametrize("name", ["echo_bot.py", "terminal_client.py"])
+def test_without_arguments_an_example_says_how_to_run_it(name: str) -> None:
+    with Example(name) as example:
+        errors, status = example.finish()
+    assert status == 1
+    assert f"python examples/{name} http://127.0.0.1:8080" in errors
+    assert "Traceback" not in errors
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda p: p.name)
 def test_an_example_is_short_enough_to_read(path: Path) -> None:
     assert path.read_text("utf-8").count("\n") <= 80
