@@ -82,6 +82,8 @@ class Following:
         except BaseException:
             self.detach(follow.conversation)
             raise
+        if follow.conversation not in self._attached:
+            return  # Unfollowed while the row was read.
         self.start(row, follow.after)
         await self.load_receipts(row.id)
 
@@ -109,8 +111,9 @@ class Following:
         head = self.head(row)
         self._early_heads.pop(row.id, None)
         self._hub.subscribe(connection, row)
+        before = self._followers.get(row.id)
         connection.session.followed(row.id, after, head)
-        if row.id not in self._followers:
+        if self._followers.get(row.id) is before:
             self.detach(row.id)  # Refused: the cursor is ahead.
             return
         self._attached.pop(row.id, None)
@@ -121,10 +124,11 @@ class Following:
         self._pump(row.id)
 
     def stop(self, conversation: ConversationId) -> None:
-        """Send nothing more of a conversation."""
+        """Send nothing more of a conversation, nor begin what was asked before."""
+        self._connection.requests.withdraw(f.Follow, conversation)
         self._connection.session.unfollowed(conversation)
         self._lagging.pop(conversation, None)
-        self._hub.unsubscribe(self._connection, conversation)
+        self.detach(conversation)
 
     async def load_receipts(self, conversation: ConversationId) -> None:
         """Tell how far the others have come."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from kefu_core.hub.hub import Hub
 
 logger = logging.getLogger(__name__)
+
+R = TypeVar("R", f.Send, f.Follow)
 
 
 def _rights_of(principal: Principal | None) -> object:
@@ -49,12 +51,12 @@ class Requests:
             self._is_working = True
             tasks.start_soon(self._work)
 
-    def withdraw_sends(self, conversation: ConversationId) -> list[f.Send]:
-        """Remove and return the sends of a conversation that still wait."""
-        withdrawn: list[f.Send] = []
+    def withdraw(self, kind: type[R], conversation: ConversationId) -> list[R]:
+        """Remove and return the sends or follows of a conversation that still wait."""
+        withdrawn: list[R] = []
         kept: deque[f.Frame] = deque()
         for request in self._waiting:
-            if isinstance(request, f.Send) and request.conversation == conversation:
+            if isinstance(request, kind) and request.conversation == conversation:
                 withdrawn.append(request)
             else:
                 kept.append(request)

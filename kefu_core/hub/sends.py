@@ -123,6 +123,6 @@ class Sends:
                 append.void = True
                 del in_flight[append]
                 session.failed(later, OutOfOrder())
-        for waiting in self._connection.requests.withdraw_sends(conversation):
+        for waiting in self._connection.requests.withdraw(f.Send, conversation):
             self._dequeued(conversation)
             session.failed(waiting, OutOfOrder())

@@ -392,11 +392,13 @@ async def world(limits: Limits = LIMITS) -> AsyncIterator[World]:
         async with w.store:
             await w.store.put_site(Site(id=1, name="shop", embed_key="k"))
             await tasks.start(w.hub.run)
-            yield w
-            await w.hub.drain()
-            for peer in w.peers:
-                await peer.served.wait()
-            w.cut()
+            try:
+                yield w
+                await w.hub.drain()
+                for peer in w.peers:
+                    await peer.served.wait()
+            finally:
+                w.cut()
             tasks.cancel_scope.cancel()
             hub = w.hub
             assert hub.connection_count == hub.hello_pending == 0
