@@ -72,6 +72,7 @@ async def _welcome(
     )
     if session.state != "authenticating":
         return  # Closed while the store was asked.
+    _admit(hub, principal)  # Others may have come in while the store was asked.
     connection.was_welcomed = True
     hub.joined(connection)
     session.welcome(

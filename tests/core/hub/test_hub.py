@@ -11,7 +11,7 @@ import pytest
 from kefu_core.abc.handler import Handler
 from kefu_core.abc.streams import FrameStream, PeerInfo
 from kefu_core.client import Client
-from kefu_core.errors import Invalid, NotFound, StoreUnavailable, Unauthorized
+from kefu_core.errors import Invalid, NotFound, Unauthorized
 from kefu_core.hub import Hub
 from kefu_core.limits import Limits
 from kefu_core.model import (
@@ -168,33 +168,6 @@ async def test_a_visitor_and_an_agent_talk() -> None:
         assert await bodies(agent, 2) == ["有货吗？", "有的。"]
 
 
-async def test_a_failing_store_neither_loses_nor_reorders() -> None:
-    async with world() as w, w.client("v1") as visitor, w.client("a1") as agent:
-        conversation = await w.conversation()
-        rng = random.Random(7)
-
-        async def fail_often(drafts: Sequence[Draft]) -> None:
-            await anyio.lowlevel.checkpoint()
-            if rng.random() < 0.5:
-                raise StoreUnavailable(retry_after_s=0.001)
-
-        w.store.before_commit = fail_often
-        await agent.follow(conversation)
-        await visitor.wait_live()
-        for number in range(200):
-            visitor.send_nowait(conversation, f"m{number}")
-        assert await bodies(agent, 200) == [f"m{n}" for n in range(200)]
-
-
-async def test_a_send_refused_for_good_does_not_hold_up_the_next() -> None:
-    async with world() as w, w.client("v1") as visitor:
-        conversation = await w.conversation()
-        await visitor.wait_live()
-        visitor.send_nowait(conversation, "bad", key="x")
-        sent = await visitor.send(conversation, "good")
-        assert sent.seq == 1
-
-
 async def test_somebody_elses_conversation_looks_like_none() -> None:
     async with world() as w, w.client("v2") as stranger:
         conversation = await w.conversation("v1")
@@ -246,9 +219,3 @@ async def test_a_drain_answers_what_was_sent_and_asks_to_come_back() -> None:
         w.hub.is_draining = False
         sent = await visitor.send(conversation, "after")
         assert sent.seq == 2
-
-
-async def test_a_wrong_token_ends_the_client_for_good() -> None:
-    async with world() as w, w.client("") as nobody:
-        with pytest.raises(Exception, match="token"):
-            await nobody.wait_live()

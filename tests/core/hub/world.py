@@ -227,6 +227,7 @@ class Peer:
         """Set when the node is done with this connection."""
         self.log: list[f.Frame | BadFrame] = []
         """Everything that was read."""
+        self.may_not_read = False
         self._unseen: deque[f.Frame | BadFrame] = deque()
 
     async def say(self, *frames: f.Frame) -> None:
@@ -339,6 +340,7 @@ class World:
             codec, self.limits, buffered_batches=buffered_batches
         )
         peer = Peer(ours)
+        peer.may_not_read = buffered_batches < math.inf
         self.peers.append(peer)
         self.streams.append(ours)
 
@@ -394,6 +396,10 @@ async def world(limits: Limits = LIMITS) -> AsyncIterator[World]:
             await tasks.start(w.hub.run)
             try:
                 yield w
+                for peer in w.peers:
+                    if peer.may_not_read:
+                        peer.stream.cut()  # Else the drain would wait for it.
+                        await peer.served.wait()
                 await w.hub.drain()
                 for peer in w.peers:
                     await peer.served.wait()
