@@ -1,159 +1,33 @@
-"""The hub, real sessions and the memory store, over streams that can be cut."""
-
-import random
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+"""The hub: fan-out, heads, revocations, and a graceful end."""
 
 import anyio
+import msgspec
 import pytest
 
-from kefu_core.abc.handler import Handler
-from kefu_core.abc.streams import FrameStream, PeerInfo
-from kefu_core.client import Client
-from kefu_core.errors import Invalid, NotFound, Unauthorized
-from kefu_core.hub import Hub
-from kefu_core.limits import Limits
-from kefu_core.model import (
-    Conversation,
-    Draft,
-    Person,
-    Principal,
-    Role,
-    Site,
-)
-from kefu_core.node import monotonic, unix_ms
+from kefu_core.errors import CloseCode, Conflict, StoreUnavailable
+from kefu_core.model import Appended, Cursor, Draft
 from kefu_core.protocol import frames as f
 from kefu_core.protocol.codec import JSON, MSGPACK
-from kefu_core.store.memory import MemoryStore
-from kefu_core.transports.memory import MemoryStream, memory_pair
-from kefu_core.types import ConversationId, ParticipantId
+from kefu_core.types import ParticipantId, Seq
+from tests.core.hub.world import LIMITS, Faults, Gate, bodies, send, world
 
 pytestmark = pytest.mark.anyio
 
-LIMITS = Limits(
-    visitor_messages_burst=10_000,
-    frames_per_s=1e5,
-    frames_burst=100_000,
-    receipt_interval_s=0.01,
-    drain_s=1.0,
-)
+V1, A1 = ParticipantId("v1"), ParticipantId("a1")
 
 
-class PlainHandler(Handler):
-    """Tokens are participants; visitors read their own conversations, agents all."""
+class Observer:
+    """Notes what it is told."""
 
-    def __init__(self, store: MemoryStore) -> None:
-        self.store = store
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.cursors: list[Cursor] = []
 
-    async def authenticate(self, token: str, peer: PeerInfo) -> Principal:
-        if not token:
-            raise Unauthorized
-        role = Role.AGENT if token.startswith("a") else Role.VISITOR
-        return Principal(participant=ParticipantId(token), role=role, site_id=1)
+    def message_committed(self, appended: Appended) -> None:
+        self.messages.append(appended.message.body)
 
-    async def revalidate(self, principal: Principal) -> bool:
-        return True
-
-    async def load_conversation(
-        self, principal: Principal, conversation: ConversationId
-    ) -> Conversation:
-        row = await self.store.find_conversation(conversation)
-        if row is None or not (
-            principal.is_agent or row.visitor == principal.participant
-        ):
-            raise NotFound
-        return row
-
-    def draft(
-        self, principal: Principal, conversation: Conversation, send: f.Send
-    ) -> Draft:
-        if send.body == "bad":
-            raise Invalid
-        return Draft(
-            conversation=conversation.id,
-            sender=principal.participant,
-            key=send.key,
-            kind=send.kind,
-            body=send.body,
-        )
-
-    async def conversations(self, principal: Principal) -> Sequence[Conversation]:
-        if principal.is_agent:
-            return []
-        return await self.store.conversations_of_visitor(principal.participant)
-
-    async def call(
-        self, principal: Principal, method: str, params: dict[str, Any]
-    ) -> dict[str, Any]:
-        return {"echo": params}
-
-    def may_watch(self, principal: Principal, topic: str) -> bool:
-        return principal.is_agent
-
-
-class World:
-    """One node and whoever connects to it."""
-
-    def __init__(
-        self, store: MemoryStore, hub: Hub, tasks: anyio.abc.TaskGroup
-    ) -> None:
-        self.store = store
-        self.hub = hub
-        self.tasks = tasks
-        self.streams: list[MemoryStream] = []
-
-    async def conversation(self, visitor: str = "v1") -> ConversationId:
-        person = Person(id=ParticipantId(visitor), name="", role=Role.VISITOR)
-        return (await self.store.open_conversation(1, person)).id
-
-    def client(self, who: str, codec: Any = MSGPACK) -> Client:
-        async def dial() -> FrameStream:
-            ours, theirs = memory_pair(codec, LIMITS)
-            self.streams.append(ours)
-            self.tasks.start_soon(self.hub.serve, theirs)
-            return ours
-
-        rng = random.Random(1)
-        return Client(token=who, dial=dial, rng=rng)
-
-    def cut(self) -> None:
-        for stream in self.streams:
-            stream.cut()
-
-
-@asynccontextmanager
-async def world(limits: Limits = LIMITS) -> AsyncIterator[World]:
-    store = MemoryStore(limits, now=monotonic, now_ms=unix_ms)
-    async with store, anyio.create_task_group() as tasks:
-        await store.put_site(Site(id=1, name="shop", embed_key="k"))
-        hub = Hub(
-            store,
-            PlainHandler(store),
-            limits,
-            now=monotonic,
-            now_ms=unix_ms,
-            rng=random.Random(0),
-        )
-        await tasks.start(hub.run)
-        yield World(store, hub, tasks)
-        await hub.drain()
-        tasks.cancel_scope.cancel()
-        assert hub.connection_count == 0
-        assert not hub._followers
-        assert not hub._rings
-
-
-async def bodies(client: Client, count: int) -> list[str]:
-    """Take messages until there are so many."""
-    found: list[str] = []
-    with anyio.fail_after(10):
-        async for event in client.events():
-            if isinstance(event, f.MessageFrame):
-                found.append(event.body)
-                if len(found) == count:
-                    return found
-    raise AssertionError("the client ended")
+    def cursor_advanced(self, cursor: Cursor) -> None:
+        self.cursors.append(cursor)
 
 
 async def test_a_visitor_and_an_agent_talk() -> None:
@@ -168,47 +42,118 @@ async def test_a_visitor_and_an_agent_talk() -> None:
         assert await bodies(agent, 2) == ["有货吗？", "有的。"]
 
 
-async def test_somebody_elses_conversation_looks_like_none() -> None:
-    async with world() as w, w.client("v2") as stranger:
-        conversation = await w.conversation("v1")
-        await stranger.wait_live()
-        answers = []
-        for target in (conversation, 12345):
-            try:
-                await stranger.fetch(target)
-            except Exception as error:
-                answers.append(str(error))
-        assert len(answers) == 2
-        assert answers[0] == answers[1]
-
-
-async def test_a_reader_that_stops_costs_a_bounded_amount_and_delays_nobody() -> None:
-    async with world() as w, w.client("v1") as visitor, w.client("a1") as agent:
+async def test_every_follower_gets_every_message_in_its_codec() -> None:
+    async with world() as w:
         conversation = await w.conversation()
-        await agent.follow(conversation)
-        ours, theirs = memory_pair(JSON, LIMITS, buffered_batches=1)
-        w.tasks.start_soon(w.hub.serve, theirs)
-        await ours.send([JSON.encode(f.Hello(token="a2"))])
-        assert isinstance((await ours.receive())[0], f.Welcome)
-        await ours.send([JSON.encode(f.Follow(conversation=conversation))])
-        await visitor.wait_live()
-        for number in range(3_000):
-            visitor.send_nowait(conversation, f"m{number:04}" + "x" * 200)
-        assert len(await bodies(agent, 3_000)) == 3_000
-        stuck = [c for c in w.hub._connections if c.me == "a2"]
-        assert len(stuck[0].outbox) <= LIMITS.outbox_frames_max + 4
-        assert stuck[0].outbox.size_bytes <= LIMITS.outbox_bytes_max + 65_536
-        seqs: list[int] = []
-        with anyio.fail_after(10):
-            while len(seqs) < 3_000:
-                for item in await ours.receive():
-                    if isinstance(item, f.MessageFrame):
-                        seqs.append(item.seq)
-        assert seqs == list(range(1, 3_001))
-        ours.cut()
+        peers = [
+            await w.follower(who, conversation, codec=codec)
+            for who in ("v1", "a1", "a2")
+            for codec in (JSON, MSGPACK)
+        ]
+        await w.append(conversation, "m1", "m2")
+        for peer in peers:
+            assert await peer.bodies(2) == ["m1", "m2"]
 
 
-async def test_a_drain_answers_what_was_sent_and_asks_to_come_back() -> None:
+async def test_observers_hear_of_a_message_once_and_not_of_its_repeats() -> None:
+    async with world() as w:
+        w.hub.observers.append(observer := Observer())
+        conversation = await w.conversation()
+        draft = Draft(conversation=conversation, sender=A1, key="k", body="m1")
+        first, again = await w.hub.append(draft), await w.hub.append(draft)
+        assert (first.duplicate, again.duplicate) == (False, True)
+        assert observer.messages == ["m1"]
+        peer = await w.follower("v1", conversation)
+        await peer.bodies(1)
+        await peer.say(f.Read(conversation=conversation, seq=Seq(1)))
+        await peer.expect(f.Receipt, who="v1")
+        assert [(c.participant, c.read) for c in observer.cursors] == [("v1", 1)]
+
+
+async def test_a_server_made_message_that_fails_raises_and_reaches_nobody() -> None:
+    async with world() as w:
+        conversation = await w.conversation()
+        peer = await w.follower("v1", conversation)
+        w.store.before_commit = Faults(1)
+        with pytest.raises(StoreUnavailable):
+            await w.append(conversation, "m1")
+        await w.append(conversation, "m1")
+        with pytest.raises(Conflict):
+            await w.hub.append(
+                Draft(conversation=conversation, sender=A1, key="server m1", body="m2")
+            )
+        await peer.until_answered()
+        assert [m.body for m in peer.of(f.MessageFrame)] == ["m1"]
+
+
+async def test_a_head_is_announced_on_its_own_site_only() -> None:
+    async with world() as w:
+        conversation = await w.conversation("v9")
+        here, there = await w.peer("v1@1"), await w.peer("v1@2")
+        other = await w.peer("v2@1")
+        w.hub.announce_head(V1, conversation, Seq(7), site_id=1)
+        head = await here.expect(f.Head)
+        assert (head.conversation, head.last_seq) == (conversation, 7)
+        for peer in (there, other):
+            await peer.until_answered()
+            assert peer.of(f.Head) == []
+
+
+async def test_a_dropped_login_loses_its_connections_and_no_others() -> None:
+    async with world() as w:
+        dropped = [await w.peer("a1"), await w.peer("a1")]
+        kept = [await w.peer("a1@2"), await w.peer("a2")]
+        w.hub.drop_session("a1")
+        for peer in dropped:
+            assert await peer.until_closed() == CloseCode.UNAUTHORIZED
+        for peer in kept:
+            await peer.until_answered()
+
+
+async def test_a_login_revoked_elsewhere_ends_though_the_store_was_away() -> None:
+    async with world() as w:
+        w.handler.before["find_revoked"] = faults = Faults(3)
+        revoked, kept = await w.peer("a1"), await w.peer("a2")
+        w.handler.revoked = {"a1"}
+        assert await revoked.until_closed() == CloseCode.UNAUTHORIZED
+        assert faults.asked > 3
+        await kept.until_answered()
+
+
+async def test_only_agents_logins_are_looked_up_each_of_them_once_a_turn() -> None:
+    async with world() as w:
+        for who in ("v1", "a2", "a1", "a1"):
+            await w.peer(who)
+        w.handler.looked_up.clear()
+        w.handler.before["find_revoked"] = gate = Gate()
+        with anyio.fail_after(5):
+            await gate.arrived.wait()
+        assert w.handler.looked_up == [["a1", "a2"]]
+        gate.opened.set()
+
+
+async def test_a_drain_answers_what_was_sent_before_it_closes() -> None:
+    async with world() as w:
+        conversation = await w.conversation()
+        w.store.before_commit = gate = Gate()
+        peer = await w.follower("v1", conversation)
+        await peer.say(send(conversation, 1))
+        await gate.arrived.wait()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(w.hub.drain)
+            await peer.expect(f.Drain)
+            await peer.say(send(conversation, 2))
+            refusal = await peer.expect(f.ErrorFrame)
+            assert (refusal.key, refusal.code) == ("k2", "unavailable")
+            gate.opened.set()
+            assert (await peer.expect(f.Sent)).key == "k1"
+            assert await peer.until_closed() == CloseCode.RESTART
+        assert isinstance(peer.log[-1], f.Closed)
+        assert w.store.log_of(conversation) == ["m1"]
+        assert w.hub.connection_count == 0
+
+
+async def test_a_client_comes_back_after_a_drain() -> None:
     async with world() as w, w.client("v1") as visitor:
         conversation = await w.conversation()
         await visitor.follow(conversation)
@@ -219,3 +164,45 @@ async def test_a_drain_answers_what_was_sent_and_asks_to_come_back() -> None:
         w.hub.is_draining = False
         sent = await visitor.send(conversation, "after")
         assert sent.seq == 2
+
+
+async def test_a_drain_stores_receipts_that_were_not_stored_yet() -> None:
+    limits = msgspec.structs.replace(LIMITS, receipt_interval_s=1_000)
+    async with world(limits) as w:
+        conversation = await w.conversation()
+        peer = await w.follower("v1", conversation)
+        await w.append(conversation, "m1")
+        await peer.bodies(1)
+        await peer.say(f.Read(conversation=conversation, seq=Seq(1)))
+        await peer.until_answered()
+        await w.hub.drain()
+        (cursor,) = await w.store.cursors(conversation)
+        assert (cursor.participant, cursor.read) == ("v1", 1)
+
+
+async def test_a_drain_does_not_wait_for_ever_for_who_never_reads() -> None:
+    limits = msgspec.structs.replace(LIMITS, drain_s=0.1)
+    async with world(limits) as w:
+        conversation = await w.conversation()
+        stuck = await w.follower("v1", conversation, buffered_batches=0)
+        other = await w.follower("a1", conversation)
+        await w.append(conversation, "m1")
+        with anyio.fail_after(10):
+            await w.hub.drain()
+            await stuck.served.wait()
+        assert await other.until_closed() == CloseCode.RESTART
+
+
+async def test_a_drain_does_not_wait_for_ever_for_a_commit_that_hangs() -> None:
+    limits = msgspec.structs.replace(LIMITS, drain_s=0.1)
+    async with world(limits) as w:
+        conversation = await w.conversation()
+        w.store.before_commit = gate = Gate()
+        peer = await w.follower("v1", conversation)
+        await peer.say(send(conversation, 1))
+        await gate.arrived.wait()
+        with anyio.fail_after(10):
+            await w.hub.drain()
+            await peer.until_closed()
+        assert peer.of(f.Sent) == []
+        gate.opened.set()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import anyio
 import msgspec
 import pytest
 
@@ -128,8 +129,9 @@ async def test_a_watcher_that_stops_without_room_gets_no_snapshot_later() -> Non
         peer = await watcher(w, buffered_batches=0)
         for number in range(10):
             listed.put(row(number))
-        await peer.say(f.Unwatch(topic=TOPIC), f.Call(id="barrier", method="echo"))
-        await peer.expect(f.Reply)
+        await peer.say(f.Unwatch(topic=TOPIC))
+        await anyio.wait_all_tasks_blocked()
+        await peer.until_answered()
         assert len(peer.of(f.Snapshot)) == 1
 
 
