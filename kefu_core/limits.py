@@ -72,6 +72,25 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     write_timeout_s: float = 10.0
     """One write that does not finish in this time ends the connection."""
 
+    # -- long poll -----------------------------------------------------------------
+    poll_wait_s: float = 25.0
+    """A poll is held for so long, less up to a fifth; below the 30 s of proxies."""
+    poll_session_s: float = 75.0
+    """Without any request for so long a poll session ends. Above 60 s: browsers let
+    hidden tabs run once a minute."""
+    poll_opening_s: float = 10.0
+    """The same before the client's second request: its first answer may be lost."""
+    poll_retained_bytes_max: int = 262_144
+    """Batches kept for one client until it acknowledges them."""
+    poll_retained_frames_max: int = 500
+    """Frames kept for one client until it acknowledges them."""
+    poll_answer_s: float = 0.2
+    """A request's reply waits for its answers for so long; later ones go by poll."""
+    poll_linger_s: float = 0.015
+    """A poll with news waits for so long for more: a burst is one answer."""
+    poll_body_s: float = 10.0
+    """A request's body must be here in this time."""
+
     # -- what waits ----------------------------------------------------------------
     unacknowledged_sends_max: int = 64
     """Sends of one connection without an answer; further ones get `busy`."""

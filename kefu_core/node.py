@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol, Self
 
@@ -10,9 +11,16 @@ from anyio.abc import TaskGroup
 
 from kefu_core.abc.handler import Handler
 from kefu_core.abc.store import Store
+from kefu_core.abc.transports import (
+    AsgiEndpoint,
+    ServerContext,
+    SocketEndpoint,
+    Transport,
+)
+from kefu_core.errors import ConfigurationError
 from kefu_core.hub import Hub
 from kefu_core.limits import Limits
-from kefu_core.transports.websocket import WebSocketApp
+from kefu_core.transports.registry import find_transport
 
 
 def monotonic() -> float:
@@ -42,7 +50,25 @@ class Node:
     drained if that was not done before: what was being committed is answered.
     """
 
-    def __init__(self, store: Store, handler: Handler, limits: Limits) -> None:
+    def __init__(
+        self,
+        store: Store,
+        handler: Handler,
+        limits: Limits,
+        *,
+        transports: Sequence[str | Transport] = ("websocket", "longpoll", "tcp"),
+    ) -> None:
+        """Prepare; nothing is opened yet.
+
+        Args:
+            store: Where everything is kept.
+            handler: Who may do what; a `Desk`, or your own.
+            limits: Sizes and counts.
+            transports: Names, or objects of your own, of what may be served.
+
+        Raises:
+            ConfigurationError: There is no such transport.
+        """
         self.store = store
         self.handler = handler
         self.limits = limits
@@ -54,7 +80,16 @@ class Node:
             now_ms=unix_ms,
             rng=random.SystemRandom(),
         )
-        self.websocket = WebSocketApp(self.hub, limits, now=monotonic)
+        context = ServerContext(
+            server=self.hub,
+            limits=limits,
+            now=monotonic,
+            rng=random.Random(random.SystemRandom().getrandbits(64)),
+        )
+        self._endpoints: dict[str, AsgiEndpoint | SocketEndpoint] = {}
+        for each in transports:
+            transport = find_transport(each) if isinstance(each, str) else each
+            self._endpoints[transport.name] = transport.endpoint(context)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -69,6 +104,9 @@ class Node:
             start = getattr(self.handler, "start", None)
             if start is not None:
                 await start(tasks)
+            for endpoint in self._endpoints.values():
+                if isinstance(endpoint, AsgiEndpoint):
+                    await stack.enter_async_context(endpoint)
             stack.callback(tasks.cancel_scope.cancel)
             stack.push_async_callback(self._drain)
             self._stack = stack.pop_all()
@@ -77,6 +115,35 @@ class Node:
     async def __aexit__(self, *exc_info: object) -> None:
         """Drain and close; bounded by `limits.stop_s`."""
         await self._stack.__aexit__(None, None, None)
+
+    @property
+    def websocket(self) -> AsgiEndpoint:
+        """The WebSocket application: mount it in any ASGI framework."""
+        return self.asgi("websocket")
+
+    @property
+    def longpoll(self) -> AsgiEndpoint:
+        """The long-poll application: mount it in any ASGI framework."""
+        return self.asgi("longpoll")
+
+    @property
+    def tcp(self) -> SocketEndpoint:
+        """What serves the connections of a listening socket."""
+        return self.socket("tcp")
+
+    def asgi(self, name: str) -> AsgiEndpoint:
+        """Return a transport's ASGI application. Raises `ConfigurationError`."""
+        endpoint = self._endpoints.get(name)
+        if not isinstance(endpoint, AsgiEndpoint):
+            raise ConfigurationError(f"No ASGI transport {name!r} is served here.")
+        return endpoint
+
+    def socket(self, name: str) -> SocketEndpoint:
+        """Return a transport that listens itself. Raises `ConfigurationError`."""
+        endpoint = self._endpoints.get(name)
+        if not isinstance(endpoint, SocketEndpoint):
+            raise ConfigurationError(f"No listening transport {name!r} is served here.")
+        return endpoint
 
     async def _drain(self) -> None:
         if not self.hub.is_draining:

@@ -29,6 +29,7 @@ from hypercorn.utils import wrap_app
 
 from kefu_core.errors import ConfigurationError
 from kefu_core.limits import Limits
+from kefu_core.transports.sockets import BACKLOG, open_listening_socket
 from kefu_server.app import KefuApp, create_app
 from kefu_server.hardening import harden_hypercorn
 from kefu_server.logs import event
@@ -37,9 +38,6 @@ from kefu_server.settings import Settings
 logger = logging.getLogger("kefu.server")
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-BACKLOG = 4096
-SEND_BUFFER_BYTES = 131_072
-USER_TIMEOUT_MS = 20_000
 REQUESTS_S = 1.0
 """What is left of plain requests after the drain has this long."""
 CLOSE_S = 2.0
@@ -50,33 +48,17 @@ HTTP_KEEP_ALIVE_S = 5.0
 def open_listener(host: str, port: int) -> socket.socket:
     """Return a listening socket whose accepted connections cannot hang a writer.
 
-    A peer with a closed window would otherwise hold a `send` for ever; connections
-    inherit the kernel's time-out and the bounded buffer from this socket.
-
     Raises:
         ConfigurationError: The address cannot be used; names the fix.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            option = socket.TCP_USER_TIMEOUT
-            listener.setsockopt(socket.IPPROTO_TCP, option, USER_TIMEOUT_MS)
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-        listener.setblocking(False)
+        return open_listening_socket(host, port)
     except (OSError, OverflowError) as error:
-        listener.close()
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigurationError(
             f"bind = '{host}:{port}' cannot be used ({reason}); stop what listens "
             "there or choose another address with KEFU_BIND."
         ) from error
-    return listener
 
 
 def run(

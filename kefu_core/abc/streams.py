@@ -32,13 +32,17 @@ class FrameStream(ABC):
     codec: Codec
     """How frames are written on this stream."""
     peer: PeerInfo
+    patience_s: float | None = None
+    """How long the peer may be silent, or a write may wait for it, where the transport
+    has its own idea of that; None: `limits` say."""
 
     @abstractmethod
     async def receive(self) -> Received:
-        """Return the next batch from the peer, at least one item.
+        """Return the next batch from the peer.
 
-        Items are frames or `BadFrame`s, in the order sent. Raises `ConnectionClosed`.
-        Cancellation: safe, nothing is lost.
+        An empty one is a sign of life of the transport itself, which says that the
+        link works in both directions. Items are frames or `BadFrame`s, in the order
+        sent. Raises `ConnectionClosed`. Cancellation: safe, nothing is lost.
         """
 
     @abstractmethod
@@ -51,4 +55,7 @@ class FrameStream(ABC):
 
     @abstractmethod
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        """Close; bounded in time whatever the peer does. Never raises, idempotent."""
+        """Close; bounded in time whatever the peer does. Never raises, idempotent.
+
+        A stream that was dialled is closed by the task that dialled it.
+        """

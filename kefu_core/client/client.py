@@ -20,6 +20,8 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from kefu_core.abc.streams import FrameStream
+from kefu_core.abc.transports import DialOptions, Transport
+from kefu_core.client.dialing import Dial, dialers
 from kefu_core.errors import (
     CloseCode,
     ConnectionClosed,
@@ -30,13 +32,13 @@ from kefu_core.errors import (
 from kefu_core.model import Draft, MessageKind
 from kefu_core.protocol import frames as f
 from kefu_core.protocol.backoff import Backoff
+from kefu_core.protocol.chooser import WELCOME_TIMEOUT_S, TransportChooser
 from kefu_core.protocol.client import ClientSession
 from kefu_core.protocol.events import (
     CloseRequested,
     HistoryReplaced,
     SendRejected,
 )
-from kefu_core.transports.websocket.client import connect_websocket
 from kefu_core.types import ConversationId, ParticipantId, Seq
 
 logger = logging.getLogger(__name__)
@@ -52,6 +54,8 @@ class ConnectionChanged(msgspec.Struct, frozen=True):
 
     is_live: bool
     reason: str = ""
+    transport: str = ""
+    """What carries the connection, when it is live."""
 
 
 Notice = (
@@ -69,7 +73,6 @@ Notice = (
 )
 """What `Client.events` yields."""
 
-Dial = Callable[[], Awaitable[FrameStream]]
 TokenSource = Callable[[], Awaitable[str]]
 
 
@@ -126,6 +129,7 @@ class Client:
         *,
         token: str = "",
         token_source: TokenSource | None = None,
+        transport: str | Transport = "auto",
         codec: str = "msgpack",
         dial: Dial | None = None,
         origin: str | None = None,
@@ -137,21 +141,33 @@ class Client:
         """Prepare; nothing is opened yet.
 
         Args:
-            url: `ws://` or `wss://` address of the WebSocket application.
+            url: `https://chat.example.com` for every transport, or the URL of one:
+                `wss://…/kefu/ws`, `https://…/kefu/poll`, `tcp://host:port`.
+            transport: `auto` (WebSocket, and long poll where that does not work),
+                a transport's name, or a transport object.
             token: A visitor's token, or an agent's session.
             token_source: Asked for a token before each connection instead.
             codec: `json` or `msgpack`.
-            dial: Opens a stream instead of `url`: another transport, or a test's.
+            dial: Opens a stream instead of `url`: a test's, for example.
             origin: `Origin` header.
             local_host: Address to dial from.
             name: Told to the operator.
             rng: Draws delays; seeded in tests.
             now: Monotonic seconds.
+
+        Raises:
+            ConfigurationError: URL and transport do not fit together.
         """
-        self.session = ClientSession(client=name)
         self._token = token
         self._token_source = token_source
-        self._dial = dial or self._dialer(url, codec, origin, local_host)
+        options = DialOptions(codec=codec, origin=origin, local_host=local_host)
+        self._dialers: dict[str, Dial] = (
+            {"": dial} if dial is not None else dialers(url, transport, options)
+        )
+        self._chooser = TransportChooser(list(self._dialers))
+        self.session = ClientSession(client=name)
+        if len(self._dialers) > 1:
+            self.session.welcome_timeout_s = WELCOME_TIMEOUT_S
         self._now = now
         self._backoff = Backoff(rng or random.SystemRandom())
         self._wake = anyio.Event()
@@ -166,23 +182,14 @@ class Client:
         self._tasks: TaskGroup | None = None
         self.connect_count = 0
         """Streams opened so far."""
+        self._is_moving = False
+        """A better transport works: this connection ends for it."""
         self._left: CloseRequested | None = None
         """Why this connection is to end, once that is decided."""
         self._drain_s: float | None = None
         """The window of a `drain`, once there was one."""
         self._has_listener = False
         """`events` was iterated at least once."""
-
-    @staticmethod
-    def _dialer(
-        url: str, codec: str, origin: str | None, local_host: str | None
-    ) -> Dial:
-        async def dial() -> FrameStream:
-            return await connect_websocket(
-                url, codec=codec, origin=origin, local_host=local_host
-            )
-
-        return dial
 
     # -- life --------------------------------------------------------------------------
 
@@ -218,6 +225,11 @@ class Client:
     def is_live(self) -> bool:
         """Whether the connection is up now."""
         return self.session.is_live
+
+    @property
+    def transport(self) -> str:
+        """What carries the connection, or will carry the next one."""
+        return self._chooser.current
 
     @property
     def me(self) -> ParticipantId:
@@ -385,11 +397,12 @@ class Client:
         """Connect once and serve it; returns why it ended and how long to wait."""
         self._left = None
         self._drain_s = None
+        self._is_moving = False
         try:
             token = await self._token_source() if self._token_source else self._token
-            stream = await self._dial()
+            stream = await self._dialers[self._chooser.current]()
         except (KefuError, OSError) as error:
-            return str(error), self._backoff.next()
+            return str(error), self._pause()
         self.connect_count += 1
         reason = "connection lost"
         try:
@@ -397,10 +410,17 @@ class Client:
                 self.session.connected(token, self._now())
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._write, stream, tasks)
+                    tasks.start_soon(self._look_for_better, tasks)
                     await self._read(stream)
                     tasks.cancel_scope.cancel()
         except* ConnectionClosed as group:
             reason = str(group.exceptions[0])
+        return self._why_ended(reason)
+
+    def _why_ended(self, reason: str) -> tuple[str, float | None]:
+        """Return the reason and how long to wait; None is for ever."""
+        if self._is_moving:
+            return f"moving to {self._chooser.current}", 0.0
         if self._left is not None:
             reason = self._left.reason or self._left.code.name.lower()
             if not self._left.code.may_reconnect:
@@ -408,12 +428,58 @@ class Client:
                 return reason, None
         if self._drain_s is not None:
             return "drain", self._backoff.within(self._drain_s)
-        return reason, self._backoff.next()
+        return reason, self._pause()
+
+    def _pause(self) -> float:
+        """Return how long to wait before the next try, by whichever transport."""
+        left = self._left
+        if left is not None and left.code is not CloseCode.SILENT:
+            return self._backoff.next()  # The server said so: the way is good.
+        if self._chooser.ended(self._now(), was_silent=left is not None):
+            return 0.0
+        return self._backoff.next()
+
+    async def _look_for_better(self, tasks: TaskGroup) -> None:
+        """While a fallback is in use, try now and then whether the best one works."""
+        await self._live.wait()
+        while (due := self._chooser.next_probe) is not None:
+            await anyio.sleep(max(0.0, due - self._now()))
+            name = self._chooser.probe_due(self._now())
+            if not name:
+                continue
+            went_through = await self._probe(self._dialers[name])
+            if self._chooser.probed(self._now(), went_through=went_through):
+                self._is_moving = True
+                tasks.cancel_scope.cancel()
+                return
+
+    async def _probe(self, dial: Dial) -> bool:
+        """Whether a hello and a ping get their answers on another transport."""
+        try:
+            with anyio.fail_after(WELCOME_TIMEOUT_S):
+                token = (
+                    await self._token_source() if self._token_source else self._token
+                )
+                stream = await dial()
+                async with _closing(stream):
+                    hello = f.Hello(token=token, client=f"{self.session.name} probe")
+                    await stream.send([stream.codec.encode(hello)])
+                    await _wait_for(stream, f.Welcome)
+                    await stream.send([stream.codec.encode(f.Ping())])
+                    await _wait_for(stream, f.Pong)
+                    await stream.send([stream.codec.encode(f.Bye())])
+        except (KefuError, OSError, TimeoutError) as error:
+            logger.info("the better transport does not work yet: %s", error)
+            return False
+        return True
 
     async def _read(self, stream: FrameStream) -> None:
         while True:
             items = await stream.receive()
-            self.session.receive(items, self._now())
+            now = self._now()
+            self.session.receive(items, now)
+            if not items:
+                self.session.wrote(now)  # A transport's own sign of life, both ways.
             await self._handle_events()
             if self._left is not None:
                 return
@@ -451,7 +517,9 @@ class Client:
                 case f.Welcome():
                     self._live.set()
                     self._backoff.reset()
-                    await self._notify(ConnectionChanged(True))
+                    self._chooser.welcomed(self._now())
+                    name = self._chooser.current
+                    await self._notify(ConnectionChanged(True, transport=name))
                 case f.Page() | f.Reply():
                     self._resolve(event.id, event)
                 case f.ErrorFrame():
@@ -514,6 +582,15 @@ class Client:
                 self._send.send_nowait(ConnectionChanged(False, reason))
             except anyio.WouldBlock:
                 logger.debug("the program does not take its events")
+
+
+async def _wait_for(stream: FrameStream, kind: type[f.Frame]) -> None:
+    while True:
+        for item in await stream.receive():
+            if isinstance(item, kind):
+                return
+            if isinstance(item, f.Closed):
+                raise ConnectionClosed(item.code, item.reason)
 
 
 @asynccontextmanager

@@ -49,7 +49,7 @@ class Connection:
         now = hub.now()
         self.codec = stream.codec
         self.peer = stream.peer
-        self.session = ServerSession(hub.limits, now)
+        self.session = ServerSession(hub.limits, now, silent_s=stream.patience_s)
         self.principal: Principal | None = None
         self.me = _NOBODY
         self.is_agent = False
@@ -110,6 +110,8 @@ class Connection:
         while True:
             items = await receive()
             session.receive(items, now())
+            if not items:
+                session.wrote(now())  # The transport's own sign of life, both ways.
             self.act()
 
     async def _write(self) -> None:
@@ -137,7 +139,8 @@ class Connection:
     def tick(self, now: float) -> float:
         """Do what is due; returns when to call again at the latest."""
         writing = self._writing_since
-        if writing is not None and now - writing > self._hub.limits.write_timeout_s:
+        timeout_s = self._stream.patience_s or self._hub.limits.write_timeout_s
+        if writing is not None and now - writing > timeout_s:
             logger.info("a peer accepted nothing for %.0f s", now - writing)
             self.abort()
         elif now >= self.session.next_timer():

@@ -41,7 +41,9 @@ class ClientSession:
         self.watched: dict[str, int] = {}
         """Topics and the version held; -1 while a snapshot is awaited."""
         self.outbox = ClientOutbox()
-        self._client = client
+        self.name = client
+        self.welcome_timeout_s = _WELCOME_TIMEOUT_S
+        """How long a connection may take until its welcome."""
         self._limits = limits or Limits()
         self._heartbeat_s = self._limits.heartbeat_s
         self._window = self._limits.unacknowledged_sends_max
@@ -68,7 +70,7 @@ class ClientSession:
         cursors = self._cursors()
         self._greeted = set(cursors)
         hello = f.Hello(
-            token=token, client=self._client, epoch=self.epoch, cursors=cursors
+            token=token, client=self.name, epoch=self.epoch, cursors=cursors
         )
         self._frames = [hello]
 
@@ -180,7 +182,7 @@ class ClientSession:
         if self.state is ClientState.IDLE:
             return now + 3600.0
         if self.state is ClientState.HELLO_SENT:
-            return self._connected_at + _WELCOME_TIMEOUT_S
+            return self._connected_at + self.welcome_timeout_s
         silent = self._received_at + self._heartbeat_s * self._limits.silent_intervals
         due = min(silent, self._sent_at + self._heartbeat_s)
         if self._ack_at is not None:
@@ -193,7 +195,7 @@ class ClientSession:
         if self.state is ClientState.IDLE:
             return
         if self.state is ClientState.HELLO_SENT:
-            if now >= self._connected_at + _WELCOME_TIMEOUT_S:
+            if now >= self._connected_at + self.welcome_timeout_s:
                 self._leave(CloseCode.SILENT, "no welcome")
             return
         if self._ack_at is not None and now >= self._ack_at:

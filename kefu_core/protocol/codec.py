@@ -149,6 +149,10 @@ class BatchDecoder(Generic[F]):
                     text=f"{len(items)} frames in one batch; at most {maximum}.",
                 )
             ]
+        return self.decode_items(items)
+
+    def decode_items(self, items: Sequence[Any]) -> Received:
+        """Return frames that a transport has taken apart itself; never raises."""
         return [self._decode_item(item) for item in items]
 
     def _decode_item(self, item: Any) -> Frame | BadFrame:

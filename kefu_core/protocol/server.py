@@ -49,12 +49,16 @@ class ServerSession:
     `error` frame or, where it cannot go on, with `CloseRequested`.
     """
 
-    def __init__(self, limits: Limits, now: float) -> None:
+    def __init__(
+        self, limits: Limits, now: float, *, silent_s: float | None = None
+    ) -> None:
+        """Begin at `now`; `silent_s`: the transport's own idea of silence."""
         self.state = ServerState.AWAIT_HELLO
         self.followers: dict[ConversationId, LogFollower] = {}
         self.sends_pending = 0
         """Accepted sends without an answer."""
         self._limits = limits
+        self._silent_s = silent_s or limits.heartbeat_s * limits.silent_intervals
         self._events: list[ServerEvent] = []
         self._frames: list[f.Frame] = []
         self._lanes: dict[ConversationId, int] = {}
@@ -129,7 +133,7 @@ class ServerSession:
         limits = self._limits
         if self.state in (ServerState.AWAIT_HELLO, ServerState.AUTHENTICATING):
             return self._opened_at + limits.hello_timeout_s
-        silent = self._received_at + limits.heartbeat_s * limits.silent_intervals
+        silent = self._received_at + self._silent_s
         due = min(silent, self._sent_at + limits.heartbeat_s)
         return due if self._expires_at is None else min(due, self._expires_at)
 
@@ -146,7 +150,7 @@ class ServerSession:
             return
         elif self._expires_at is not None and now >= self._expires_at:
             self.close(CloseCode.TOKEN_EXPIRED, "token expired")
-        elif now >= self._received_at + limits.heartbeat_s * limits.silent_intervals:
+        elif now >= self._received_at + self._silent_s:
             self.close(CloseCode.SILENT, "silent")
         elif now >= self._sent_at + limits.heartbeat_s:
             self._sent_at = now

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from kefu_core.errors import ConfigurationError
-from kefu_server.serve import BACKLOG, SEND_BUFFER_BYTES, USER_TIMEOUT_MS, open_listener
+from kefu_core.transports.sockets import BACKLOG, SEND_BUFFER_BYTES, USER_TIMEOUT_MS
+from kefu_server.serve import open_listener
 from tests.server.process import HANDSHAKE, PASSWORD, ServerProcess, environment, kefu
 
 

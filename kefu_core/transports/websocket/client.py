@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import anyio
-import msgspec
 from anyio.abc import ByteStream
 from anyio.streams.tls import TLSStream
 from websockets.client import ClientProtocol
@@ -22,8 +21,8 @@ from websockets.typing import Origin, Subprotocol
 from websockets.uri import parse_uri
 
 from kefu_core.abc.streams import FrameStream, PeerInfo
+from kefu_core.abc.transports import DialOptions
 from kefu_core.errors import ConnectionClosed
-from kefu_core.limits import Limits
 from kefu_core.protocol.codec import (
     CODECS,
     BatchDecoder,
@@ -32,11 +31,10 @@ from kefu_core.protocol.codec import (
     server_frame_decoder,
 )
 from kefu_core.protocol.frames import ServerFrame
+from kefu_core.transports.reading import READ_BATCH_BYTES_MAX, for_reading
 
 _READ_BYTES = 65_536
 _CLOSE_TIMEOUT_S = 2.0
-# A page may hold `page_bytes_max` of bodies; other batches are a frame's size.
-_MESSAGE_BYTES_MAX = 4_194_304
 
 _CANNOT_OPEN = (
     OSError,
@@ -130,40 +128,28 @@ class WebSocketClientStream(FrameStream):
 
 
 async def connect_websocket(
-    url: str,
-    *,
-    codec: str = "msgpack",
-    limits: Limits | None = None,
-    origin: str | None = None,
-    local_host: str | None = None,
-    ssl_context: ssl.SSLContext | None = None,
-    timeout_s: float = 10.0,
+    url: str, options: DialOptions | None = None
 ) -> WebSocketClientStream:
     """Open a WebSocket to a kefu server.
 
     Args:
         url: `ws://` or `wss://` and the path of the WebSocket application.
-        codec: `json` or `msgpack`.
-        limits: What this side accepts.
-        origin: Sent as `Origin`, if given.
-        local_host: Address to dial from, if given.
-        ssl_context: For `wss://`; the system's trust by default.
-        timeout_s: For connecting and the handshake together.
+        options: Codec, headers, addresses and time-out.
 
     Raises:
         ConnectionClosed: It could not be opened; `reason` says why.
     """
-    limits = limits or Limits()
-    limits = _for_reading(limits)
+    options = options or DialOptions()
+    codec = CODECS[options.codec]
     stream: ByteStream | None = None
     try:
-        with anyio.fail_after(timeout_s):
-            stream = await _dial(url, local_host, ssl_context)
+        with anyio.fail_after(options.timeout_s):
+            stream = await _dial(url, options.local_host, options.ssl_context)
             protocol = ClientProtocol(
                 parse_uri(url),
-                origin=Origin(origin) if origin else None,
-                subprotocols=[Subprotocol(f"kefu.v1.{codec}")],
-                max_size=_MESSAGE_BYTES_MAX,
+                origin=Origin(options.origin) if options.origin else None,
+                subprotocols=[Subprotocol(f"kefu.v1.{codec.name}")],
+                max_size=READ_BATCH_BYTES_MAX,
             )
             await _shake_hands(stream, protocol)
     except _CANNOT_OPEN as error:
@@ -171,8 +157,8 @@ async def connect_websocket(
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(stream)
         raise ConnectionClosed(1006, _why(error)) from error
-    decoder = server_frame_decoder(CODECS[codec], limits)
-    return WebSocketClientStream(stream, protocol, CODECS[codec], decoder)
+    decoder = server_frame_decoder(codec, for_reading(options.limits))
+    return WebSocketClientStream(stream, protocol, codec, decoder)
 
 
 async def _dial(
@@ -200,11 +186,6 @@ async def _shake_hands(stream: ByteStream, protocol: ClientProtocol) -> None:
     leftover = protocol.events_received()
     # The response itself is the first event; a welcome cannot come before our hello.
     assert all(isinstance(event, Response) for event in leftover), "frames before hello"
-
-
-def _for_reading(limits: Limits) -> Limits:
-    """Widen the batch size: pages from the server may be larger than our own frames."""
-    return msgspec.structs.replace(limits, frame_bytes_max=_MESSAGE_BYTES_MAX)
 
 
 def _why(error: BaseException) -> str:

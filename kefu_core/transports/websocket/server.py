@@ -6,15 +6,19 @@ binary messages of one MessagePack array each. Mount it outside middleware that 
 """
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from http.cookies import CookieError, SimpleCookie
-from typing import Any, Protocol
+from collections.abc import Sequence
 
 import anyio
 
 from kefu_core.abc.streams import FrameStream, PeerInfo
+from kefu_core.abc.transports import (
+    AsgiEndpoint,
+    AsgiReceive,
+    AsgiSend,
+    Scope,
+    ServerContext,
+)
 from kefu_core.errors import ConnectionClosed
-from kefu_core.limits import Limits
 from kefu_core.protocol.codec import (
     CODECS,
     BatchDecoder,
@@ -24,29 +28,12 @@ from kefu_core.protocol.codec import (
 )
 from kefu_core.protocol.frames import ClientFrame
 from kefu_core.transports.addresses import AddressLimiter
+from kefu_core.transports.asgi import peer_of, socket_address
 
 logger = logging.getLogger(__name__)
 
-Scope = MutableMapping[str, Any]
-AsgiReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-AsgiSend = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
 SUBPROTOCOL_PREFIX = "kefu.v1."
 _CLOSE_TIMEOUT_S = 2.0
-
-
-class StreamServer(Protocol):
-    """What serves a stream once it is open: the hub."""
-
-    hello_pending: int
-    is_draining: bool
-
-    @property
-    def connection_count(self) -> int:
-        """Open connections."""
-
-    async def serve(self, stream: FrameStream) -> None:
-        """Drive one connection to its end."""
 
 
 class WebSocketStream(FrameStream):
@@ -106,33 +93,21 @@ class WebSocketStream(FrameStream):
                 logger.debug("the peer was gone before the close: %s", error)
 
 
-class WebSocketApp:
+class WebSocketApp(AsgiEndpoint):
     """The ASGI application. Refuses before it accepts, so that refusals cost little."""
 
-    def __init__(
-        self,
-        server: StreamServer,
-        limits: Limits,
-        *,
-        now: Callable[[], float],
-        address_of: Callable[[Scope], str] | None = None,
-    ) -> None:
-        """Serve streams with `server`.
+    scope_type = "websocket"
 
-        Args:
-            server: The hub.
-            limits: Sizes and counts.
-            now: Monotonic seconds.
-            address_of: Peer's address from an ASGI scope, where proxies are trusted;
-                the socket's address by default.
-        """
-        self._server = server
-        self._limits = limits
-        self._now = now
-        self._address_of = address_of or _socket_address
-        self._addresses = AddressLimiter(limits)
+    def __init__(self, context: ServerContext) -> None:
+        """Serve the streams of a node."""
+        self._server = context.server
+        self._limits = context.limits
+        self._now = context.now
+        self._address_of = context.address_of or socket_address
+        self._addresses = AddressLimiter(context.limits)
         self._decoders = {
-            name: client_frame_decoder(codec, limits) for name, codec in CODECS.items()
+            name: client_frame_decoder(codec, context.limits)
+            for name, codec in CODECS.items()
         }
 
     async def __call__(
@@ -166,7 +141,7 @@ class WebSocketApp:
                 }
             )
             decoder = self._decoders[codec.name]
-            peer = _peer(scope, address)
+            peer = peer_of(scope, "websocket", address)
             await server.serve(WebSocketStream(receive, send, codec, decoder, peer))
         finally:
             self._addresses.leave(address)
@@ -190,30 +165,3 @@ async def _refuse(scope: Scope, send: AsgiSend, status: int, text: bytes) -> Non
         {"type": "websocket.http.response.start", "status": status, "headers": headers}
     )
     await send({"type": "websocket.http.response.body", "body": text})
-
-
-def _socket_address(scope: Scope) -> str:
-    client = scope.get("client")
-    return str(client[0]) if client else ""
-
-
-def _peer(scope: Scope, address: str) -> PeerInfo:
-    headers: dict[bytes, str] = {}
-    for name, value in scope["headers"]:
-        # Two Origin headers are nobody's: joining them matches no origin.
-        text = value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {text}" if name in headers else text
-    cookies: dict[str, str] = {}
-    try:
-        parsed = SimpleCookie(headers.get(b"cookie", ""))
-        cookies = {name: morsel.value for name, morsel in parsed.items()}
-    except CookieError as error:
-        logger.info("cookies that cannot be read are ignored: %s", error)
-    return PeerInfo(
-        transport="websocket",
-        address=address,
-        origin=headers.get(b"origin"),
-        host=headers.get(b"host", ""),
-        cookies=cookies,
-        is_secure=scope.get("scheme") in ("wss", "https"),
-    )

@@ -1,0 +1,27 @@
+"""Long poll: everything over plain HTTP requests."""
+
+from kefu_core.abc.streams import FrameStream
+from kefu_core.abc.transports import DialOptions, ServerContext, Transport
+from kefu_core.transports.longpoll.server import LongPollApp
+
+
+class LongPollTransport(Transport):
+    """`http://host/path` and `https://host/path`."""
+
+    name = "longpoll"
+    schemes = ("http", "https")
+    path = "/kefu/poll"
+
+    def endpoint(self, context: ServerContext) -> LongPollApp:
+        return LongPollApp(context)
+
+    async def connect(self, url: str, options: DialOptions) -> FrameStream:
+        # httpx is wanted by those who dial, not by those who serve.
+        from kefu_core.transports.longpoll.client import connect_longpoll
+
+        return await connect_longpoll(url, options)
+
+
+TRANSPORT = LongPollTransport()
+
+__all__ = ["TRANSPORT", "LongPollApp", "LongPollTransport"]
