@@ -21,6 +21,7 @@ from kefu_core.protocol.codec import (
     client_frame_decoder,
     server_frame_decoder,
 )
+from kefu_core.transports.reading import for_reading
 
 
 class MemoryStream(FrameStream):
@@ -90,7 +91,7 @@ def memory_pair(
     client = MemoryStream(
         codec,
         PeerInfo(transport="memory"),
-        server_frame_decoder(codec, limits),  # type: ignore[arg-type]
+        server_frame_decoder(codec, for_reading(limits)),  # type: ignore[arg-type]
         up[0],
         down[1],
     )

@@ -8,7 +8,7 @@ import pytest
 
 from kefu_core.hub.lists import WatchedList
 from kefu_core.protocol import frames as f
-from kefu_core.protocol.codec import JSON, MSGPACK
+from kefu_core.protocol.codec import JSON, MSGPACK, Codec
 from tests.core.hub.world import LIMITS, Peer, World, world
 
 pytestmark = pytest.mark.anyio
@@ -108,6 +108,22 @@ async def test_a_watcher_without_room_gets_a_snapshot_later_and_no_gap() -> None
         assert len(peer.of(f.Event)) <= limits.outbox_frames_max + 2
 
 
+async def test_a_watcher_that_missed_a_change_gets_none_before_its_snapshot() -> None:
+    limits = msgspec.structs.replace(LIMITS, outbox_frames_max=8, batch_frames_max=2)
+    async with world(limits) as w:
+        listed = w.hub.lists.topic(TOPIC)
+        peer = await watcher(w, buffered_batches=0)
+        for number in range(20):
+            listed.put(row(number))
+        # One batch is on its way: there is room, but nothing was caught up with.
+        await anyio.wait_all_tasks_blocked()
+        assert w.connection("a1").outbox.has_room
+        listed.put(row(20))
+        await peer.expect(f.Snapshot)
+        await peer.until_answered()
+        assert shown(peer) == listed.rows
+
+
 async def test_a_watcher_that_stops_is_told_nothing_more() -> None:
     async with world() as w:
         listed = w.hub.lists.topic(TOPIC)
@@ -157,23 +173,39 @@ async def test_who_may_not_watch_learns_no_more_than_that_there_is_nothing() -> 
         assert w.hub.lists.find("nothing") is None
 
 
-async def test_a_change_is_encoded_once_for_each_codec() -> None:
-    given: list[tuple[str, int]] = []
+class Watching:
+    """A watcher with or without room, and the identity of the bytes it was given."""
 
-    class Watching:
-        def __init__(self, codec: Any) -> None:
-            self.codec = codec
+    def __init__(self, codec: Codec = JSON, *, has_room: bool = True) -> None:
+        self.codec = codec
+        self.has_room = has_room
+        self.taken: list[f.Frame] = []
+        self.shared: list[int] = []
 
-        def deliver_list(self, frame: f.Frame, encoded: bytes | None) -> bool:
+    def deliver_list(self, frame: f.Frame, encoded: bytes | None) -> bool:
+        if self.has_room:
+            self.taken.append(frame)
             if encoded is not None:
-                given.append((self.codec.name, id(encoded)))
                 assert encoded == self.codec.encode(frame)
-            return True
+                self.shared.append(id(encoded))
+        return self.has_room
 
+
+async def test_a_change_is_encoded_once_for_each_codec() -> None:
     listed = WatchedList(TOPIC)
     watchers = [Watching(codec) for codec in (JSON, JSON, MSGPACK, MSGPACK)]
     for one in watchers:
         listed.watch(one)
     listed.put(row(1))
-    assert [name for name, _ in given] == ["json", "json", "msgpack", "msgpack"]
-    assert len(set(given)) == 2
+    json, json_too, msgpack, msgpack_too = [one.shared for one in watchers]
+    assert json == json_too != msgpack == msgpack_too
+    assert len(json) == len(msgpack) == 1
+
+
+async def test_who_stopped_watching_without_room_is_not_caught_up() -> None:
+    listed, watching = WatchedList(TOPIC), Watching(has_room=False)
+    listed.watch(watching)
+    listed.unwatch(watching)
+    watching.has_room = True
+    listed.has_room_again(watching)
+    assert watching.taken == []

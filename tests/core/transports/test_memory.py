@@ -60,6 +60,16 @@ async def test_a_batch_larger_than_allowed_is_not_decoded() -> None:
     server.cut()
 
 
+async def test_a_page_larger_than_a_frame_is_read_as_on_other_transports() -> None:
+    limits = Limits()
+    client, server = memory_pair(JSON, limits)
+    page = f.Reply(id="1", result={"text": "x" * limits.page_bytes_max})
+    await server.send([JSON.encode(page)])
+    assert await client.receive() == [page]
+    client.cut()
+    server.cut()
+
+
 async def test_a_reader_learns_the_code_after_the_last_batch() -> None:
     client, server = memory_pair(JSON)
     await server.send([JSON.encode(f.Closed(code=4200))])
