@@ -83,10 +83,13 @@ class Connection:
             pass
         except* Exception as group:
             logger.error("connection ended by a fault of ours", exc_info=group)
+            self._closing = self._closing or CloseRequested(CloseCode.OVERLOADED)
         finally:
             self.tasks = None
             self.session.receive_eof(self._hub.now())
-            closing = self._closing or CloseRequested(CloseCode.NORMAL)
+            # Whoever was not told otherwise, by a cancelled node for example, comes
+            # back; a peer that left by itself does not hear this any more.
+            closing = self._closing or CloseRequested(CloseCode.RESTART)
             with anyio.CancelScope(shield=True):
                 await self._stream.aclose(closing.code, closing.reason)
 
@@ -142,6 +145,7 @@ class Connection:
         timeout_s = self._stream.patience_s or self._hub.limits.write_timeout_s
         if writing is not None and now - writing > timeout_s:
             logger.info("a peer accepted nothing for %.0f s", now - writing)
+            self._closing = self._closing or CloseRequested(CloseCode.SLOW)
             self.abort()
         elif now >= self.session.next_timer():
             self.session.handle_timer(now)

@@ -155,6 +155,8 @@ class PlainHandler(Handler):
     ) -> Draft:
         if send.body == "bad":
             raise Invalid
+        if send.body == "crash":
+            raise RuntimeError("secret of ours")
         return Draft(
             conversation=conversation.id,
             sender=principal.participant,

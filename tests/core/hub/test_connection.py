@@ -4,9 +4,10 @@ import anyio
 import msgspec
 import pytest
 
-from kefu_core.errors import CloseCode
+from kefu_core.errors import CloseCode, ConnectionClosed
 from kefu_core.protocol import frames as f
 from kefu_core.protocol.codec import JSON
+from kefu_core.transports.memory import memory_pair
 from kefu_core.types import ConversationId, Seq, UnixMs
 from tests.core.hub.world import LIMITS, Faults, Gate, bodies, send, world
 
@@ -88,7 +89,37 @@ async def test_a_peer_that_accepts_nothing_for_too_long_is_cut_off() -> None:
         w.skipped_s += 1_001
         with anyio.fail_after(10):
             await peer.served.wait()
+        assert peer.stream.close_code == CloseCode.SLOW
         assert not w.hub.is_followed(conversation)
+
+
+async def test_a_fault_of_ours_in_a_send_ends_one_connection_that_may_come_back() -> (
+    None
+):
+    async with world() as w:
+        conversation = await w.conversation()
+        peer = await w.follower("v1", conversation)
+        other = await w.follower("a1", conversation)
+        await peer.say(send(conversation, 1, "crash"))
+        code = await peer.until_closed()
+        assert code == CloseCode.OVERLOADED
+        again = await w.follower("v1", conversation)
+        await again.say(send(conversation, 1, "m1"))
+        for one in (again, other):
+            assert await one.bodies(1) == ["m1"]
+
+
+async def test_a_node_that_is_cancelled_sends_nobody_away_for_good() -> None:
+    async with world() as w, anyio.create_task_group() as tasks:
+        ours, theirs = memory_pair(JSON)
+        tasks.start_soon(w.hub.serve, theirs)
+        await ours.send([JSON.encode(f.Hello(token="v1"))])
+        await ours.receive()
+        tasks.cancel_scope.cancel()
+        with pytest.raises(ConnectionClosed) as closed, anyio.CancelScope(shield=True):
+            await ours.receive()
+        assert closed.value.close_code == CloseCode.RESTART
+        ours.cut()
 
 
 async def test_a_reader_that_stops_costs_a_bounded_amount_and_delays_nobody() -> None:

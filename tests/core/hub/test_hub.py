@@ -203,6 +203,6 @@ async def test_a_drain_does_not_wait_for_ever_for_a_commit_that_hangs() -> None:
         await gate.arrived.wait()
         with anyio.fail_after(10):
             await w.hub.drain()
-            await peer.until_closed()
+            assert await peer.until_closed() == CloseCode.RESTART
         assert peer.of(f.Sent) == []
         gate.opened.set()
