@@ -25,6 +25,11 @@ class Gate:
         self.arrived = anyio.Event()
         self.opened = anyio.Event()
 
+    async def reached(self) -> None:
+        """Wait until somebody waits here."""
+        with anyio.fail_after(10):
+            await self.arrived.wait()
+
     async def __call__(self, *_: object) -> None:
         self.arrived.set()
         await self.opened.wait()

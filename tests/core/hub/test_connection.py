@@ -48,7 +48,7 @@ async def test_an_answer_that_comes_after_the_end_is_not_written() -> None:
         w.store.before_commit = gate = Gate()
         peer = await w.follower("v1", conversation, buffered_batches=0)
         await peer.say(send(conversation, 1))
-        await gate.arrived.wait()
+        await gate.reached()
         await peer.say(f.Bye(), f.Ping(), send(conversation, 2))
         await anyio.wait_all_tasks_blocked()
         gate.opened.set()

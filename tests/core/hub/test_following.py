@@ -77,7 +77,7 @@ async def test_what_is_appended_while_the_row_is_read_is_not_lost() -> None:
         w.handler.loaded = gate = Gate()
         peer = await w.peer("v1")
         await peer.say(f.Follow(conversation=conversation))
-        await gate.arrived.wait()
+        await gate.reached()
         await w.append(conversation, *named(1, 2))
         gate.opened.set()
         assert (await peer.expect(f.Head)).last_seq == 2
@@ -122,7 +122,7 @@ async def test_what_comes_during_a_catch_up_is_sent_after_it() -> None:
         await w.append(conversation, *named(1, 2))
         w.store.before["history"] = gate = Gate()
         peer = await w.follower("v1", conversation)
-        await gate.arrived.wait()
+        await gate.reached()
         await w.append(conversation, *named(3, 4))
         await peer.until_answered()
         assert peer.of(f.MessageFrame) == []
@@ -148,7 +148,7 @@ async def test_an_unfollow_during_a_catch_up_ends_it() -> None:
         await w.append(conversation, *named(1, 2))
         w.store.before["history"] = gate = Gate()
         peer = await w.follower("v1", conversation)
-        await gate.arrived.wait()
+        await gate.reached()
         await peer.say(f.Unfollow(conversation=conversation))
         await peer.until_answered()
         gate.opened.set()
@@ -162,7 +162,7 @@ async def test_an_unfollow_while_the_follow_loads_is_the_last_word() -> None:
         w.handler.loaded = gate = Gate()
         peer = await w.peer("v1")
         await peer.say(f.Follow(conversation=conversation))
-        await gate.arrived.wait()
+        await gate.reached()
         # One more follow waits behind the first.
         await peer.say(f.Follow(conversation=conversation))
         await peer.say(f.Unfollow(conversation=conversation), f.Ping())
@@ -182,7 +182,7 @@ async def test_a_follow_after_an_unfollow_is_the_last_word() -> None:
         peer = await w.peer("v1")
         follow = f.Follow(conversation=conversation)
         await peer.say(follow)
-        await gate.arrived.wait()
+        await gate.reached()
         await peer.say(f.Unfollow(conversation=conversation), follow, f.Ping())
         await peer.expect(f.Pong)
         await w.append(conversation, "m1")
@@ -273,7 +273,7 @@ async def test_two_conversations_of_one_reader_do_not_hold_each_other_up() -> No
         agent = await w.follower("a1", free)
         w.store.before["history"] = gate
         await agent.say(f.Follow(conversation=held))
-        await gate.arrived.wait()
+        await gate.reached()
         await w.append(free, "m2")
         assert await agent.bodies(1) == ["m2"]
         gate.opened.set()

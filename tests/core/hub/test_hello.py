@@ -43,7 +43,7 @@ async def test_what_is_appended_before_the_welcome_is_not_lost() -> None:
         w.handler.loaded = gate = Gate()
         peer = await w.connect()
         await peer.say(f.Hello(token="a1", cursors={conversation: Seq(1)}))
-        await gate.arrived.wait()
+        await gate.reached()
         await w.append(conversation, "m2")
         gate.opened.set()
         assert (await peer.expect(f.Welcome)).heads == {conversation: 2}
@@ -121,7 +121,7 @@ async def test_connections_that_come_at_the_same_moment_are_counted_too() -> Non
         peers = [await w.connect() for _ in range(4)]
         for peer in peers:
             await peer.say(f.Hello(token="v1"))
-        await gate.arrived.wait()
+        await gate.reached()
         await anyio.wait_all_tasks_blocked()
         gate.opened.set()
         refused = 0
@@ -176,7 +176,7 @@ async def test_who_left_while_it_was_looked_up_is_not_welcomed() -> None:
         peer = await w.connect(buffered_batches=0)
         conversation = await w.conversation()
         await peer.say(f.Hello(token="v1", cursors={conversation: Seq(0)}))
-        await gate.arrived.wait()
+        await gate.reached()
         await peer.say(f.Bye())
         await anyio.wait_all_tasks_blocked()
         gate.opened.set()

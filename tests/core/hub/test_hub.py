@@ -126,8 +126,7 @@ async def test_only_agents_logins_are_looked_up_each_of_them_once_a_turn() -> No
             await w.peer(who)
         w.handler.looked_up.clear()
         w.handler.before["find_revoked"] = gate = Gate()
-        with anyio.fail_after(5):
-            await gate.arrived.wait()
+        await gate.reached()
         assert w.handler.looked_up == [["a1", "a2"]]
         gate.opened.set()
 
@@ -138,7 +137,7 @@ async def test_a_drain_answers_what_was_sent_before_it_closes() -> None:
         w.store.before_commit = gate = Gate()
         peer = await w.follower("v1", conversation)
         await peer.say(send(conversation, 1))
-        await gate.arrived.wait()
+        await gate.reached()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(w.hub.drain)
             await peer.expect(f.Drain)
@@ -200,7 +199,7 @@ async def test_a_drain_does_not_wait_for_ever_for_a_commit_that_hangs() -> None:
         w.store.before_commit = gate = Gate()
         peer = await w.follower("v1", conversation)
         await peer.say(send(conversation, 1))
-        await gate.arrived.wait()
+        await gate.reached()
         with anyio.fail_after(10):
             await w.hub.drain()
             assert await peer.until_closed() == CloseCode.RESTART

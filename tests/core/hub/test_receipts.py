@@ -102,8 +102,7 @@ async def test_a_store_that_is_away_delays_receipts_and_loses_none() -> None:
         tasks.start_soon(d.receipts.run, lambda conversation: True)
         d.advance(V1, 5)
         d.advance(A1, 2, 1)
-        with anyio.fail_after(5):
-            await stored.arrived.wait()
+        await stored.reached()
         await d.receipts.flush()
         assert await d.stored() == {"v1": (5, 0), "a1": (2, 1)}
         tasks.cancel_scope.cancel()
@@ -114,7 +113,7 @@ async def test_what_rises_while_the_store_fails_is_stored_next() -> None:
         d.store.before["advance_cursors"] = gate = Gate()
         d.advance(V1, 5)
         tasks.start_soon(d.receipts.flush)
-        await gate.arrived.wait()
+        await gate.reached()
         d.advance(V1, 9)
         d.store.before["advance_cursors"] = faults = Faults()
         await d.receipts.flush()
@@ -138,7 +137,7 @@ async def test_a_conversation_forgotten_during_a_failing_write_is_stored_later()
         d.store.before["advance_cursors"] = wait_then_fail
         d.advance(V1, 5, 4)
         tasks.start_soon(d.receipts.flush)
-        await gate.arrived.wait()
+        await gate.reached()
         d.receipts.forget(d.conversation)
         d.advance(A1, 1)
         gate.opened.set()
@@ -170,8 +169,7 @@ async def test_a_turn_forgets_conversations_nobody_follows() -> None:
 
         tasks.start_soon(d.receipts.run, is_followed)
         d.advance(V1, 5)
-        with anyio.fail_after(5):
-            await looked_at.arrived.wait()
+        await looked_at.reached()
         assert d.known() == {}
         assert await d.stored() == {"v1": (5, 0)}
         tasks.cancel_scope.cancel()

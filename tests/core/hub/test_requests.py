@@ -38,7 +38,7 @@ async def test_requests_are_answered_in_their_order() -> None:
             f.Fetch(id="3", conversation=conversation),
             call("4"),
         )
-        await gate.arrived.wait()
+        await gate.reached()
         gate.opened.set()
         await peer.expect(f.Reply, id="4")
         answers = [a.id for a in peer.log if isinstance(a, f.Page | f.Reply)]
@@ -51,7 +51,7 @@ async def test_one_request_too_many_is_refused_as_busy() -> None:
         w.handler.before["call"] = gate = Gate()
         peer = await w.peer("v1")
         await peer.say(call("1"))
-        await gate.arrived.wait()
+        await gate.reached()
         await peer.say(call("2"), call("3"), call("4"))
         refusal = await peer.expect(f.ErrorFrame)
         assert (refusal.code, refusal.id, refusal.retry) == ("busy", "4", "same")

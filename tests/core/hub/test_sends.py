@@ -52,7 +52,7 @@ async def test_sends_wait_in_their_order_while_the_row_is_loading() -> None:
         w.handler.loaded = gate = Gate()
         peer = await w.peer("v1")
         await peer.say(send(conversation, 1))
-        await gate.arrived.wait()
+        await gate.reached()
         await peer.say(send(conversation, 2), send(conversation, 3))
         gate.opened.set()
         assert await stored(peer, 3) == [("k1", 1), ("k2", 2), ("k3", 3)]
@@ -73,7 +73,7 @@ async def test_a_send_does_not_overtake_one_that_waits_behind_a_request() -> Non
         )
         # The first made the row known; the second still waits behind the call.
         assert await stored(peer, 1) == [("k1", 1)]
-        await gate.arrived.wait()
+        await gate.reached()
         await peer.say(send(conversation, 3), f.Ping())
         await peer.expect(f.Pong)
         await anyio.wait_all_tasks_blocked()
@@ -87,7 +87,7 @@ async def test_a_follower_does_not_overtake_its_own_waiting_send() -> None:
         w.handler.before["call"] = gate = Gate()
         peer = await w.peer("v1")
         await peer.say(f.Call(id="slow", method="echo"), send(conversation, 1))
-        await gate.arrived.wait()
+        await gate.reached()
         # Somebody else makes the row fresh in the meantime.
         await w.follower("a1", conversation)
         await peer.say(send(conversation, 2), f.Ping())
@@ -114,7 +114,7 @@ async def test_what_follows_a_failed_send_is_void_and_never_stored() -> None:
         w.store.before_commit = commit = FailingCommit()
         peer = await w.follower("v1", conversation)
         await peer.say(send(conversation, 1))
-        await commit.gate.arrived.wait()
+        await commit.gate.reached()
         await peer.say(send(conversation, 2), send(conversation, 3), f.Ping())
         await peer.expect(f.Pong)
         commit.gate.opened.set()
@@ -142,7 +142,7 @@ async def test_another_conversation_is_not_held_up_by_a_failed_send() -> None:
         await peer.say(f.Follow(conversation=other))
         await peer.expect(f.Head)
         await peer.say(send(broken, 1))
-        await commit.gate.arrived.wait()
+        await commit.gate.reached()
         aside = f.Send(key="aside", conversation=other, n=1, body="aside")
         await peer.say(send(broken, 2), aside, f.Ping())
         await peer.expect(f.Pong)
@@ -163,7 +163,7 @@ async def test_sends_queued_behind_a_row_that_cannot_be_read_are_withdrawn() -> 
         w.store.before["find_conversation"] = wait_then_fail
         peer = await w.peer("v1")
         await peer.say(*(send(conversation, n) for n in (1, 2, 3)))
-        await gate.arrived.wait()
+        await gate.reached()
         gate.opened.set()
         assert await refusals(peer, 3) == {
             "k1": "unavailable",
@@ -184,10 +184,10 @@ async def test_a_send_that_is_loading_does_not_pass_one_that_fails() -> None:
         w.store.before_commit = commit = FailingCommit()
         peer = await w.peer("v1")
         await peer.say(send(conversation, 1))
-        await commit.gate.arrived.wait()
+        await commit.gate.reached()
         w.handler.loaded = loading = Gate()
         await peer.say(send(conversation, 2))
-        await loading.arrived.wait()
+        await loading.reached()
         commit.gate.opened.set()
         assert await refusals(peer, 1) == {"k1": "unavailable"}
         loading.opened.set()
@@ -251,7 +251,7 @@ async def test_what_was_sent_before_a_cut_is_stored_though_nobody_waits() -> Non
         w.store.before_commit = gate = Gate()
         peer = await w.follower("v1", conversation)
         await peer.say(send(conversation, 1))
-        await gate.arrived.wait()
+        await gate.reached()
         peer.stream.cut()
         await peer.served.wait()
         gate.opened.set()
