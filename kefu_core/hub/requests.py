@@ -138,7 +138,8 @@ class Requests:
         budget = self._hub.limits.page_bytes_max
         kept = 0
         for message in reversed(messages) if from_end else messages:
-            budget -= 100 + 3 * len(message.body)
+            data = str(message.data) if message.data else ""
+            budget -= 100 + 3 * (len(message.body) + len(data))
             if budget < 0 and kept:
                 break
             kept += 1

@@ -104,10 +104,12 @@ async def test_one_connection_too_many_is_busy_and_comes_back_later(who: str) ->
     )
     async with world(limits) as w:
         first, _ = await w.peer(who), await w.peer(who)
+        w.store.before["conversations_of_visitor"] = asked = Faults(0)
         third = await w.connect()
         await third.say(f.Hello(token=who))
         assert (await third.expect(f.ErrorFrame)).code == "busy"
         assert await third.until_closed() == CloseCode.OVERLOADED
+        assert asked.asked == 0, "the store was asked for somebody who may not stay"
         assert w.hub.connections_of(first.of(f.Welcome)[0].me.id) == 2
         first.stream.cut()
         await first.served.wait()

@@ -4,9 +4,9 @@ import anyio
 import msgspec
 import pytest
 
-from kefu_core.model import MessageKind
+from kefu_core.model import Draft, MessageKind
 from kefu_core.protocol import frames as f
-from kefu_core.types import ConversationId, Seq, UnixMs
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 from tests.core.hub.world import LIMITS, Faults, Gate, World, world
 
 pytestmark = pytest.mark.anyio
@@ -157,6 +157,25 @@ async def test_a_page_is_cut_at_its_bytes_next_to_the_cursor() -> None:
             await peer.say(f.Fetch(id="1", conversation=conversation, **cursor))
             page = await peer.expect(f.Page)
             assert (seqs(page), page.more) == (expected, True)
+
+
+async def test_structured_parts_of_messages_count_for_a_page_too() -> None:
+    limits = msgspec.structs.replace(LIMITS, page_bytes_max=1_000)
+    async with world(limits) as w:
+        conversation = await w.conversation()
+        for number in range(4):
+            await w.hub.append(
+                Draft(
+                    conversation=conversation,
+                    sender=ParticipantId("a1"),
+                    key=f"k{number}",
+                    data={"text": "x" * 120},
+                )
+            )
+        peer = await w.peer("v1")
+        await peer.say(f.Fetch(id="1", conversation=conversation, after=Seq(0)))
+        page = await peer.expect(f.Page)
+        assert (seqs(page), page.more) == ([1, 2], True)
 
 
 async def test_a_page_holds_at_least_one_message() -> None:
