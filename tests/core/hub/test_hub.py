@@ -99,6 +99,19 @@ async def test_a_head_is_announced_on_its_own_site_only() -> None:
             assert peer.of(f.Head) == []
 
 
+async def test_unsent_text_is_never_shown_to_a_visitor() -> None:
+    async with world() as w:
+        conversation = await w.conversation()
+        visitor = await w.follower("v1", conversation)
+        agents = [await w.follower(who, conversation) for who in ("a1", "a2")]
+        event = f.TypingEvent(conversation=conversation, who=A1)
+        w.hub.typing(w.connection("a1"), event, hidden_text="unsent")
+        assert (await agents[1].expect(f.TypingEvent)).text == "unsent"
+        assert (await visitor.expect(f.TypingEvent)).text == ""
+        await agents[0].until_answered()
+        assert agents[0].of(f.TypingEvent) == []
+
+
 async def test_a_dropped_login_loses_its_connections_and_no_others() -> None:
     async with world() as w:
         dropped = [await w.peer("a1"), await w.peer("a1")]
