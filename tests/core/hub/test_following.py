@@ -265,6 +265,19 @@ async def test_a_burst_larger_than_the_outbox_arrives_whole_and_in_order() -> No
         assert await bodies(agent, 2_000) == named(*range(2_000))
 
 
+async def test_what_was_stored_past_this_hub_is_fetched_before_what_follows() -> None:
+    async with world() as w:
+        conversation = await w.conversation()
+        peer = await w.follower("v1", conversation)
+        await w.append(conversation, "m1")
+        elsewhere = Draft(
+            conversation=conversation, sender=ParticipantId("a2"), key="k", body="m2"
+        )
+        await w.store.append(elsewhere)
+        await w.append(conversation, "m3", "m4")
+        assert await peer.bodies(4) == named(1, 2, 3, 4)
+
+
 async def test_two_conversations_of_one_reader_do_not_hold_each_other_up() -> None:
     async with world() as w:
         held, free = await w.conversation("v1"), await w.conversation("v2")
