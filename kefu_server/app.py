@@ -16,6 +16,7 @@ from kefu_core.desk import Desk
 from kefu_core.errors import ErrorCode, KefuError
 from kefu_core.ids import IdGenerator
 from kefu_core.node import Node, monotonic, unix_ms
+from kefu_core.transports.longpoll import LongPollTransport
 from kefu_server.answers import answer_error, refuse
 from kefu_server.auth import Authenticator
 from kefu_server.database import open_store
@@ -33,6 +34,7 @@ from kefu_server.static import StaticFiles
 
 WEB = Path(__file__).parent / "web"
 WEBSOCKET_PATH = "/kefu/ws"
+LONGPOLL_PATH = "/kefu/poll"
 
 
 class KefuApp(Starlette):
@@ -63,7 +65,7 @@ class KefuApp(Starlette):
         )
         app = SecurityHeaders(app, is_secure=settings.is_secure)
         app = AccessLog(app, monotonic)
-        app = _SocketDoor(self, app)
+        app = _TransportDoor(self, app)
         return TrustedProxies(app, settings.trusted_proxies)
 
 
@@ -83,7 +85,8 @@ def create_app(settings: Settings, *, store: Store | None = None) -> KefuApp:
 def _routes(static: StaticFiles) -> list[BaseRoute]:
     """Every way in over HTTP; the tests of access go through this list."""
     return [
-        WebSocketRoute(WEBSOCKET_PATH, _Websocket()),
+        WebSocketRoute(WEBSOCKET_PATH, _NodeTransport("websocket")),
+        Route(LONGPOLL_PATH, _NodeTransport("longpoll"), methods=["POST"]),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Route("/widget.js", static.serve_loader),
@@ -122,7 +125,9 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         find_revoked=auth.find_revoked,
         now=monotonic,
     )
-    async with Node(store, desk, settings.limits) as node:
+    longpoll = LongPollTransport(credential_of=auth.credential_of)
+    transports = ("websocket", longpoll, "tcp")
+    async with Node(store, desk, settings.limits, transports=transports) as node:
         app.state.node = node
         app.state.services = Services(store=store, hub=node.hub, auth=auth, ids=ids)
         try:
@@ -131,37 +136,49 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
             app.state.services = app.state.node = None
 
 
-class _SocketDoor:
-    """Takes WebSockets past everything that is for requests.
+class _TransportDoor:
+    """Takes what carries frames past everything that is for pages and requests.
 
     Starlette wraps `send` for its error pages, on the way of every message and for
-    as long as the connection lives; a WebSocket has no error pages.
+    as long as a connection lives; and a held poll is no line of an access log. A
+    transport has limits of its own, and the origin is checked with the hello.
     """
 
     def __init__(self, server: Starlette, app: ASGIApp) -> None:
         self._server = server
         self._app = app
-        self._websocket = _Websocket()
+        self._doors = {
+            ("websocket", WEBSOCKET_PATH): _NodeTransport("websocket"),
+            ("http", LONGPOLL_PATH): _NodeTransport("longpoll"),
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a WebSocket at its path, pass everything else on."""
-        if scope["type"] == "websocket" and scope["path"] == WEBSOCKET_PATH:
-            scope["app"] = self._server
-            await self._websocket(scope, receive, send)
-        else:
+        """Serve frames at their paths, pass everything else on."""
+        door = self._doors.get((scope["type"], scope.get("path", "")))
+        if door is None:
             await self._app(scope, receive, send)
+            return
+        scope["app"] = self._server
+        await door(scope, receive, send)
 
 
-class _Websocket:
-    """The node's WebSocket application, which exists while the server runs."""
+class _NodeTransport:
+    """The node's application of a transport, which exists while the server runs."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one WebSocket."""
+        """Serve one WebSocket or request."""
         node = scope["app"].state.node
-        if node is None:
+        if node is not None:
+            await node.asgi(self._name)(scope, receive, send)
+        elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1013})
-            return
-        await node.websocket(scope, receive, send)
+        else:
+            await refuse(503, ErrorCode.BUSY, "The server is not ready.")(
+                scope, receive, send
+            )
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:

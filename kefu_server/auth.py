@@ -9,7 +9,9 @@ browsers send cookies with every socket any page opens. Visitors never use cooki
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from http.cookies import CookieError, SimpleCookie
 
 import anyio
 import msgspec
@@ -110,6 +112,15 @@ class Authenticator:
     async def find_revoked(self, sessions: Sequence[str]) -> set[str]:
         """Return which agents' logins were ended, or are of nobody active."""
         return set(sessions) - await self._store.live_agent_sessions(sessions)
+
+    def credential_of(self, headers: Mapping[bytes, str]) -> str:
+        """Return what a poll session is bound to: its token, or an agent's login."""
+        cookies: SimpleCookie = SimpleCookie()
+        with suppress(CookieError):
+            cookies.load(headers.get(b"cookie", ""))
+        morsel = cookies.get(self.cookie)
+        login = morsel.value if morsel is not None else ""
+        return f"{headers.get(b'authorization', '')}\n{login}"
 
     def is_own_origin(self, origin: str | None) -> bool:
         """Whether a request comes from this server's own pages, by exact match."""

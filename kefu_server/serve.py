@@ -33,7 +33,8 @@ from kefu_core.transports.sockets import BACKLOG, open_listening_socket
 from kefu_server.app import KefuApp, create_app
 from kefu_server.hardening import harden_hypercorn
 from kefu_server.logs import event
-from kefu_server.settings import Settings
+from kefu_server.settings import Settings, environment_name
+from kefu_server.tcp import serving_tcp
 
 logger = logging.getLogger("kefu.server")
 
@@ -45,7 +46,7 @@ CLOSE_S = 2.0
 HTTP_KEEP_ALIVE_S = 5.0
 
 
-def open_listener(host: str, port: int) -> socket.socket:
+def open_listener(host: str, port: int, key: str = "bind") -> socket.socket:
     """Return a listening socket whose accepted connections cannot hang a writer.
 
     Raises:
@@ -56,8 +57,8 @@ def open_listener(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigurationError(
-            f"bind = '{host}:{port}' cannot be used ({reason}); stop what listens "
-            "there or choose another address with KEFU_BIND."
+            f"{key} = '{host}:{port}' cannot be used ({reason}); stop what listens "
+            f"there or choose another address with {environment_name(key)}."
         ) from error
 
 
@@ -83,8 +84,10 @@ def run(
     settings = settings.with_bind(f"{host}:{listener.getsockname()[1]}")
     app = create_app(settings)
 
-    async def ready() -> None:
-        logger.info(event("listening", url=settings.origins[0], bind=settings.bind))
+    async def ready(tcp_url: str) -> None:
+        more = {"tcp": tcp_url} if tcp_url else {}
+        url = settings.origins[0]
+        logger.info(event("listening", url=url, bind=settings.bind, **more))
         if on_ready is not None:
             await on_ready(settings)
 
@@ -104,7 +107,7 @@ def run(
 async def _serve(
     app: KefuApp,
     listener: socket.socket,
-    ready: Callable[[], Awaitable[None]],
+    ready: Callable[[str], Awaitable[None]],
     deadline: threading.Timer,
 ) -> None:
     stop = _stop_on_signals(deadline)
@@ -112,13 +115,18 @@ async def _serve(
     context = WorkerContext(None)
     connections: set[asyncio.Task[None] | None] = set()
     accept = _acceptor(app, context, connections)
-    async with app.router.lifespan_context(app):
+    async with (
+        app.router.lifespan_context(app),
+        serving_tcp(app.settings.tcp, app.state.node.tcp) as (tcp_listener, tcp_url),
+    ):
         server = await asyncio.start_server(accept, sock=listener, backlog=BACKLOG)
-        await ready()
+        await ready(tcp_url)
         await stop.wait()
         logger.info(event("stopping", connections=len(connections)))
         # Not followed by `wait_closed`, which waits for connections (Python 3.12).
         server.close()
+        if tcp_listener is not None:
+            await tcp_listener.aclose()
         with anyio.move_on_after(max(0.5, limits.stop_s - REQUESTS_S - CLOSE_S)):
             await app.state.services.hub.drain()
         await context.terminated.set()

@@ -58,6 +58,18 @@ class Secret:
     __str__ = __repr__
 
 
+class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The listener for programs that speak the protocol over plain TCP or TLS."""
+
+    bind: str = ""
+    """Address and port, such as `0.0.0.0:7440`; empty: no TCP listener. Tokens travel
+    over it, so other machines reach it only with a certificate."""
+    certificate: str = ""
+    """PEM file with the certificate and its chain; with `key` the listener is TLS."""
+    key: str = ""
+    """PEM file with the private key."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How one server runs."""
 
@@ -82,14 +94,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     such as `127.0.0.1` or `10.0.0.0/8`. In the environment: separated by commas."""
     log_level: LogLevel = "info"
     """The least important lines that the log shows."""
+    tcp: TcpSettings = TcpSettings()
+    """The TCP listener."""
     limits: Limits = Limits()
     """What the server accepts and holds; see the table of limits."""
 
     @property
     def host_and_port(self) -> tuple[str, int]:
         """Return `bind` in two parts; the host without brackets."""
-        host, _, port = self.bind.rpartition(":")
-        return host.removeprefix("[").removesuffix("]"), int(port)
+        return host_and_port(self.bind)
 
     @property
     def database(self) -> str:
@@ -123,12 +136,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, bind=bind)
 
 
+def host_and_port(bind: str) -> tuple[str, int]:
+    """Return a checked address in two parts; the host without brackets."""
+    host, _, port = bind.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
 def setting_keys() -> Iterator[tuple[str, Any, Any]]:
     """Yield every key with its type and default, sections as `section.key`."""
     for field in msgspec.structs.fields(Settings):
-        if field.type is Limits:
-            for limit in msgspec.structs.fields(Limits):
-                yield f"{field.name}.{limit.name}", limit.type, limit.default
+        if field.type in (Limits, TcpSettings):
+            for inner in msgspec.structs.fields(field.type):
+                yield f"{field.name}.{inner.name}", inner.type, inner.default
         else:
             yield field.name, field.type, field.default
 
@@ -252,13 +271,14 @@ def _nearest(name: str, known: set[str]) -> str:
 
 def _build(values: Mapping[str, Any]) -> Settings:
     top: dict[str, Any] = {}
-    limits: dict[str, Any] = {}
+    sections: dict[str, dict[str, Any]] = {"limits": {}, "tcp": {}}
     for key, kind, default in setting_keys():
         if key in values:
             value = _convert(key, kind, default, values[key])
             section, dot, name = key.partition(".")
-            (limits if dot else top)[name or section] = value
-    return Settings(**top, limits=Limits(**limits))
+            (sections[section] if dot else top)[name or section] = value
+    limits, tcp = Limits(**sections["limits"]), TcpSettings(**sections["tcp"])
+    return Settings(**top, limits=limits, tcp=tcp)
 
 
 def _convert(key: str, kind: Any, default: Any, value: Any) -> Any:
@@ -292,7 +312,8 @@ def _example(default: Any) -> str:
 
 
 def _check(settings: Settings) -> None:
-    host = _check_bind(settings.bind)
+    host = _check_bind(settings.bind, "bind", "127.0.0.1:8080 or [::1]:8080")
+    _check_tcp(settings.tcp)
     if settings.public_url:
         check_origin(settings.public_url, "public_url", "https://chat.example")
     elif not _is_loopback(host):
@@ -317,13 +338,30 @@ def _check(settings: Settings) -> None:
             )
 
 
-def _check_bind(bind: str) -> str:
+def _check_tcp(tcp: TcpSettings) -> None:
+    if bool(tcp.certificate) != bool(tcp.key):
+        missing = "key" if tcp.certificate else "certificate"
+        raise ConfigurationError(
+            f"tcp.{missing} = '' is missing; TLS needs both tcp.certificate and "
+            "tcp.key."
+        )
+    if not tcp.bind:
+        return
+    host = _check_bind(tcp.bind, "tcp.bind", "127.0.0.1:7440")
+    if not tcp.certificate and not _is_loopback(host):
+        raise ConfigurationError(
+            f"tcp.bind = {tcp.bind!r} is reachable from other machines, so tokens "
+            "must be encrypted; set tcp.certificate and tcp.key, or bind 127.0.0.1."
+        )
+
+
+def _check_bind(bind: str, key: str, example: str) -> str:
     host, colon, port = bind.rpartition(":")
     is_port = port.isascii() and port.isdigit() and int(port) <= 65_535
     if not (colon and host and is_port) or (":" in host and host[0] != "["):
         raise ConfigurationError(
-            f"bind = {bind!r} is not an address and a port; write for example "
-            "127.0.0.1:8080 or [::1]:8080."
+            f"{key} = {bind!r} is not an address and a port; write for example "
+            f"{example}."
         )
     return host.removeprefix("[").removesuffix("]")
 

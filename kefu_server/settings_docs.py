@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 
 from kefu_core.limits import Limits
-from kefu_server.settings import Secret, Settings, environment_name
+from kefu_server.settings import Secret, Settings, TcpSettings, environment_name
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
 
@@ -58,6 +58,10 @@ def page() -> str:
     """Return the whole page."""
     parts = [_INTRODUCTION, *_rows(Settings, "")]
     parts += [
+        "\n## TCP\n\nIn the section `[tcp]`: for programs, beside what browsers use.\n"
+    ]
+    parts += _rows(TcpSettings, "tcp.")
+    parts += [
         "\n## Limits\n\nIn the section `[limits]`. Sizes in bytes, `_s` seconds.\n"
     ]
     parts += _rows(Limits, "limits.")
@@ -68,7 +72,7 @@ def _rows(struct: type[msgspec.Struct], prefix: str) -> list[str]:
     texts = sentences(struct)
     rows = ["| key | type | default | environment | |", "|---|---|---|---|---|"]
     for field in msgspec.structs.fields(struct):
-        if field.type is Limits:
+        if field.type in (Limits, TcpSettings):
             continue
         key = prefix + field.name
         rows.append(

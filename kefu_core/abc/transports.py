@@ -86,7 +86,10 @@ class SocketEndpoint(ABC):
     async def serve(
         self, listener: SocketListener, *, ssl_context: ssl.SSLContext | None = None
     ) -> None:
-        """Accept until cancelled; what was accepted ends with it."""
+        """Accept until the listener is closed, then wait for what was accepted.
+
+        Cancelled, it ends what was accepted too.
+        """
 
 
 class DialOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -90,6 +90,7 @@ async def answer(
                 (b"content-length", str(len(body)).encode()),
                 (b"cache-control", b"no-store"),
                 (b"x-accel-buffering", b"no"),
+                (b"x-content-type-options", b"nosniff"),
                 *headers,
             ],
         }

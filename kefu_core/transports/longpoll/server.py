@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -61,7 +61,7 @@ _ANSWERED = (Auth, BadFrame, Call, Fetch, Follow, Ping, Send, Watch)
 _ENVELOPE_BYTES = 1_024
 _WAIT_MAX_S = 3_600
 
-CredentialOf = Callable[[dict[bytes, str]], str]
+CredentialOf = Callable[[Mapping[bytes, str]], str]
 
 
 class LongPollApp(AsgiEndpoint):
@@ -342,5 +342,5 @@ class LongPollApp(AsgiEndpoint):
             stream.answering = None
 
 
-def _credential(headers: dict[bytes, str]) -> str:
+def _credential(headers: Mapping[bytes, str]) -> str:
     return f"{headers.get(b'authorization', '')}\n{headers.get(b'cookie', '')}"

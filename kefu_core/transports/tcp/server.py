@@ -56,6 +56,8 @@ class TcpEndpoint(SocketEndpoint):
             while True:
                 try:
                     accepted = await listener.accept()
+                except anyio.ClosedResourceError:
+                    return  # Whoever closed it lets the connections end by themselves.
                 except OSError as error:
                     # Out of file descriptors, or a peer that left at once.
                     logger.warning("cannot accept now: %s", error)
