@@ -209,10 +209,11 @@ class Client:
         """Leave; what is unacknowledged is in `session.outbox.drafts()`."""
         assert self._tasks is not None, "left before entered"
         self._tasks.cancel_scope.cancel()
-        result = await self._tasks.__aexit__(exc_type, exc, tb)
-        self._send.close()
-        self._receive.close()
-        return result
+        try:
+            return await self._tasks.__aexit__(exc_type, exc, tb)
+        finally:
+            self._send.close()
+            self._receive.close()
 
     async def wait_live(self) -> None:
         """Wait for the server's welcome. Raises `ConnectionClosed` if it is final."""

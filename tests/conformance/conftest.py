@@ -1,0 +1,93 @@
+"""Transports × codecs × stores × event loops, served by hypercorn on loopback."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+import anyio
+import hypercorn.asyncio
+import hypercorn.trio
+import pytest
+import sniffio
+from hypercorn.config import Config
+
+from kefu_core.abc.store import Store
+from kefu_core.abc.transports import AsgiEndpoint
+from kefu_core.limits import Limits
+from kefu_core.node import monotonic, unix_ms
+from kefu_core.store.memory import MemoryStore
+from kefu_core.store.sql import SqlStore
+from kefu_core.testing.serving import OpenStore
+
+# SQLite's driver needs asyncio, so trio has the memory store only.
+WORLDS = ["asyncio-memory", "asyncio-sqlite", "uvloop-memory", "uvloop-sqlite"]
+WORLDS += ["trio-memory"]
+
+
+@pytest.fixture(params=WORLDS)
+def world(request: pytest.FixtureRequest) -> str:
+    """An event loop and a store."""
+    return str(request.param)
+
+
+@pytest.fixture
+def anyio_backend(world: str) -> tuple[str, dict[str, Any]]:
+    loop = world.partition("-")[0]
+    if loop == "trio":
+        return "trio", {}
+    return "asyncio", {"use_uvloop": loop == "uvloop"}
+
+
+@pytest.fixture
+def world_share(world: str) -> tuple[int, int]:
+    return WORLDS.index(world), len(WORLDS)
+
+
+@pytest.fixture
+def world_store(world: str, tmp_path: Path) -> OpenStore:
+    if world.endswith("sqlite"):
+        return sqlite_in(tmp_path)
+    return lambda limits: MemoryStore(limits, now=monotonic, now_ms=unix_ms)
+
+
+def sqlite_in(folder: Path) -> Callable[[Limits], Store]:
+    url = f"sqlite+aiosqlite:///{folder / 'kefu.db'}"
+    return lambda limits: SqlStore(url, limits=limits, now=monotonic, now_ms=unix_ms)
+
+
+@asynccontextmanager
+async def serve_by_hypercorn(
+    endpoint: AsgiEndpoint, listening: socket
+) -> AsyncIterator[None]:
+    """Serve one endpoint until the block ends."""
+    config = Config()
+    config.bind = [f"fd://{listening.detach()}"]
+    config.graceful_timeout = 0.2
+    config.keep_alive_timeout = 75
+    config.errorlog = None
+    is_asyncio = sniffio.current_async_library() == "asyncio"
+    serve: Any = hypercorn.asyncio.serve if is_asyncio else hypercorn.trio.serve
+    stop = anyio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            await endpoint(scope, receive, send)
+            return
+        while True:
+            event = await receive()
+            await send({"type": f"{event['type']}.complete"})
+            if event["type"] == "lifespan.shutdown":
+                return
+
+    async with anyio.create_task_group() as tasks:
+
+        async def run() -> None:
+            await serve(app, config, shutdown_trigger=stop.wait)
+
+        tasks.start_soon(run)
+        try:
+            yield
+        finally:
+            stop.set()
