@@ -176,14 +176,9 @@ class Authenticator:
         return min(session.last_used_at + idle_ms, session.created_at + absolute_ms)
 
     async def _touch(self, token_hash: str) -> None:
-        async with self._sessions_lock:
-            session = await self._store.find_agent_session(token_hash)
-            if session is None:
-                raise Unauthorized
-            at = UnixMs(self._now_ms())
-            await self._store.put_agent_session(
-                msgspec.structs.replace(session, last_used_at=at)
-            )
+        at = UnixMs(self._now_ms())
+        if not await self._store.touch_agent_session(token_hash, at):
+            raise Unauthorized
 
     async def login(
         self, login: str, password: str, address: str, device_token: str = ""

@@ -214,6 +214,10 @@ class Store(ABC):
         """Return which of these login sessions exist and belong to an active agent."""
 
     @abstractmethod
+    async def touch_agent_session(self, token_hash: str, at: UnixMs) -> bool:
+        """Note that a login session was used; False if it has been deleted."""
+
+    @abstractmethod
     async def put_agent_session(self, session: AgentSession) -> None:
         """Create or replace a login session."""
 

@@ -351,6 +351,14 @@ class MemoryStore(Store):
             and agent.is_active
         }
 
+    async def touch_agent_session(self, token_hash: str, at: UnixMs) -> bool:
+        await anyio.lowlevel.checkpoint()
+        session = self._sessions.get(token_hash)
+        if session is None:
+            return False
+        self._sessions[token_hash] = msgspec.structs.replace(session, last_used_at=at)
+        return True
+
     async def put_agent_session(self, session: AgentSession) -> None:
         await anyio.lowlevel.checkpoint()
         self._sessions[session.token_hash] = session

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -202,6 +202,18 @@ async def live_agent_sessions(
         )
         live.update((await connection.execute(query)).scalars())
     return live
+
+
+async def touch_agent_session(
+    connection: AsyncConnection, token_hash: str, at: UnixMs
+) -> bool:
+    """Note the use of a login session; never brings a deleted one back."""
+    statement = (
+        update(t.agent_session)
+        .where(t.agent_session.c.token_hash == token_hash)
+        .values(last_used_at=at)
+    )
+    return (await connection.execute(statement)).rowcount > 0
 
 
 async def put_agent_session(connection: AsyncConnection, session: AgentSession) -> None:

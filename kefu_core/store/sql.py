@@ -241,6 +241,9 @@ class SqlStore(Store):
     async def live_agent_sessions(self, token_hashes: Sequence[str]) -> set[str]:
         return await self._read(lambda c: people.live_agent_sessions(c, token_hashes))
 
+    async def touch_agent_session(self, token_hash: str, at: UnixMs) -> bool:
+        return await self._do(lambda c: people.touch_agent_session(c, token_hash, at))
+
     async def put_agent_session(self, session: AgentSession) -> None:
         await self._do(lambda c: people.put_agent_session(c, session))
 

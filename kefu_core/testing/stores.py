@@ -372,9 +372,10 @@ class StoreContract:
         hashes = [session.token_hash for session in sessions]
         assert await store.live_agent_sessions([*hashes, "f" * 64]) == set(hashes)
         used = msgspec.structs.replace(sessions[0], last_used_at=UnixMs(5))
-        await store.put_agent_session(used)
+        assert await store.touch_agent_session(used.token_hash, UnixMs(5))
         assert await store.find_agent_session(used.token_hash) == used
         await store.delete_agent_sessions(token_hash=used.token_hash)
+        assert not await store.touch_agent_session(used.token_hash, UnixMs(6))
         assert await store.find_agent_session(used.token_hash) is None
         assert await store.live_agent_sessions(hashes) == set(hashes[1:])
         await store.put_agent(msgspec.structs.replace(agent, is_active=False))
