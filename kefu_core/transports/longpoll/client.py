@@ -4,6 +4,7 @@ What went wrong with one request is mended here, by saying the same number again
 a session that is gone, or a server that stays away, ends the stream.
 """
 
+import logging
 import random
 from collections import deque
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from kefu_core.abc.streams import FrameStream, PeerInfo
 from kefu_core.abc.transports import DialOptions
 from kefu_core.errors import ConnectionClosed
 from kefu_core.protocol.codec import CODECS, Codec, Received, server_frame_decoder
+from kefu_core.protocol.frames import Bye
 from kefu_core.protocol.longpoll import (
     PollAnswer,
     PollRefusal,
@@ -26,6 +28,8 @@ from kefu_core.protocol.longpoll import (
 )
 from kefu_core.transports.longpoll.http import CONTENT_TYPES
 from kefu_core.transports.reading import for_reading
+
+logger = logging.getLogger(__name__)
 
 WAIT_S = 25.0
 _MARGIN_S = 10.0
@@ -66,6 +70,8 @@ class LongPollClientStream(FrameStream):
         self._has_received = anyio.Event()
         self._closed: ConnectionClosed | None = None
         self._tasks: TaskGroup | None = None
+        self._polling: anyio.Event | None = None
+        """Set when the task that polls has ended."""
 
     async def open(self) -> None:
         """Make ready; the session begins with the first frame that is sent."""
@@ -101,14 +107,36 @@ class LongPollClientStream(FrameStream):
             raise
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        is_open = self._closed is None and "kefu-session" in self._headers
         self._end(ConnectionClosed(code, reason))
         tasks, self._tasks = self._tasks, None
-        if tasks is not None:
-            tasks.cancel_scope.shield = True
-            tasks.cancel_scope.cancel()
-            await tasks.__aexit__(None, None, None)
-        with anyio.move_on_after(_CLOSE_TIMEOUT_S, shield=True):
-            await self._http.aclose()
+        if tasks is None:
+            return
+        tasks.cancel_scope.cancel()
+        # Before the task group ends, because that may raise for the caller's own
+        # cancellation: sockets are to be closed then too.
+        with anyio.CancelScope(shield=True):
+            if self._polling is not None:
+                await self._polling.wait()
+            if is_open:
+                await self._say_goodbye()
+            with anyio.move_on_after(_CLOSE_TIMEOUT_S):
+                await self._http.aclose()
+        await tasks.__aexit__(None, None, None)
+
+    async def _say_goodbye(self) -> None:
+        """End the session, which the server would keep for a minute otherwise."""
+        bye = msgspec.Raw(self.codec.encode(Bye()))
+        request = PollRequest(rid=self._rid + 1, ack=self._ack, frames=[bye])
+        with anyio.move_on_after(_CLOSE_TIMEOUT_S):
+            try:
+                await self._http.post(
+                    self._url,
+                    content=encode_body(self.codec, request),
+                    headers=self._headers,
+                )
+            except httpx.HTTPError as error:
+                logger.debug("the server was gone before the goodbye: %s", error)
 
     # -- requests ----------------------------------------------------------------------
 
@@ -119,9 +147,10 @@ class LongPollClientStream(FrameStream):
         answer = await self._ask(request, WAIT_S + _MARGIN_S, tries=1)
         self._take(answer)
         assert self._tasks is not None, "sent before open()"
-        self._tasks.start_soon(self._poll)
+        self._polling = anyio.Event()
+        self._tasks.start_soon(self._poll, self._polling)
 
-    async def _poll(self) -> None:
+    async def _poll(self, ended: anyio.Event) -> None:
         try:
             while self._closed is None:
                 self._polls += 1
@@ -131,6 +160,8 @@ class LongPollClientStream(FrameStream):
                     self._put(())
         except ConnectionClosed as closed:
             self._end(closed)
+        finally:
+            ended.set()
 
     async def _ask(
         self, request: PollRequest, timeout_s: float, *, tries: int = _TRIES
