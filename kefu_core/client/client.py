@@ -411,6 +411,7 @@ class Client:
                 self.session.connected(token, self._now())
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._write, stream, tasks)
+                    tasks.start_soon(self._watch_silence, tasks)
                     tasks.start_soon(self._look_for_better, tasks)
                     await self._read(stream)
                     tasks.cancel_scope.cancel()
@@ -485,6 +486,20 @@ class Client:
             if self._left is not None:
                 return
             self._wake.set()
+
+    async def _watch_silence(self, tasks: TaskGroup) -> None:
+        """Leave a silent server also while a write hangs."""
+        session = self.session
+        while True:
+            now = self._now()
+            if now < session.gives_up_at:
+                await anyio.sleep(session.gives_up_at - now)
+                continue
+            session.handle_timer(now)
+            await self._handle_events()
+            if self._left is not None:
+                tasks.cancel_scope.cancel()
+                return
 
     async def _write(self, stream: FrameStream, tasks: TaskGroup) -> None:
         session, codec = self.session, stream.codec

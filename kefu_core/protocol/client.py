@@ -177,14 +177,23 @@ class ClientSession:
         """Note that something was written."""
         self._sent_at = now
 
+    @property
+    def gives_up_at(self) -> float:
+        """When a server that stays silent is left, in monotonic seconds.
+
+        Must be kept also while a write hangs: that is when it matters.
+        """
+        if self.state is ClientState.HELLO_SENT:
+            return self._connected_at + self.welcome_timeout_s
+        return self._received_at + self._heartbeat_s * self._limits.silent_intervals
+
     def next_timer(self, now: float) -> float:
         """Return when `handle_timer` is due next, in monotonic seconds."""
         if self.state is ClientState.IDLE:
             return now + 3600.0
         if self.state is ClientState.HELLO_SENT:
-            return self._connected_at + self.welcome_timeout_s
-        silent = self._received_at + self._heartbeat_s * self._limits.silent_intervals
-        due = min(silent, self._sent_at + self._heartbeat_s)
+            return self.gives_up_at
+        due = min(self.gives_up_at, self._sent_at + self._heartbeat_s)
         if self._ack_at is not None:
             due = min(due, self._ack_at)
         blocked = self.outbox.next_timer()
@@ -195,14 +204,13 @@ class ClientSession:
         if self.state is ClientState.IDLE:
             return
         if self.state is ClientState.HELLO_SENT:
-            if now >= self._connected_at + self.welcome_timeout_s:
+            if now >= self.gives_up_at:
                 self._leave(CloseCode.SILENT, "no welcome")
             return
         if self._ack_at is not None and now >= self._ack_at:
             self._acknowledge()
         self._transmit(now)
-        silent = self._received_at + self._heartbeat_s * self._limits.silent_intervals
-        if now >= silent:
+        if now >= self.gives_up_at:
             self._leave(CloseCode.SILENT, "the server is silent")
         elif now >= self._sent_at + self._heartbeat_s:
             self._sent_at = now
