@@ -490,6 +490,8 @@ class Client:
     async def _watch_silence(self, tasks: TaskGroup) -> None:
         """Leave a silent server also while a write hangs."""
         session = self.session
+        with anyio.move_on_after(session.gives_up_at - self._now()):
+            await self._live.wait()
         while True:
             now = self._now()
             if now < session.gives_up_at:

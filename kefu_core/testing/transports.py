@@ -44,7 +44,7 @@ HASTY = msgspec.structs.replace(
 """Somebody who is silent is noticed in a second."""
 _EVERY_BYTE_BELOW = 2_048
 _STRIDE = 37
-_AT_ONCE = 64
+_AT_ONCE = 128
 
 
 class TransportContract:
@@ -284,7 +284,7 @@ class TransportContract:
                 await client.wait_live()
                 proxy.is_refusing = True
                 getattr(proxy, way).is_swallowing = True
-                with anyio.fail_after(10):
+                with anyio.fail_after(5):
                     while client.is_live or node.hub.connection_count:
                         await anyio.sleep(0.02)
             await node.until_empty()
