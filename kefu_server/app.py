@@ -63,9 +63,9 @@ class KefuApp(Starlette):
             origins=settings.origins,
             body_bytes_max=settings.limits.frame_bytes_max,
         )
-        app = SecurityHeaders(app, is_secure=settings.is_secure)
         app = AccessLog(app, monotonic)
         app = _TransportDoor(self, app)
+        app = SecurityHeaders(app, is_secure=settings.is_secure)
         return TrustedProxies(app, settings.trusted_proxies)
 
 

@@ -6,6 +6,7 @@ and, where it can be read, which frame, key or id it concerns. `fatal` marks byt
 after which the rest of the connection could not be understood.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
@@ -13,6 +14,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from kefu_core.errors import ErrorCode
+from kefu_core.ids import ID_MAX
 from kefu_core.limits import Limits
 from kefu_core.protocol.frames import Call, ClientFrame, Frame, Send, ServerFrame
 
@@ -159,6 +161,7 @@ class BatchDecoder(Generic[F]):
         try:
             frame: Frame = self._decode_one(item)
         except RecursionError:
+            # Too deep for the decoder, so too deep for its label as well.
             return _bad(f"Nested deeper than {self._limits.depth_max} levels.")
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return self._explain(item, error)
@@ -168,10 +171,11 @@ class BatchDecoder(Generic[F]):
             value = frame.params
         else:
             return frame
-        if value and not _is_within(value, self._limits.depth_max - 1):
+        fault = _fault(value, self._limits.depth_max - 1) if value else ""
+        if fault:
             return BadFrame(
                 code=ErrorCode.BAD_REQUEST,
-                text=f"Nested deeper than {self._limits.depth_max} levels.",
+                text=fault,
                 key=getattr(frame, "key", None),
                 id=getattr(frame, "id", None),
             )
@@ -221,19 +225,39 @@ def _bad(text: str, *, fatal: bool = False) -> BadFrame:
     return BadFrame(code=ErrorCode.BAD_REQUEST, text=text, fatal=fatal)
 
 
-def _is_within(value: Any, depth: int) -> bool:
-    """Whether nested lists and dicts stay within `depth` levels."""
+def _fault(value: Any, depth: int) -> str:
+    """Return why a value cannot be written in every codec, empty if it can.
+
+    Level by level instead of by recursion: what comes from outside decides the depth.
+    """
     level = [value]
+    allowed = depth
     while level:
         if depth == 0:
-            return False
+            return f"Nested deeper than {allowed + 1} levels."
         depth -= 1
-        level = [
-            child
-            for container in level
-            for child in (
-                container.values() if isinstance(container, dict) else container
-            )
-            if isinstance(child, (dict, list))
-        ]
-    return True
+        inner: list[Any] = []
+        for container in level:
+            if isinstance(container, dict):
+                if not all(type(key) is str for key in container):
+                    return "The keys of an object must be texts."
+                children: Any = container.values()
+            else:
+                children = container
+            for child in children:
+                if type(child) in (dict, list):
+                    inner.append(child)
+                elif not _is_plain(child):
+                    return f"{type(child).__name__} {str(child)[:40]} is not JSON's."
+        level = inner
+    return ""
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON, MessagePack, JavaScript and every database mean the same by it."""
+    kind = type(value)
+    if kind is int:
+        return -ID_MAX <= value <= ID_MAX
+    if kind is float:
+        return math.isfinite(value)
+    return kind is str or kind is bool or value is None

@@ -6,15 +6,23 @@ old peers keep working. A new frame also needs: a handler row in
 (generated), a row in the authorisation matrix of `tests/security`.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
+from kefu_core.ids import ID_MAX
 from kefu_core.limits import SharedLimits
 from kefu_core.model import MessageKind, Person
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 PROTOCOL_VERSION = 1
+
+# What comes from outside is bounded here, by the decoder: beyond this JavaScript
+# cannot count, and beyond 64 bits neither can a database.
+_Conversation = Annotated[ConversationId, Meta(ge=0, le=ID_MAX)]
+_Seq = Annotated[Seq, Meta(ge=0, le=ID_MAX)]
+_Count = Annotated[int, Meta(ge=0, le=ID_MAX)]
 
 
 class Frame(
@@ -29,13 +37,13 @@ class Frame(
 class Hello(Frame, tag="hello", frozen=True, kw_only=True):
     """The first frame: who I am and what I hold."""
 
-    v: int = PROTOCOL_VERSION
+    v: _Count = PROTOCOL_VERSION
     token: str = ""
     client: str = ""
     """Name and version of the program, for the operator."""
     epoch: str = ""
     """The history that the cursors belong to; empty at the first connection."""
-    cursors: dict[ConversationId, Seq] = {}
+    cursors: dict[_Conversation, _Seq] = {}
     """Conversations to follow, each with the last seq held."""
 
 
@@ -48,57 +56,57 @@ class Auth(Frame, tag="auth", frozen=True, kw_only=True):
 class Follow(Frame, tag="follow", frozen=True, kw_only=True):
     """Send me this conversation from `after` on, and what is appended from now on."""
 
-    conversation: ConversationId
-    after: Seq = Seq(0)
+    conversation: _Conversation
+    after: _Seq = Seq(0)
 
 
 class Unfollow(Frame, tag="unfollow", frozen=True, kw_only=True):
     """Stop sending this conversation."""
 
-    conversation: ConversationId
+    conversation: _Conversation
 
 
 class Send(Frame, tag="send", frozen=True, kw_only=True):
     """Append a message; answered by `sent` or by an `error` with its key."""
 
     key: str
-    conversation: ConversationId
-    n: int
+    conversation: _Conversation
+    n: _Count
     """1, 2, 3 … per connection and conversation: keeps the sender's order (G14)."""
     kind: MessageKind = MessageKind.TEXT
     body: str = ""
     data: dict[str, Any] | None = None
-    ref: Seq | None = None
+    ref: _Seq | None = None
 
 
 class Ack(Frame, tag="ack", frozen=True, kw_only=True):
     """Everything up to `seq` has arrived here."""
 
-    conversation: ConversationId
-    seq: Seq
+    conversation: _Conversation
+    seq: _Seq
 
 
 class Read(Frame, tag="read", frozen=True, kw_only=True):
     """Everything up to `seq` was shown to a person."""
 
-    conversation: ConversationId
-    seq: Seq
+    conversation: _Conversation
+    seq: _Seq
 
 
 class Fetch(Frame, tag="fetch", frozen=True, kw_only=True):
     """A page of history; give `before` or `after`, answered by `page` with the id."""
 
     id: str
-    conversation: ConversationId
-    before: Seq | None = None
-    after: Seq | None = None
-    limit: int = 50
+    conversation: _Conversation
+    before: _Seq | None = None
+    after: _Seq | None = None
+    limit: _Count = 50
 
 
 class Typing(Frame, tag="typing", frozen=True, kw_only=True):
     """Somebody is typing; never stored, expires by itself after 6 s."""
 
-    conversation: ConversationId
+    conversation: _Conversation
     text: str = ""
     """The unsent text, shown to agents only."""
     is_typing: bool = True

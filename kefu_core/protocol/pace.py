@@ -7,6 +7,13 @@ class TokenBucket:
     __slots__ = ("_burst", "_rate", "_tokens", "_updated_at")
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
+        """Begin full.
+
+        Raises:
+            ValueError: A rate or a burst that would never allow anything.
+        """
+        if rate <= 0 or burst < 1:
+            raise ValueError(f"rate {rate} must be above 0 and burst {burst} above 1")
         self._rate = rate
         self._burst = burst
         self._tokens = burst

@@ -45,8 +45,9 @@ JSON_POISON: dict[str, tuple[bytes, str]] = {
     ),
     "huge number": (b'{"t":"follow","conversation":' + b"9" * 5_000 + b"}", "?"),
     "large number": (b'{"t":"follow","conversation":%d}' % 2**80, "?"),
-    "64 bits": (b'{"t":"follow","conversation":%d}' % (2**63 - 1), "not_found"),
-    "negative": (b'{"t":"follow","conversation":-1}', "not_found"),
+    "64 bits": (b'{"t":"follow","conversation":%d}' % (2**63 - 1), "bad_request"),
+    "53 bits": (b'{"t":"follow","conversation":%d}' % (2**53 - 1), "not_found"),
+    "negative": (b'{"t":"follow","conversation":-1}', "bad_request"),
     "fraction": (b'{"t":"follow","conversation":1.5}', "bad_request"),
     "exponent": (b'{"t":"follow","conversation":1e999}', "bad_request"),
     "not a number": (b'{"t":"follow","conversation":NaN}', "bad_request"),
@@ -117,7 +118,7 @@ JSON_POISON: dict[str, tuple[bytes, str]] = {
         "bad_request",
     ),
     "ack ahead": (b'{"t":"ack","conversation":$,"seq":99}', "ack_ahead"),
-    "ack below": (b'{"t":"ack","conversation":$,"seq":-99}', "ack_ahead"),
+    "ack below": (b'{"t":"ack","conversation":$,"seq":-99}', "bad_request"),
     "params of a list": (
         b'{"t":"call","id":"i","method":"people.get","params":[]}',
         "bad_request",
@@ -155,7 +156,7 @@ PACKED_FAULTS: dict[str, tuple[dict[Any, Any], str]] = {
     "extension": ({**SEND, "data": {"a": msgspec.msgpack.Ext(9, b"x")}}, "bad_request"),
     "nan as number": ({**SEND, "n": float("nan")}, "bad_request"),
     "unknown frame": ({"t": "sudo"}, "unknown_frame"),
-    "64 bits": ({"t": "follow", "conversation": 2**64 - 1}, "not_found"),
+    "64 bits": ({"t": "follow", "conversation": 2**64 - 1}, "bad_request"),
 }
 
 FATAL_PACKED: dict[str, bytes] = {

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from kefu_core.errors import StoreUnavailable
 from kefu_core.node import monotonic, unix_ms
 from kefu_core.store.memory import MemoryStore
-from kefu_server.app import KefuApp, create_app
+from kefu_server.app import LONGPOLL_PATH, KefuApp, create_app
 from kefu_server.middleware import CLOSED_POLICY, SAFE_METHODS
 from kefu_server.settings import Settings
 from tests.server.conftest import ORIGIN, OTHER_SITE, SHOP, SITE, connect, log_in
@@ -27,6 +27,7 @@ KNOWN_ROUTES = {
     ("GET", "/console"),
     ("GET", "/api/agent/me"),
     ("POST", "/api/visitor/token"),
+    ("POST", LONGPOLL_PATH),
     ("POST", "/api/agent/login"),
     ("POST", "/api/agent/logout"),
 }
@@ -47,6 +48,14 @@ def mutations(app: KefuApp) -> list[tuple[str, str]]:
     return sorted(r for r in http_routes(app) if r[0] not in SAFE_METHODS)
 
 
+def forms(app: KefuApp) -> list[tuple[str, str]]:
+    """Return the mutations whose origin is checked before anything is read.
+
+    Not long poll's: there the hello is judged, as on a WebSocket.
+    """
+    return [r for r in mutations(app) if r[1] != LONGPOLL_PATH]
+
+
 def concrete(path: str, app: KefuApp) -> str:
     version = app.state.pages.static.version
     return (
@@ -64,7 +73,7 @@ async def test_a_foreign_page_changes_nothing(
     app: KefuApp, client: httpx.AsyncClient
 ) -> None:
     await log_in(client)
-    for method, path in mutations(app):
+    for method, path in forms(app):
         for origin in FOREIGN_ORIGINS:
             response = await client.request(
                 method, path, json={}, headers={"origin": origin}
@@ -73,12 +82,37 @@ async def test_a_foreign_page_changes_nothing(
     assert (await client.get("/api/agent/me")).status_code == 200
 
 
+@pytest.mark.parametrize("origin", [None, *FOREIGN_ORIGINS])
+async def test_a_foreign_page_opens_no_poll_session_with_an_agents_cookie(
+    client: httpx.AsyncClient, origin: str | None
+) -> None:
+    await log_in(client)
+    del client.headers["origin"]
+    headers = {"origin": origin} if origin else {}
+    body = {"poll": 1, "hello": {"t": "hello", "v": 1}}
+    response = await client.post(LONGPOLL_PATH, json=body, headers=headers)
+    assert response.status_code == 200
+    (batch,) = response.json()["batches"]
+    assert [frame["t"] for frame in batch["frames"]] == ["error", "closed"]
+    assert batch["frames"][0]["code"] == "unauthorized"
+
+
+async def test_the_own_page_opens_a_poll_session_with_an_agents_cookie(
+    client: httpx.AsyncClient,
+) -> None:
+    await log_in(client)
+    body = {"poll": 1, "hello": {"t": "hello", "v": 1}}
+    response = await client.post(LONGPOLL_PATH, json=body)
+    (batch,) = response.json()["batches"]
+    assert batch["frames"][0]["t"] == "welcome"
+
+
 async def test_a_request_that_does_not_say_where_it_comes_from_changes_nothing(
     app: KefuApp, client: httpx.AsyncClient
 ) -> None:
     await log_in(client)
     del client.headers["origin"]
-    for method, path in mutations(app):
+    for method, path in forms(app):
         for site in (None, "cross-site", "same-site", "none"):
             headers = {} if site is None else {"sec-fetch-site": site}
             response = await client.request(method, path, json={}, headers=headers)
@@ -155,7 +189,7 @@ async def test_a_malformed_body_is_answered_never_a_fault(
 async def test_a_body_over_the_limit_is_refused(
     app: KefuApp, client: httpx.AsyncClient
 ) -> None:
-    too_large = b" " * (app.settings.limits.frame_bytes_max + 1)
+    too_large = b" " * (app.settings.limits.frame_bytes_max + 2_000)
     for method, path in mutations(app):
         response = await client.request(
             method,
