@@ -327,4 +327,3 @@ class Kit:
             listener = await SocketListener.from_socket(listening)
             stack.push_async_callback(listener.aclose)
             tasks.start_soon(endpoint.serve, listener)
-

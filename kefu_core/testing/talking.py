@@ -31,9 +31,11 @@ def send(conversation: ConversationId, n: int, body: str = "") -> f.Send:
     return f.Send(key=f"k{n}", conversation=conversation, n=n, body=body or f"m{n}")
 
 
-async def take(client: Client, count: int, *, within_s: float = 60) -> list[object]:
+async def take(
+    client: Client, count: int, *, within_s: float = 60
+) -> list[tuple[int, str]]:
     """Take messages until there are so many: (seq, body)."""
-    found: list[object] = []
+    found: list[tuple[int, str]] = []
     with anyio.fail_after(within_s):
         async for event in client.events():
             if isinstance(event, f.MessageFrame):

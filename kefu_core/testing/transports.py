@@ -31,6 +31,7 @@ from kefu_core.testing.proxy import Proxy, proxy_to
 from kefu_core.testing.serving import LIMITS, Kit, OpenStore, Peer, ServeAsgi, Served
 from kefu_core.testing.talking import Told, mover, send, take
 from kefu_core.transports.registry import find_transport
+from kefu_core.types import Seq
 
 HASTY = msgspec.structs.replace(
     LIMITS,
@@ -290,12 +291,14 @@ class TransportContract:
             await node.until_empty()
 
     async def test_a_quiet_link_that_works_stays_up(self, kit: Kit) -> None:
-        async with kit.node(HASTY) as node:
-            async with node.client(kit.transport, "v1") as client:
-                await client.wait_live()
-                await anyio.sleep(5 * HASTY.heartbeat_s)
-                assert client.is_live
-                assert client.connect_count == 1
+        async with (
+            kit.node(HASTY) as node,
+            node.client(kit.transport, "v1") as client,
+        ):
+            await client.wait_live()
+            await anyio.sleep(5 * HASTY.heartbeat_s)
+            assert client.is_live
+            assert client.connect_count == 1
 
     async def test_nothing_is_left_of_clients_that_vanish(self, kit: Kit) -> None:
         async with kit.node(HASTY) as node, node.proxy(kit.transport) as proxy:
@@ -413,7 +416,7 @@ async def _move(node: Served, before: Transport, after: Transport) -> None:
                     await two.cut()
             expected = [(n + 1, f"m{n}") for n in range(90)]
             assert await take(client, 90) == expected
-    log = await node.store.history(conversation, after=f.Seq(0))
+    log = await node.store.history(conversation, after=Seq(0))
     assert [message.body for message in log] == [f"m{n}" for n in range(90)]
 
 

@@ -148,7 +148,8 @@ class LongPollApp(AsgiEndpoint):
                 if request.poll is not None:
                     reply = await self._poll(stream, request.poll, request)
                 else:
-                    reply = await self._up(stream, request.rid or 0, request)
+                    assert request.rid is not None, "parsed without a number"
+                    reply = await self._up(stream, request.rid, request)
             finally:
                 stream.requests_open -= 1
                 stream.used_at = self._now()
@@ -169,7 +170,8 @@ class LongPollApp(AsgiEndpoint):
             raise Refused(400, "bad_request", str(error)[:200]) from None
         if (request.poll is None) == (request.rid is None):
             raise Refused(400, "bad_request", "Say either `poll` or `rid`.")
-        if min(request.poll or 1, request.rid or 1) < 1 or request.ack < 0:
+        number = request.poll if request.poll is not None else request.rid
+        if number is None or number < 1 or request.ack < 0:
             raise Refused(400, "bad_request", "Numbers begin at 1, `ack` at 0.")
         if not 0 <= request.wait <= _WAIT_MAX_S:
             raise Refused(400, "bad_request", f"`wait` is 0 to {_WAIT_MAX_S} seconds.")
