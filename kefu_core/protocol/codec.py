@@ -257,7 +257,7 @@ def _is_plain(value: Any) -> bool:
     """Whether JSON, MessagePack, JavaScript and every database mean the same by it."""
     kind = type(value)
     if kind is int:
-        return -ID_MAX <= value <= ID_MAX
+        return bool(-ID_MAX <= value <= ID_MAX)
     if kind is float:
         return math.isfinite(value)
     return kind is str or kind is bool or value is None

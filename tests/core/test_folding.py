@@ -1,0 +1,132 @@
+"""A conversation's row as the fold of its log."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kefu_core.folding import LINE_CHARS, first_line, fold, is_visitor, may_read
+from kefu_core.model import (
+    INTERNAL_KINDS,
+    Conversation,
+    ConversationStatus,
+    Message,
+    MessageKind,
+)
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
+
+QUEUED, ACTIVE, CLOSED = ConversationStatus
+EMPTY = Conversation(
+    id=ConversationId(1), site_id=1, visitor=ParticipantId("v1"), opened_at=UnixMs(1)
+)
+
+
+def message(
+    seq: int,
+    sender: str = "v1",
+    kind: MessageKind = MessageKind.TEXT,
+    body: str = "hi",
+    data: dict[str, Any] | None = None,
+) -> Message:
+    return Message(
+        conversation=EMPTY.id,
+        seq=Seq(seq),
+        sender=ParticipantId(sender),
+        key=f"k{seq}",
+        kind=kind,
+        body=body,
+        at=UnixMs(1_000 * seq),
+        data=data,
+    )
+
+
+def folded(*messages: Message) -> Conversation:
+    row = EMPTY
+    for each in messages:
+        row = fold(row, each)
+    return row
+
+
+def assigned(seq: int, assignee: Any) -> Message:
+    return message(seq, "s0", MessageKind.ASSIGNMENT, "", {"assignee": assignee})
+
+
+def test_a_visitor_waits_from_the_first_unanswered_message() -> None:
+    assert folded(message(1), message(2)).waiting_since == 1_000
+    assert folded(message(1), message(2, "a1")).waiting_since is None
+    assert folded(message(1), message(2, "a1"), message(3)).waiting_since == 3_000
+
+
+def test_a_note_is_no_answer_and_no_line_for_a_list() -> None:
+    row = folded(message(1, body="hello"), message(2, "a1", MessageKind.NOTE, "rude!"))
+    assert (row.last_line, row.last_sender, row.waiting_since) == ("hello", "v1", 1_000)
+    assert row.last_seq == 2
+
+
+def test_taking_makes_active_and_letting_go_queues_again() -> None:
+    assert folded(assigned(1, "a1")).assignee == "a1"
+    assert folded(assigned(1, "a1")).status is ACTIVE
+    row = folded(assigned(1, "a1"), assigned(2, None))
+    assert (row.status, row.assignee) == (QUEUED, None)
+
+
+def test_a_closed_conversation_waits_for_nobody_until_the_visitor_writes() -> None:
+    closed = message(3, "a1", MessageKind.CLOSE, "")
+    row = folded(message(1), assigned(2, "a1"), closed)
+    assert (row.status, row.waiting_since) == (CLOSED, None)
+    assert fold(row, message(4, "a1")).status is CLOSED
+    again = fold(row, message(4))
+    assert (again.status, again.assignee, again.waiting_since) == (QUEUED, None, 4_000)
+
+
+def test_a_reopened_conversation_is_queued() -> None:
+    closed = message(2, "a1", MessageKind.CLOSE, "")
+    row = folded(message(1), closed, message(3, "a1", MessageKind.REOPEN, ""))
+    assert (row.status, row.assignee) == (QUEUED, None)
+
+
+kinds = st.sampled_from(MessageKind)
+senders = st.sampled_from(["v1", "a1", "a2", "s0", ""])
+data = st.none() | st.dictionaries(
+    st.sampled_from(["assignee", "x"]), st.none() | st.integers() | st.text()
+)
+
+
+@given(st.lists(st.tuples(senders, kinds, st.text(max_size=300), data), max_size=20))
+def test_no_log_stops_a_fold_and_its_row_keeps_its_promises(
+    log: list[tuple[str, MessageKind, str, dict[str, Any] | None]],
+) -> None:
+    row = EMPTY
+    for seq, (sender, kind, body, extra) in enumerate(log, 1):
+        row = fold(row, message(seq, sender, kind, body, extra))
+        assert row.last_seq == seq
+        assert (row.id, row.visitor, row.site_id) == (EMPTY.id, EMPTY.visitor, 1)
+        assert len(row.last_line) <= LINE_CHARS
+        assert "\n" not in row.last_line
+        if row.status is CLOSED:
+            assert row.waiting_since is None
+        if row.status is ACTIVE:
+            assert row.assignee
+
+
+@given(st.text(max_size=1_000))
+def test_a_first_line_is_one_short_line(body: str) -> None:
+    line = first_line(body)
+    assert len(line) <= LINE_CHARS
+    assert line == " ".join(line.split())
+    assert body.strip() == "" or line or not body[: 2 * LINE_CHARS].strip()
+
+
+@pytest.mark.parametrize("kind", list(MessageKind))
+def test_a_visitor_reads_everything_but_what_is_internal(kind: MessageKind) -> None:
+    assert may_read(message(1, kind=kind), as_visitor=False)
+    assert may_read(message(1, kind=kind), as_visitor=True) == (
+        kind not in INTERNAL_KINDS
+    )
+
+
+def test_only_a_v_is_a_visitor() -> None:
+    assert is_visitor(ParticipantId("v1"))
+    assert not is_visitor(ParticipantId("a1"))
+    assert not is_visitor(ParticipantId(""))
