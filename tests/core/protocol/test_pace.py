@@ -44,6 +44,12 @@ def test_waiting_as_long_as_told_is_enough(pauses: list[float], rate: float) -> 
             assert bucket.take(now) == 0.0
 
 
+def test_a_long_rest_saves_up_no_more_than_a_burst() -> None:
+    bucket = TokenBucket(1.0, 3, 0.0)
+    assert [bucket.take(1e6) for _ in range(3)] == [0.0, 0.0, 0.0]
+    assert bucket.take(1e6) > 0.0
+
+
 def test_a_clock_that_goes_backwards_gives_nothing_away() -> None:
     bucket = TokenBucket(1.0, 1, 100.0)
     assert bucket.take(100.0) == 0.0
