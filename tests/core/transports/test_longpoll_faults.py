@@ -213,8 +213,7 @@ async def test_another_node_adopts_a_session_in_one_answer() -> None:
         poller = await w.follower()
         await w.world.append(w.conversation, "m1", "m2")
         async with poll_world() as other:
-            other.handler = w.world.handler  # type: ignore[attr-defined]
-            other.hub.store = other.hub.handler.store = w.store  # type: ignore[attr-defined]
+            other.hub.store = other.world.handler.store = w.store
             there = other.poller()
             there.session = poller.session
             frame = f.Hello(token="v1", cursors={w.conversation: f.Seq(1)})
