@@ -24,7 +24,9 @@ from kefu_core.errors import (
     ConfigurationError,
     ConnectionClosed,
     Invalid,
+    NotAllowed,
     NotFound,
+    StoreUnavailable,
     Unauthorized,
 )
 from kefu_core.hub import Hub
@@ -127,6 +129,10 @@ class OpenHandler(Handler):
     ) -> dict[str, Any]:
         if method == "crash":
             raise RuntimeError("a fault of the application")
+        if method == "forbidden":
+            raise NotAllowed
+        if method == "unavailable":
+            raise StoreUnavailable(retry_after_s=0.1)
         return {"echo": params}
 
     def may_watch(self, principal: Principal, topic: str) -> bool:
@@ -161,16 +167,15 @@ class Peer:
 
     async def until_closed(self) -> tuple[int, str]:
         """Read to the end; returns the code and reason that were said."""
-        said: tuple[int, str] | None = None
         with anyio.fail_after(20):
-            while True:
-                try:
+            try:
+                while True:
                     await self._read()
-                except ConnectionClosed as closed:
-                    return said or (closed.close_code, closed.reason)
+            except ConnectionClosed as closed:
                 for frame in self.log:
                     if isinstance(frame, f.Closed):
-                        said = (frame.code, frame.reason)
+                        return frame.code, frame.reason
+                return closed.close_code, closed.reason
 
     async def _read(self) -> None:
         frames = await self.stream.receive()

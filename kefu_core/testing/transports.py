@@ -22,12 +22,13 @@ import pytest
 
 from kefu_core.abc.transports import Transport
 from kefu_core.client import Client
-from kefu_core.errors import CloseCode, ConnectionClosed
+from kefu_core.errors import ConnectionClosed
 from kefu_core.node import monotonic, unix_ms
 from kefu_core.protocol import frames as f
 from kefu_core.protocol.codec import CODECS
 from kefu_core.store.memory import MemoryStore
 from kefu_core.testing.proxy import Proxy, proxy_to
+from kefu_core.testing.refusals import RefusalContract
 from kefu_core.testing.serving import LIMITS, Kit, OpenStore, Peer, ServeAsgi, Served
 from kefu_core.testing.talking import Told, mover, send, take
 from kefu_core.transports.registry import find_transport
@@ -48,7 +49,7 @@ _STRIDE = 37
 _AT_ONCE = 128
 
 
-class TransportContract:
+class TransportContract(RefusalContract):
     """Tests that take the fixture `transport`; see the module for the others."""
 
     pytestmark = pytest.mark.anyio
@@ -418,6 +419,3 @@ async def _move(node: Served, before: Transport, after: Transport) -> None:
             assert await take(client, 90) == expected
     log = await node.store.history(conversation, after=Seq(0))
     assert [message.body for message in log] == [f"m{n}" for n in range(90)]
-
-
-__all__ = ["HASTY", "CloseCode", "TransportContract"]
