@@ -183,6 +183,11 @@ class Peer:
         self._unseen += frames
 
 
+def url_of(transport: Transport, port: int) -> str:
+    """Return what a client of a transport dials on this machine."""
+    return f"{transport.schemes[0]}://127.0.0.1:{port}{transport.path}"
+
+
 class Served:
     """A node, its sockets, and whoever dials it."""
 
@@ -223,8 +228,7 @@ class Served:
 
     def url(self, transport: Transport, port: int | None = None) -> str:
         """Return what a client of a transport dials, here or at a proxy's port."""
-        at = self.ports[transport.name] if port is None else port
-        return f"{transport.schemes[0]}://127.0.0.1:{at}{transport.path}"
+        return url_of(transport, self.ports[transport.name] if port is None else port)
 
     def client(
         self, transport: Transport, who: str, *, port: int | None = None

@@ -10,7 +10,7 @@ from kefu_core.abc.streams import FrameStream
 from kefu_core.abc.transports import DialOptions, Transport
 from kefu_core.client import Client
 from kefu_core.protocol import frames as f
-from kefu_core.testing.serving import Eager, Served
+from kefu_core.testing.serving import Eager, url_of
 from kefu_core.types import ConversationId
 
 
@@ -48,10 +48,10 @@ async def take(
 class Mover:
     """A client whose next connection may go another way."""
 
-    def __init__(self, node: Served, ways: Mapping[Transport, int], who: str) -> None:
+    def __init__(self, ways: Mapping[Transport, int], who: str, codec: str) -> None:
         """Take transports, each with the port to dial."""
-        self._node = node
         self._ports = dict(ways)
+        self._codec = codec
         self._turns = itertools.cycle(ways)
         self.current = next(self._turns)
         self.client = Client(token=who, dial=self._dial, rng=Eager())
@@ -61,10 +61,5 @@ class Mover:
         self.current = next(self._turns)
 
     async def _dial(self) -> FrameStream:
-        url = self._node.url(self.current, self._ports[self.current])
-        return await self.current.connect(url, DialOptions(codec=self._node.codec))
-
-
-def mover(node: Served, ways: Mapping[Transport, int], who: str) -> Mover:
-    """Return a client that moves between transports when told."""
-    return Mover(node, ways, who)
+        url = url_of(self.current, self._ports[self.current])
+        return await self.current.connect(url, DialOptions(codec=self._codec))

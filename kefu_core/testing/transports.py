@@ -30,7 +30,7 @@ from kefu_core.store.memory import MemoryStore
 from kefu_core.testing.proxy import Proxy, proxy_to
 from kefu_core.testing.refusals import RefusalContract
 from kefu_core.testing.serving import LIMITS, Kit, OpenStore, Peer, ServeAsgi, Served
-from kefu_core.testing.talking import Told, mover, send, take
+from kefu_core.testing.talking import Mover, Told, send, take
 from kefu_core.transports.registry import find_transport
 from kefu_core.types import Seq
 
@@ -406,7 +406,7 @@ async def _move(node: Served, before: Transport, after: Transport) -> None:
     conversation = await node.conversation(who)
     ports = node.ports
     async with proxy_to(ports[before.name]) as one, proxy_to(ports[after.name]) as two:
-        way = mover(node, {before: one.port, after: two.port}, who)
+        way = Mover({before: one.port, after: two.port}, who, node.codec)
         async with way.client as client:
             await client.follow(conversation)
             for number in range(90):
