@@ -123,7 +123,7 @@ class Appended(msgspec.Struct, frozen=True, kw_only=True):
     duplicate: bool = False
     """The key was known: `message` is the first one stored with it."""
     conversation: "Conversation | None" = None
-    """The conversation's row after this message; None for a duplicate."""
+    """The conversation's row after this message; for a duplicate, as it is now."""
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):

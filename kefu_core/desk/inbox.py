@@ -103,6 +103,14 @@ class Inbox:
         if known is None:
             self._owe(row.id)
 
+    def message_found(self, repeated: Appended) -> None:
+        """Show a conversation whose newest messages were stored and not told."""
+        row = repeated.conversation
+        known = self._topic.rows.get(row.id) if row else None
+        if row is not None and known and known["last_seq"] < row.last_seq:
+            self._put(row, int(known["unread"]))
+            self._owe(row.id)
+
     def cursor_advanced(self, cursor: Cursor) -> None:
         """Count anew what an agent has not read."""
         row = self._topic.rows.get(cursor.conversation)

@@ -204,10 +204,10 @@ class Connection:
         encoded: dict[str, bytes] | None = None,
     ) -> None:
         """Queue an event of which only the latest counts; `encoded` shares bytes."""
-        if isinstance(frame, f.Receipt) and frame.conversation not in (
-            self.session.followers
+        if isinstance(frame, (f.Receipt, f.TypingEvent)) and (
+            frame.conversation not in self.session.followers
         ):
-            return
+            return  # Attached and not yet allowed, or not yet welcomed.
         cache = {} if encoded is None else encoded
         name = self.codec.name
         if name not in cache:

@@ -55,6 +55,17 @@ class Following:
             self._lagging[conversation] = None
             self._pump(conversation)
 
+    def hint(self, conversation: ConversationId, head: Seq) -> None:
+        """Note that a log reaches up to `head`; read on if this is news."""
+        follower = self._followers.get(conversation)
+        if follower is None:
+            early = self._early_heads.get(conversation, Seq(0))
+            self._early_heads[conversation] = max(early, head)
+        elif head > follower.head:
+            follower.hint(head)
+            self._lagging[conversation] = None
+            self._pump(conversation)
+
     def has_room_again(self) -> None:
         """Bring on who waited for the peer to read."""
         if self._lagging:

@@ -36,6 +36,9 @@ class HubObserver(Protocol):
     def message_committed(self, appended: Appended) -> None:
         """A message was stored (never for a duplicate)."""
 
+    def message_found(self, repeated: Appended) -> None:
+        """A key was known: of a message that you may not have been told of."""
+
     def cursor_advanced(self, cursor: Cursor) -> None:
         """A participant acknowledged or read more."""
 
@@ -148,7 +151,9 @@ class Hub:
             if not self._appends_in_flight:
                 self._idle.set()
             answer(pending, outcome)
-            if isinstance(outcome, Appended) and not outcome.duplicate:
+            if isinstance(outcome, Appended) and outcome.duplicate:
+                self._found(outcome)
+            elif isinstance(outcome, Appended):
                 self._committed(outcome)
 
         append.done = done
@@ -174,6 +179,24 @@ class Hub:
         if isinstance(outcome, Appended):
             return outcome
         raise outcome
+
+    def _found(self, repeated: Appended) -> None:
+        """Tell of a key that was there, maybe by a commit whose answer was lost.
+
+        Nobody was told of such a message, so followers look whether they have it.
+        """
+        row = repeated.conversation
+        if row is None:
+            return
+        followers = self._followers.get(row.id)
+        if followers:
+            known = self._rows.get(row.id)
+            if known is None or known.last_seq < row.last_seq:
+                self._rows[row.id] = row
+            for connection in list(followers):
+                connection.following.hint(row.id, row.last_seq)
+        for observer in self.observers:
+            observer.message_found(repeated)
 
     def _committed(self, appended: Appended) -> None:
         message = appended.message

@@ -30,11 +30,13 @@ class Sends:
     def send(self, send: f.Send) -> None:
         """Submit a send, or queue it behind what it must not overtake."""
         conversation = send.conversation
+        session = self._connection.session
+        if session.is_overtaken(send):
+            # One before it, in the same batch, was refused a moment ago (G14).
+            session.failed(send, OutOfOrder())
+            return
         row = self._hub.row(conversation) or self._known.get(conversation)
-        may_submit = (
-            conversation in self._connection.session.followers
-            or conversation in self._known
-        )
+        may_submit = conversation in session.followers or conversation in self._known
         if row is None or not may_submit or conversation in self._queued:
             self._queued[conversation] = self._queued.get(conversation, 0) + 1
             self._connection.requests.add(send)

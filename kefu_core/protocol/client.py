@@ -28,6 +28,8 @@ from kefu_core.types import ConversationId, Seq
 _ACK_DELAY_S = 0.2
 """Ticks may be a blink late; a busy talker's acknowledgements cost no frame."""
 _WELCOME_TIMEOUT_S = 15.0
+_FOLLOW_AGAIN_S = 0.5
+"""After a follow that was refused for now, where the server names no time."""
 
 
 class ClientSession:
@@ -56,6 +58,8 @@ class ClientSession:
         """When the coalesced acknowledgements are due."""
         self._refollowing: set[ConversationId] = set()
         """Asked again from the cursor because of a hole; later messages are dropped."""
+        self._follow_at: dict[ConversationId, float] = {}
+        """When to ask again for what could not be followed just now."""
         self._greeted: set[ConversationId] = set()
         """Conversations in this connection's hello: the welcome follows them."""
 
@@ -67,6 +71,7 @@ class ClientSession:
         self._connected_at = self._received_at = self._sent_at = now
         self._ack_at = None
         self._refollowing.clear()
+        self._follow_at.clear()
         cursors = self._cursors()
         self._greeted = set(cursors)
         hello = f.Hello(
@@ -196,6 +201,8 @@ class ClientSession:
         due = min(self.gives_up_at, self._sent_at + self._heartbeat_s)
         if self._ack_at is not None:
             due = min(due, self._ack_at)
+        if self._follow_at:
+            due = min(due, *self._follow_at.values())
         blocked = self.outbox.next_timer()
         return due if blocked is None else min(due, blocked)
 
@@ -209,6 +216,7 @@ class ClientSession:
             return
         if self._ack_at is not None and now >= self._ack_at:
             self._acknowledge()
+        self._follow_again(now)
         self._transmit(now)
         if now >= self.gives_up_at:
             self._leave(CloseCode.SILENT, "the server is silent")
@@ -317,6 +325,8 @@ class ClientSession:
 
     def _error(self, error: f.ErrorFrame, now: float) -> None:
         if error.key is None:
+            if error.frame == "follow" and error.retry != Retry.NONE:
+                self._follow_later(error, now)
             self._events.append(error)
             return
         conversation = error.conversation or self.outbox.find(error.key)
@@ -336,6 +346,20 @@ class ClientSession:
             return
         self.outbox.refuse(conversation, error.key, until=now + error.after_s)
         self._transmit(now)
+
+    def _follow_later(self, error: f.ErrorFrame, now: float) -> None:
+        """Ask again for a conversation that could not be followed just now."""
+        conversation = error.conversation
+        if conversation is not None and conversation in self.readers:
+            self._follow_at[conversation] = now + (error.after_s or _FOLLOW_AGAIN_S)
+
+    def _follow_again(self, now: float) -> None:
+        for conversation, at in list(self._follow_at.items()):
+            if now >= at:
+                del self._follow_at[conversation]
+                reader = self.readers.get(conversation)
+                if reader is not None:
+                    self._say(f.Follow(conversation=conversation, after=reader.cursor))
 
     def _list_event(self, event: f.Event, now: float) -> None:
         held = self.watched.get(event.topic)

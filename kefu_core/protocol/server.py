@@ -224,6 +224,10 @@ class ServerSession:
         self._lanes[send.conversation] = min(next_n, send.n)
         return True
 
+    def is_overtaken(self, send: f.Send) -> bool:
+        """Whether the lane broke at an earlier n after this send was accepted."""
+        return send.n >= self._lanes.get(send.conversation, 1)
+
     def error(self, error: KefuError, *, about: f.Frame | None = None) -> None:
         """Refuse something else."""
         self._refuse(about, error)

@@ -63,9 +63,8 @@ def plan(
         first = stored.get(key_of(draft))
         if first is not None:
             same = has_same_content(first, draft)
-            outcomes.append(
-                Appended(message=first, duplicate=True) if same else Conflict()
-            )
+            repeated = Appended(message=first, duplicate=True, conversation=row)
+            outcomes.append(repeated if same else Conflict())
             continue
         message = _next(row, draft, now_ms)
         row = fold(row, message)

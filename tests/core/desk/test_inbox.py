@@ -267,3 +267,17 @@ class FailsOnce:
             self.has_failed = True
             raise StoreUnavailable
         return await self.read(*args, **named)  # type: ignore[operator]
+
+
+async def test_a_message_whose_commit_was_in_doubt_is_listed_and_counted() -> None:
+    async with world() as w:
+        conversation = await w.conversation("v1")
+        await w.say(conversation, "v1", "m1")
+        await eventually(lambda: w.rows[conversation]["unread"] == 1)
+        draft = Draft(
+            conversation=conversation, sender=ParticipantId("v1"), key="k", body="m2"
+        )
+        await w.store.append(draft)  # The hub has heard nothing of it.
+        assert (await w.hub.append(draft)).duplicate
+        await eventually(lambda: w.rows[conversation]["unread"] == 2)
+        assert w.rows[conversation]["last_line"] == "m2"

@@ -21,10 +21,14 @@ class Observer:
 
     def __init__(self) -> None:
         self.messages: list[str] = []
+        self.found: list[str] = []
         self.cursors: list[Cursor] = []
 
     def message_committed(self, appended: Appended) -> None:
         self.messages.append(appended.message.body)
+
+    def message_found(self, repeated: Appended) -> None:
+        self.found.append(repeated.message.body)
 
     def cursor_advanced(self, cursor: Cursor) -> None:
         self.cursors.append(cursor)
@@ -62,7 +66,7 @@ async def test_observers_hear_of_a_message_once_and_not_of_its_repeats() -> None
         draft = Draft(conversation=conversation, sender=A1, key="k", body="m1")
         first, again = await w.hub.append(draft), await w.hub.append(draft)
         assert (first.duplicate, again.duplicate) == (False, True)
-        assert observer.messages == ["m1"]
+        assert observer.messages == observer.found == ["m1"]
         peer = await w.follower("v1", conversation)
         await peer.bodies(1)
         await peer.say(f.Read(conversation=conversation, seq=Seq(1)))
