@@ -1,0 +1,221 @@
+"""What survives a crash, and the real appender in front of it."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import anyio
+import msgspec
+
+from kefu_core.abc.store import PendingAppend
+from kefu_core.errors import Busy, StoreUnavailable
+from kefu_core.limits import Limits
+from kefu_core.model import (
+    Conversation,
+    Cursor,
+    Draft,
+    Message,
+)
+from kefu_core.store import appender as appending
+from kefu_core.store.appender import Appender
+from kefu_core.store.memory import MemoryStore
+from kefu_core.store.planner import Plan, key_of, plan
+from kefu_core.testing.sim.chance import Chance
+from kefu_core.types import ConversationId, ParticipantId, Seq
+
+Rows = dict[ConversationId, Conversation]
+Logs = dict[ConversationId, list[Message]]
+
+
+class Disk:
+    """The installation's state; nodes come and go around it."""
+
+    def __init__(self) -> None:
+        self.epoch = "epoch 1"
+        self.rows: Rows = {}
+        self.logs: Logs = {}
+        self.cursors: dict[tuple[ConversationId, ParticipantId], Cursor] = {}
+        self.ever: dict[tuple[ConversationId, Seq, str], Message] = {}
+        """Everything that was ever committed, of replaced histories too, by body."""
+        self.lost_keys: set[str] = set()
+        """Keys that were stored and that a restored copy lacked."""
+        self._epochs = 1
+        self._copy: tuple[Rows, Logs] = ({}, {})
+
+    def write(self, planned: Plan) -> None:
+        """Commit."""
+        for message in planned.messages:
+            self.logs.setdefault(message.conversation, []).append(message)
+            self.ever[message.conversation, message.seq, message.body] = message
+        for row in planned.conversations:
+            self.rows[row.id] = row
+
+    def known(self, drafts: Sequence[Draft]) -> list[Message]:
+        """Return what is stored under the keys of these drafts."""
+        keys = {key_of(draft) for draft in drafts}
+        return [m for log in self.logs.values() for m in log if key_of(m) in keys]
+
+    def back_up(self) -> None:
+        """Copy the history."""
+        self._copy = (dict(self.rows), {c: list(log) for c, log in self.logs.items()})
+
+    def restore(self) -> None:
+        """Put the copy in the place of the history."""
+        rows, logs = self._copy
+        kept = {m.key for log in logs.values() for m in log}
+        self.lost_keys |= {m.key for log in self.logs.values() for m in log} - kept
+        self.rows = dict(rows)
+        self.logs = {c: list(logs.get(c, ())) for c in self.rows}
+        self.cursors.clear()
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin a new epoch."""
+        self._epochs += 1
+        self.epoch = f"epoch {self._epochs}"
+
+
+class SimAppender(Appender):
+    """The appender over a disk; only what talks to a database is replaced."""
+
+    def __init__(
+        self, disk: Disk, chance: Chance, limits: Limits, now: Any, now_ms: Any
+    ) -> None:
+        super().__init__(None, limits, now=now, now_ms=now_ms)  # type: ignore[arg-type]
+        self._rng = random.Random(chance.rng("appender").random())
+        self.is_dead = False
+        """The process is gone: whatever still runs of it reaches nothing."""
+        self.away_until = 0.0
+        self._disk, self._chance = disk, chance
+
+    async def _transaction(self, drafts: Sequence[Draft]) -> Plan:
+        happens, rng = self._chance.happens, self._chance.rng("disk")
+        slow = happens("commit_slow", 0.3)
+        await anyio.sleep(rng.uniform(0.1, 3.0) if slow else rng.uniform(0.001, 0.02))
+        if self.is_dead:
+            raise StoreUnavailable
+        if self._now() < self.away_until:
+            raise appending._TemporaryError("the database is away")
+        if happens("commit_fails") or happens("commit_unknown_lost"):
+            await anyio.sleep(rng.uniform(0.0, 0.2))
+            raise appending._TemporaryError("rolled back, or nobody knows")
+        if len(drafts) > 1 and happens("commit_refused", 0.3):
+            raise appending._DataError("a planted refusal")
+        planned = plan(
+            drafts, self._disk.rows, self._disk.known(drafts), self._now_ms()
+        )
+        self._disk.write(planned)
+        self._chance.moment = self._now()
+        self._chance.note(f"commit {[(m.seq, m.key) for m in planned.messages]}")
+        await anyio.sleep(rng.uniform(0.0, 0.02))
+        if happens("commit_unknown_stored", 0.2):
+            raise appending._TemporaryError("the answer was lost")
+        if self.is_dead:
+            raise StoreUnavailable
+        return planned
+
+
+class SimStore(MemoryStore):
+    """The store of one process: the memory store's reads, the appender's writes."""
+
+    def __init__(
+        self, disk: Disk, chance: Chance, limits: Limits, now: Any, now_ms: Any
+    ) -> None:
+        super().__init__(limits, now=now, now_ms=now_ms, epoch=disk.epoch)
+        self._rows, self._logs = disk.rows, disk.logs
+        self._disk, self._chance = disk, chance
+        self._cursors = disk.cursors
+        self.appender = SimAppender(disk, chance, limits, now, now_ms)
+
+    async def __aenter__(self) -> "SimStore":
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        self._tasks.start_soon(self.appender.run)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        assert self._tasks is not None, "closed before opened"
+        with anyio.CancelScope(shield=True):
+            await self.appender.close()
+        self._tasks.cancel_scope.cancel()
+        await self._tasks.__aexit__(None, None, None)
+
+    def submit(self, append: PendingAppend) -> None:
+        if self._chance.happens("queue_full"):
+            raise Busy(retry_after_s=0.5)
+        self.appender.submit(append)
+
+    async def _read(self) -> None:
+        happens, rng = self._chance.happens, self._chance.rng("disk")
+        slow = happens("read_slow", 0.3)
+        await anyio.sleep(rng.uniform(0.5, 4.0) if slow else rng.uniform(0.0, 0.02))
+        if happens("read_fails") or self._now() < self.appender.away_until:
+            raise StoreUnavailable(retry_after_s=0.2)
+
+    async def history(
+        self,
+        conversation: ConversationId,
+        *,
+        after: Seq | None = None,
+        before: Seq | None = None,
+        limit: int = 100,
+    ) -> list[Message]:
+        await self._read()
+        found = await super().history(
+            conversation, after=after, before=before, limit=limit
+        )
+        await anyio.sleep(self._chance.rng("disk").uniform(0.0, 0.02))
+        return found
+
+    async def find_conversation(
+        self, conversation: ConversationId
+    ) -> Conversation | None:
+        await self._read()
+        row = await super().find_conversation(conversation)
+        await anyio.sleep(self._chance.rng("disk").uniform(0.0, 0.02))
+        return row
+
+    async def conversations_of_visitor(
+        self, visitor: ParticipantId, *, limit: int = 50
+    ) -> list[Conversation]:
+        await self._read()
+        rows = await super().conversations_of_visitor(visitor, limit=limit)
+        await anyio.sleep(self._chance.rng("disk").uniform(0.0, 0.02))
+        return rows
+
+    async def advance_cursors(self, cursors: Sequence[Cursor]) -> None:
+        if self._chance.happens("cursors_fail", 0.3) or self.appender.is_dead:
+            raise StoreUnavailable
+        await super().advance_cursors(cursors)
+
+    async def cursors(self, conversation: ConversationId) -> list[Cursor]:
+        await self._read()
+        return await super().cursors(conversation)
+
+
+def wide_limits(chance: Chance) -> Limits:
+    """Return the limits of a run."""
+    limits = Limits(
+        hello_timeout_s=20.0,
+        read_timeout_s=10.0,
+        drain_s=3.0,
+        receipt_interval_s=0.3,
+    )
+    if not chance.happens("paced", 1.0):
+        limits = msgspec.structs.replace(
+            limits, frames_per_s=1e6, frames_burst=1_000_000
+        )
+    if chance.happens("tight_limits", 1.0):
+        draw = chance.rng("limits").randint
+        limits = msgspec.structs.replace(
+            limits,
+            outbox_frames_max=draw(1, 6),
+            unacknowledged_sends_max=draw(1, 4),
+            page_messages_max=draw(1, 5),
+            ring_messages=draw(1, 4),
+            catchup_reads_max=1,
+            commit_messages_max=draw(1, 3),
+            poll_retained_frames_max=draw(2, 8),
+            requests_waiting_max=draw(4, 8),
+        )
+    return limits
