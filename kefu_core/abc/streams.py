@@ -1,7 +1,7 @@
 """What a transport promises: whole batches of frames to one peer, in order."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -59,3 +59,23 @@ class FrameStream(ABC):
 
         A stream that was dialled is closed by the task that dialled it.
         """
+
+
+class BufferedStream(FrameStream):
+    """A stream that keeps what is written until the peer fetches it.
+
+    Writing is then no I/O, so whoever serves it needs no task that waits: it writes
+    while there is room, and is called when there is room again.
+    """
+
+    on_room: Callable[[], None] | None = None
+    """Called, without await, when `has_room` turned true again."""
+
+    @property
+    @abstractmethod
+    def has_room(self) -> bool:
+        """Whether `put` takes more."""
+
+    @abstractmethod
+    def put(self, encoded: Sequence[bytes]) -> None:
+        """Write as `send` does, at once. Raises `ConnectionClosed`."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio.abc import TaskGroup
 
-from kefu_core.abc.streams import FrameStream
+from kefu_core.abc.streams import BufferedStream, FrameStream
 from kefu_core.errors import CloseCode, ConnectionClosed, KefuError, NotFound
 from kefu_core.hub.fanout import Fanout
 from kefu_core.hub.following import Following
@@ -63,8 +63,10 @@ class Connection:
         self.following = Following(hub, self)
         self._hub = hub
         self._stream = stream
-        self._has_work = anyio.Event()
-        """Set when the writer has something to do."""
+        self._has_work: anyio.Event | None = None
+        """Set when the writer has something to do; there while it waits."""
+        self._buffer = stream if isinstance(stream, BufferedStream) else None
+        """The stream where writing is no I/O: the hub writes for all of these."""
         self._writing_since: float | None = None
         self._closing: CloseRequested | None = None
         self._validated_at = now
@@ -76,7 +78,10 @@ class Connection:
         try:
             async with anyio.create_task_group() as tasks:
                 self.tasks = tasks
-                tasks.start_soon(self._write)
+                if self._buffer is None:
+                    tasks.start_soon(self._write)
+                else:
+                    self._buffer.on_room = self.wake
                 await self._read()
                 tasks.cancel_scope.cancel()
         except* ConnectionClosed:
@@ -133,11 +138,31 @@ class Connection:
             await send(batch)
             self._writing_since = None
             self.session.wrote(started)
-            if outbox.is_half_empty:
-                self.requests.has_room_again()
-                self.following.has_room_again()
-                for topic in self.watched:
-                    self._hub.lists.topic(topic).has_room_again(self)
+            self._go_on()
+
+    def write_buffer(self) -> None:
+        """Write what finds room, without waiting; the hub calls it after `wake`."""
+        outbox, stream = self.outbox, self._buffer
+        assert stream is not None, "this stream has a writer of its own"
+        try:
+            while len(outbox) and stream.has_room:
+                stream.put(outbox.take())
+                self.session.wrote(self._hub.now())
+        except ConnectionClosed:
+            self.abort()
+            return
+        if not len(outbox) and self._closing is not None:
+            self.abort()
+            return
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Let those who waited for the peer to read have the room."""
+        if self.outbox.is_half_empty:
+            self.requests.has_room_again()
+            self.following.has_room_again()
+            for topic in self.watched:
+                self._hub.lists.topic(topic).has_room_again(self)
 
     def tick(self, now: float) -> float:
         """Do what is due; returns when to call again at the latest."""
@@ -230,7 +255,10 @@ class Connection:
 
     def wake(self) -> None:
         """Let the writer look at the outbox."""
-        self._has_work.set()
+        if self._buffer is not None:
+            self._hub.ready(self)
+        elif self._has_work is not None:
+            self._has_work.set()
 
     # -- acting on the session's events ----------------------------------------------
 

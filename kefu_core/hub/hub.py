@@ -82,6 +82,9 @@ class Hub:
         self._by_participant: dict[ParticipantId, dict[Connection, None]] = {}
         self._timers: list[tuple[float, int, Connection]] = []
         self._timer_ids = itertools.count()
+        self._ready: dict[Connection, None] = {}
+        """Connections over buffered streams that have something to write."""
+        self._has_ready = anyio.Event()
         self._appends_in_flight = 0
         self._idle = anyio.Event()
 
@@ -95,6 +98,7 @@ class Hub:
             tasks.start_soon(self._run_timers, tasks)
             tasks.start_soon(self.receipts.run, self.is_followed)
             tasks.start_soon(self._run_revocations)
+            tasks.start_soon(self._run_buffers)
             task_status.started()
 
     async def serve(self, stream: FrameStream) -> None:
@@ -334,6 +338,27 @@ class Hub:
             connection.deliver_latest(subject, receipt, encoded)
         for observer in self.observers:
             observer.cursor_advanced(cursor)
+
+    # -- writing -----------------------------------------------------------------------
+
+    def ready(self, connection: Connection) -> None:
+        """Write for a connection over a buffered stream, in the next step."""
+        if not self._ready:
+            self._has_ready.set()
+        self._ready[connection] = None
+
+    async def _run_buffers(self) -> None:
+        """One task that writes for all buffered streams: none of them waits."""
+        while True:
+            await self._has_ready.wait()
+            self._has_ready = anyio.Event()
+            ready, self._ready = self._ready, {}
+            for connection in ready:
+                try:
+                    connection.write_buffer()
+                except Exception:
+                    logger.exception("a connection ends by a fault of ours")
+                    connection.abort()
 
     # -- timers ------------------------------------------------------------------------
 

@@ -1,7 +1,6 @@
 """What a connection asks for, worked off one at a time, in order."""
 
 import logging
-from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -33,10 +32,10 @@ class Requests:
     def __init__(self, hub: "Hub", connection: "Connection") -> None:
         self._hub = hub
         self._connection = connection
-        self._waiting: deque[f.Frame] = deque()
+        self._waiting: list[f.Frame] = []
         self._is_working = False
-        self._drained = anyio.Event()
-        """Set when the outbox has emptied to the half."""
+        self._drained: anyio.Event | None = None
+        """Set when the outbox has emptied to the half; there while that is awaited."""
 
     def add(self, frame: f.Frame) -> None:
         """Queue a request; too many are refused, sends are limited elsewhere."""
@@ -54,7 +53,7 @@ class Requests:
     def withdraw(self, kind: type[R], conversation: ConversationId) -> list[R]:
         """Remove and return the sends or follows of a conversation that still wait."""
         withdrawn: list[R] = []
-        kept: deque[f.Frame] = deque()
+        kept: list[f.Frame] = []
         for request in self._waiting:
             if isinstance(request, kind) and request.conversation == conversation:
                 withdrawn.append(request)
@@ -65,7 +64,8 @@ class Requests:
 
     def has_room_again(self) -> None:
         """Go on after the peer has read."""
-        self._drained.set()
+        if self._drained is not None:
+            self._drained.set()
 
     async def _work(self) -> None:
         outbox = self._connection.outbox
@@ -78,7 +78,7 @@ class Requests:
                     await self._drained.wait()
                 if not self._waiting:
                     return
-                await self._answer(self._waiting.popleft())
+                await self._answer(self._waiting.pop(0))
                 self._connection.act()
         finally:
             self._is_working = False

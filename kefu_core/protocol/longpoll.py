@@ -5,14 +5,13 @@ ever, and is kept until the client says that it has it. So an answer that got lo
 cut in the middle, or came twice changes nothing: the next one says the same bytes.
 
 Up: requests carry 1, 2, 3 …; one is processed at a time, and the replies of the last
-two are kept. A repeated request gets the reply it would have got, also while the first
+two are known. A repeated request gets the reply it would have got, also while the first
 one is still running.
 
 Polls carry 1, 2, 3 … too: the newest holds, an older one that arrives late is answered
 empty and takes nothing.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Any
@@ -107,18 +106,18 @@ class LongPollChannel:
         self._bytes_max = limits.poll_retained_bytes_max
         self._pending: list[bytes] = []
         """Not in a batch yet."""
-        self._retained: deque[PollBatch] = deque()
+        self._retained: list[tuple[PollBatch, int]] = []
+        """Batches that were sent, each with its bytes."""
         self._frames = 0
         """Frames pending and retained."""
         self._bytes = 0
-        self._sizes: deque[tuple[int, int]] = deque()
-        """(frames, bytes) of each retained batch."""
         self.last_batch = 0
         """The newest batch that was sent."""
         self._newest_poll = 0
         self.rid = 0
         """The newest request that was begun."""
-        self._replies: dict[int, bytes] = {}
+        self._replies: dict[int, int] = {}
+        """Newest batch in the reply to each of the last requests."""
 
     # -- down --------------------------------------------------------------------------
 
@@ -155,10 +154,9 @@ class LongPollChannel:
                 self.last_batch,
                 f"Batch {number} was never sent; acknowledge what came.",
             )
-        while self._retained and self._retained[0].n <= number:
-            self._retained.popleft()
-            frames, size = self._sizes.popleft()
-            self._frames -= frames
+        while self._retained and self._retained[0][0].n <= number:
+            batch, size = self._retained.pop(0)
+            self._frames -= len(batch.frames)
             self._bytes -= size
 
     def batches(self) -> list[PollBatch]:
@@ -167,10 +165,10 @@ class LongPollChannel:
             self.last_batch += 1
             size = sum(map(len, self._pending))
             frames = [msgspec.Raw(frame) for frame in self._pending]
-            self._retained.append(PollBatch(n=self.last_batch, frames=frames))
-            self._sizes.append((len(frames), size))
+            batch = PollBatch(n=self.last_batch, frames=frames)
+            self._retained.append((batch, size))
             self._pending = []
-        return list(self._retained)
+        return [batch for batch, _ in self._retained]
 
     # -- polls -------------------------------------------------------------------------
 
@@ -209,11 +207,17 @@ class LongPollChannel:
         expect = self.rid + 1 if self.rid in self._replies else max(1, self.rid)
         raise WrongNumber(expect, f"Request {rid} is out of order; send {expect}.")
 
-    def reply_to(self, rid: int) -> bytes:
-        """Return the kept reply of a REPEAT."""
-        return self._replies[rid]
-
-    def finish(self, rid: int, reply: bytes) -> None:
-        """Keep the reply of the request that runs."""
-        self._replies[rid] = reply
+    def finish(self, rid: int) -> list[PollBatch]:
+        """Return what the reply to the request that runs says."""
+        batches = self.batches()
+        self._replies[rid] = self.last_batch
         self._replies.pop(rid - REPLIES_KEPT, None)
+        return batches
+
+    def reply_to(self, rid: int) -> list[PollBatch]:
+        """Return what the reply to a REPEAT said, without what has been acknowledged.
+
+        The batches are kept anyway, so keeping replies as well would hold them twice.
+        """
+        newest = self._replies[rid]
+        return [batch for batch, _ in self._retained if batch.n <= newest]

@@ -42,6 +42,7 @@ from kefu_core.protocol.frames import (
 )
 from kefu_core.protocol.longpoll import (
     PollAnswer,
+    PollBatch,
     PollRequest,
     Turn,
     WrongNumber,
@@ -289,10 +290,10 @@ class LongPollApp(AsgiEndpoint):
                 stream.held = None
         if held.is_superseded:
             return encode_body(stream.codec, PollAnswer(superseded=True))
-        return self._batches(stream)
+        return self._answer(stream, channel.batches())
 
-    def _batches(self, stream: PollStream) -> bytes:
-        return encode_body(stream.codec, PollAnswer(batches=stream.channel.batches()))
+    def _answer(self, stream: PollStream, batches: list[PollBatch]) -> bytes:
+        return encode_body(stream.codec, PollAnswer(batches=batches))
 
     # -- requests going up -------------------------------------------------------------
 
@@ -316,7 +317,7 @@ class LongPollApp(AsgiEndpoint):
             await stream.running.wait()
             turn = channel.begin(rid, 0)
         if turn is Turn.REPEAT:
-            return channel.reply_to(rid)
+            return self._answer(stream, channel.reply_to(rid))
         if turn is Turn.STALE:
             return encode_body(stream.codec, PollAnswer(superseded=True))
         done = stream.running = anyio.Event()
@@ -325,11 +326,9 @@ class LongPollApp(AsgiEndpoint):
             # Shielded: a client that gives up must not leave a request half done.
             with anyio.CancelScope(shield=True):
                 await self._pass_on(stream, items)
-            reply = self._batches(stream)
-            channel.finish(rid, reply)
+            return self._answer(stream, channel.finish(rid))
         finally:
             done.set()
-        return reply
 
     async def _pass_on(self, stream: PollStream, items: Received) -> None:
         """Give frames to the session; wait a little for what it answers."""

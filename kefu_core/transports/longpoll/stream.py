@@ -1,11 +1,10 @@
 """A poll session as a frame stream: what the hub sees."""
 
-from collections import deque
 from collections.abc import Sequence
 
 import anyio
 
-from kefu_core.abc.streams import FrameStream, PeerInfo
+from kefu_core.abc.streams import BufferedStream, PeerInfo
 from kefu_core.errors import ConnectionClosed
 from kefu_core.limits import Limits
 from kefu_core.protocol.codec import Codec, Received
@@ -22,7 +21,7 @@ class HeldPoll:
         self.news = anyio.Event()
 
 
-class PollStream(FrameStream):
+class PollStream(BufferedStream):
     """Frames in and out of one session, whichever requests carry them."""
 
     def __init__(
@@ -47,9 +46,10 @@ class PollStream(FrameStream):
         """Set when the reply of the running request is there."""
         self.answering: HeldPoll | None = None
         """The request going up whose reply waits for its answers."""
-        self._received: deque[Received] = deque()
-        self._has_received = anyio.Event()
-        self._has_room = anyio.Event()
+        self._received: list[Received] = []
+        # Events are made by who waits: each is a kilobyte of every idle session.
+        self._has_received: anyio.Event | None = None
+        self._has_room: anyio.Event | None = None
 
     # -- for the hub -------------------------------------------------------------------
 
@@ -59,20 +59,26 @@ class PollStream(FrameStream):
                 raise ConnectionClosed
             self._has_received = anyio.Event()
             await self._has_received.wait()
-        return self._received.popleft()
+        return self._received.pop(0)
 
-    async def send(self, encoded: Sequence[bytes]) -> None:
-        # An outbox behind this one holds what finds no room here; a follower then
-        # reads on from the store.
-        while not self.channel.has_room:
-            if self.is_closed:
-                raise ConnectionClosed
-            self._has_room = anyio.Event()
-            await self._has_room.wait()
+    @property
+    def has_room(self) -> bool:
+        return self.channel.has_room
+
+    def put(self, encoded: Sequence[bytes]) -> None:
         if self.is_closed:
             raise ConnectionClosed
         self.channel.put(encoded)
-        self._tell()
+        # The reply that waits for its answers carries the news, else the poll does.
+        waiting = self.answering or self.held
+        if waiting is not None:
+            waiting.news.set()
+
+    async def send(self, encoded: Sequence[bytes]) -> None:
+        while not self.has_room and not self.is_closed:
+            self._has_room = anyio.Event()
+            await self._has_room.wait()
+        self.put(encoded)
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         self.end()
@@ -82,7 +88,7 @@ class PollStream(FrameStream):
     def take(self, items: Received) -> None:
         """Pass a batch from the peer on; an empty one is a sign of life."""
         self._received.append(items)
-        self._has_received.set()
+        _set(self._has_received)
 
     def has_all(self, ack: int) -> bool:
         """Whether the client says that it holds everything there is."""
@@ -91,7 +97,9 @@ class PollStream(FrameStream):
     def made_room(self) -> None:
         """Let a writer go on after an acknowledgement."""
         if self.channel.has_room:
-            self._has_room.set()
+            _set(self._has_room)
+            if self.on_room is not None:
+                self.on_room()
 
     def hold(self) -> HeldPoll:
         """Make the caller's poll the one that is held; the older one is answered."""
@@ -104,14 +112,13 @@ class PollStream(FrameStream):
     def end(self) -> None:
         """Close for the hub; wake everything that waits."""
         self.is_closed = True
-        self._has_received.set()
-        self._has_room.set()
+        _set(self._has_received)
+        _set(self._has_room)
         for waiting in (self.held, self.answering):
             if waiting is not None:
                 waiting.news.set()
 
-    def _tell(self) -> None:
-        """Wake who carries the news: a reply that waits for it, else the poll."""
-        waiting = self.answering or self.held
-        if waiting is not None:
-            waiting.news.set()
+
+def _set(event: anyio.Event | None) -> None:
+    if event is not None:
+        event.set()

@@ -81,9 +81,15 @@ def test_requests_run_once_and_in_turn() -> None:
         with pytest.raises(WrongNumber) as out_of_turn:
             channel.begin(wrong, 0)
         assert out_of_turn.value.expect == 1
-    channel.finish(1, b"one")
+    channel.put([frame(1)])
+    said = channel.finish(1)
+    assert [batch.n for batch in said] == [1]
+    channel.put([frame(2)])
+    channel.batches()
     assert channel.begin(1, 0) is Turn.REPEAT
-    assert channel.reply_to(1) == b"one"
+    assert channel.reply_to(1) == said, "and nothing that came later"
+    channel.acknowledge(1)
+    assert channel.reply_to(1) == []
     with pytest.raises(WrongNumber) as ahead:
         channel.begin(3, 0)
     assert ahead.value.expect == 2
@@ -93,7 +99,7 @@ def test_only_the_last_replies_are_kept() -> None:
     channel = LongPollChannel(LIMITS)
     for rid in range(1, 6):
         assert channel.begin(rid, 0) is Turn.NEW
-        channel.finish(rid, b"%d" % rid)
+        channel.finish(rid)
     kept = [rid for rid in range(1, 6) if channel.begin(rid, 0) is Turn.REPEAT]
     assert kept == list(range(6 - REPLIES_KEPT, 6))
     assert channel.begin(1, 0) is Turn.STALE
@@ -121,7 +127,9 @@ class Wire:
         self.rid = 0
         self.is_waiting = False
         self.processed: list[int] = []
-        self.replies: dict[int, bytes] = {}
+        self.replies: dict[int, list[int]] = {}
+        self.acknowledged = 0
+        """The highest acknowledgement that arrived."""
         self.requests: list[tuple[str, int, int]] = []
         self.answers: list[list[tuple[int, list[int]]]] = []
 
@@ -141,6 +149,7 @@ class Wire:
         self.requests.append(("up", self.rid, self.ack))
 
     def serve(self, kind: str, number: int, ack: int) -> None:
+        self.acknowledged = max(self.acknowledged, ack)
         if kind == "poll":
             if self.channel.poll(number, ack) is Turn.NEW:
                 self.answers.append(numbers(self.channel))
@@ -148,10 +157,10 @@ class Wire:
         turn = self.channel.begin(number, ack)
         if turn is Turn.NEW:
             self.processed.append(number)
-            self.replies[number] = b"%d" % number
-            self.channel.finish(number, self.replies[number])
+            self.replies[number] = [b.n for b in self.channel.finish(number)]
         if turn in (Turn.NEW, Turn.REPEAT):
-            assert self.channel.reply_to(number) == self.replies[number]
+            said = [batch.n for batch in self.channel.reply_to(number)]
+            assert said == [n for n in self.replies[number] if n > self.acknowledged]
             self.is_waiting = self.is_waiting and number != self.rid
 
     def take(self, answer: list[tuple[int, list[int]]]) -> None:
