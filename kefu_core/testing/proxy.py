@@ -142,6 +142,8 @@ class Proxy:
             return
 
     async def _break(self, link: tuple[SocketStream, SocketStream]) -> None:
+        if link not in self._links:
+            return  # The other way through it was first.
         self._links.discard(link)
         with anyio.CancelScope(shield=True):
             for stream in link:
@@ -168,5 +170,5 @@ def _reset_at_close(stream: SocketStream) -> None:
     linger = (1).to_bytes(4, "little") + (0).to_bytes(4, "little")
     try:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    except OSError:
-        return
+    except (OSError, ValueError):
+        return  # It is closed; uvloop says so by a ValueError.

@@ -21,9 +21,9 @@ pytestmark = pytest.mark.anyio
 NAMES = ("websocket", "tcp", "longpoll")
 
 
-@pytest.fixture(params=["asyncio-sqlite", "uvloop-sqlite"])
-def world(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture
+def world() -> str:
+    return "asyncio-sqlite"
 
 
 @pytest.fixture(params=NAMES)

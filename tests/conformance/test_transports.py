@@ -1,6 +1,7 @@
 """Every transport against the one contract."""
 
 import pytest
+from hypothesis import settings
 
 from kefu_core.abc.transports import Transport
 from kefu_core.testing.serving import OpenStore, ServeAsgi
@@ -8,6 +9,8 @@ from kefu_core.testing.transports import TransportContract
 from kefu_core.transports.registry import find_transport
 from tests.conformance.conftest import serve_by_hypercorn
 
+_MANY = 1_000
+_EACH = 7
 _ALL = ("websocket", "tcp", "longpoll")
 
 
@@ -46,3 +49,11 @@ class TestTcp(_OneOfThree):
 
 class TestLongPoll(_OneOfThree):
     name = "longpoll"
+
+    @pytest.fixture
+    def share(self, world_share: tuple[int, int]) -> tuple[int, int]:
+        # Most bytes of HTTP are headers, and each cut waits for a retry; every byte
+        # of the bodies is cut in test_longpoll_faults.py. The long run does them all.
+        number, of = world_share
+        is_long = settings.default.max_examples > _MANY
+        return (number, of) if is_long else (number * _EACH, of * _EACH)
