@@ -166,9 +166,9 @@ async def proxy_to(target: int) -> AsyncIterator[Proxy]:
 
 def _reset_at_close(stream: SocketStream) -> None:
     """Let the close be a reset, as from a middlebox that lost its table."""
-    raw = stream.extra(SocketAttribute.raw_socket)
     linger = (1).to_bytes(4, "little") + (0).to_bytes(4, "little")
     try:
+        raw = stream.extra(SocketAttribute.raw_socket)
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    except (OSError, ValueError):
-        return  # It is closed; uvloop says so by a ValueError.
+    except (OSError, ValueError, AttributeError):
+        return  # It is closed; uvloop says so by the latter two.
