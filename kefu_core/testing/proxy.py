@@ -138,8 +138,8 @@ class Proxy:
             await anyio.sleep_forever()
         try:
             await sink.send_eof()
-        except _BROKEN:
-            return
+        except (*_BROKEN, RuntimeError):
+            return  # Reset meanwhile; a RuntimeError on uvloop.
 
     async def _break(self, link: tuple[SocketStream, SocketStream]) -> None:
         if link not in self._links:
@@ -170,5 +170,5 @@ def _reset_at_close(stream: SocketStream) -> None:
     try:
         raw = stream.extra(SocketAttribute.raw_socket)
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    except (OSError, ValueError, AttributeError):
-        return  # It is closed; uvloop says so by the latter two.
+    except (OSError, ValueError, AttributeError, RuntimeError):
+        return  # It is closed; uvloop says so in several ways.

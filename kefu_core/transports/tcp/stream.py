@@ -1,5 +1,6 @@
 """Frames over a byte stream: the same for both ends."""
 
+import logging
 from collections.abc import Sequence
 
 import anyio
@@ -10,6 +11,8 @@ from kefu_core.errors import ConnectionClosed, ErrorCode
 from kefu_core.protocol.codec import BadFrame, BatchDecoder, Codec, Received
 from kefu_core.protocol.frames import Frame
 from kefu_core.protocol.framing import BatchSplitter, with_length
+
+logger = logging.getLogger(__name__)
 
 _READ_BYTES = 65_536
 _CLOSE_TIMEOUT_S = 1.0
@@ -85,3 +88,6 @@ class TcpStream(FrameStream):
                 await self._stream.receive(_READ_BYTES)
         except (anyio.EndOfStream, NotImplementedError, *_BROKEN):
             return
+        except RuntimeError as error:
+            # uvloop's words for a connection that was reset.
+            logger.debug("the peer was gone before the goodbye: %s", error)
