@@ -24,6 +24,16 @@ _READ_RETRY_S = 0.5
 class Following:
     """Live messages, catch-up from memory or by a read, and receipts of a start."""
 
+    __slots__ = (
+        "_attached",
+        "_connection",
+        "_early_heads",
+        "_followers",
+        "_hub",
+        "_lagging",
+        "_outbox",
+    )
+
     def __init__(self, hub: "Hub", connection: "Connection") -> None:
         self._hub = hub
         self._connection = connection

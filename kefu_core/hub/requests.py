@@ -29,6 +29,14 @@ def _rights_of(principal: Principal | None) -> object:
 class Requests:
     """The queue and its worker, which is started on demand."""
 
+    __slots__ = (
+        "_connection",
+        "_drained",
+        "_hub",
+        "_is_working",
+        "_waiting",
+    )
+
     def __init__(self, hub: "Hub", connection: "Connection") -> None:
         self._hub = hub
         self._connection = connection

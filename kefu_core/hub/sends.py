@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 class Sends:
     """Sends on their way: waiting for their conversation's row, or in the appender."""
 
+    __slots__ = (
+        "_breaks",
+        "_connection",
+        "_hub",
+        "_in_flight",
+        "_known",
+        "_queued",
+    )
+
     def __init__(self, hub: "Hub", connection: "Connection") -> None:
         self._hub = hub
         self._connection = connection

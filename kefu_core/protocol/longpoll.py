@@ -101,6 +101,19 @@ def encode_body(codec: Codec, body: Any) -> bytes:
 class LongPollChannel:
     """The server's end."""
 
+    __slots__ = (
+        "_bytes",
+        "_bytes_max",
+        "_frames",
+        "_frames_max",
+        "_newest_poll",
+        "_pending",
+        "_replies",
+        "_retained",
+        "last_batch",
+        "rid",
+    )
+
     def __init__(self, limits: Limits) -> None:
         self._frames_max = limits.poll_retained_frames_max
         self._bytes_max = limits.poll_retained_bytes_max

@@ -49,6 +49,25 @@ class ServerSession:
     `error` frame or, where it cannot go on, with `CloseRequested`.
     """
 
+    __slots__ = (
+        "_bucket",
+        "_events",
+        "_expires_at",
+        "_flood_count",
+        "_flood_since",
+        "_frames",
+        "_lanes",
+        "_limits",
+        "_opened_at",
+        "_received_at",
+        "_sent_at",
+        "_silent_s",
+        "_typed_at",
+        "followers",
+        "sends_pending",
+        "state",
+    )
+
     def __init__(
         self, limits: Limits, now: float, *, silent_s: float | None = None
     ) -> None:
@@ -144,7 +163,8 @@ class ServerSession:
             return
         if self.state is ServerState.AWAIT_HELLO:
             if now >= self._opened_at + limits.hello_timeout_s:
-                self.close(CloseCode.BAD_PROTOCOL, "no hello")
+                # Perhaps the way is slow: whoever is honest comes back.
+                self.close(CloseCode.SILENT, "no hello")
         elif self.state is ServerState.AUTHENTICATING:
             # The peer did its part; how long the answer may take is the driver's say.
             return
