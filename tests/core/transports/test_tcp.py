@@ -1,6 +1,7 @@
 """TCP byte by byte, against a real node on a real socket."""
 
 import random
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -215,3 +216,26 @@ async def test_a_plain_client_and_a_server_with_tls_do_not_hang() -> None:
             with pytest.raises(ConnectionClosed):
                 await connect_tcp(f"tcp://127.0.0.1:{port}", DialOptions(timeout_s=5))
             tasks.cancel_scope.cancel()
+
+
+async def test_a_connection_that_was_reset_is_closed_without_a_fault() -> None:
+    async def reset(stream: SocketStream) -> None:
+        raw = stream.extra(SocketAttribute.raw_socket)
+        linger = (1).to_bytes(4, "little") + bytes(4)
+        await stream.receive()
+        await stream.send(preface(MSGPACK))
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        await anyio.aclose_forcefully(stream)
+
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(listener.serve, reset)
+        port = listener.extra(SocketAttribute.local_port)
+        client = await connect_tcp(f"tcp://127.0.0.1:{port}", DialOptions())
+        with pytest.raises(ConnectionClosed):
+            await client.receive()
+        await client.aclose()
+        await client.aclose()
+        tasks.cancel_scope.cancel()
