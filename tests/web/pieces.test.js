@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Backoff } from "../../kefu_server/web/client/backoff.js";
+import { Backoff } from "../../kefu_server/web/client/chooser.js";
 import { Connection } from "../../kefu_server/web/client/connection.js";
 import { Outbox } from "../../kefu_server/web/client/outbox.js";
 import { Session } from "../../kefu_server/web/client/session.js";
+import { Transports } from "../../kefu_server/web/client/transports.js";
 import { batches } from "../../kefu_server/web/client/websocket.js";
 import { itemsOf } from "../../kefu_server/web/ui/items.js";
 import en from "../../kefu_server/web/ui/locales/en.js";
@@ -75,11 +76,13 @@ function connection() {
   const made = new Connection({
     session: new Session({ client: "test", outbox: new Outbox() }),
     token: async (isRefused) => (refusals.push(isRefused), "token"),
-    open: (handlers) => {
-      const socket = { ...handlers, sent: [], send: (frames) => socket.sent.push(...frames), close() {} };
-      sockets.push(socket);
-      return socket;
-    },
+    transports: new Transports({
+      websocket: (handlers) => {
+        const socket = { ...handlers, sent: [], send: (frames) => socket.sent.push(...frames), close() {} };
+        sockets.push(socket);
+        return socket;
+      },
+    }),
     happened() {},
     changed: (status, code) => statuses.push([status, code]),
     random: () => 0,

@@ -2,12 +2,13 @@
 /** @import {SessionEvent} from "./events" */
 /** @import {Entry} from "./outbox.js" */
 /** @import {Status} from "./connection.js" */
-import { Connection, wakeWithPage } from "./connection.js";
+/** @import {Choice} from "./transports.js" */
+import { Connection } from "./connection.js";
 import { Logs } from "./logs.js";
 import { Outbox } from "./outbox.js";
 import { Session } from "./session.js";
 import { TabStorage } from "./tabs.js";
-import { openWebSocket } from "./websocket.js";
+import { transportsOf } from "./transports.js";
 
 /** @typedef {SessionEvent | {type: "status", status: Status, code: number}} ChatEvent */
 
@@ -31,8 +32,9 @@ export class Chat {
    * @param {string} parts.scope whose outbox this is
    * @param {(isRefused: boolean) => Promise<string>} parts.token
    * @param {(event: ChatEvent) => void} parts.happened
+   * @param {Choice} [parts.transport]
    */
-  constructor({ client, scope, token, happened }) {
+  constructor({ client, scope, token, happened, transport = "auto" }) {
     this.storage = new TabStorage(scope);
     this.outbox = new Outbox(this.storage);
     this.session = new Session({ client, outbox: this.outbox });
@@ -44,11 +46,10 @@ export class Chat {
     this.isTyping = false;
     /** @type {any} */
     this.typingTimer = undefined;
-    const url = `${location.origin.replace(/^http/, "ws")}/kefu/ws`;
     this.connection = new Connection({
       session: this.session,
       token,
-      open: (handlers) => openWebSocket(url, handlers),
+      transports: transportsOf(transport, location.origin),
       happened: (event) => this.told(event),
       changed: (status, code) => {
         if (status !== "live") this.forget();
@@ -227,4 +228,18 @@ export class Chat {
 function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * Wake a connection whenever the browser hints that the network is back.
+ * @param {Connection} connection
+ */
+function wakeWithPage(connection) {
+  const wake = () => connection.wake();
+  addEventListener("online", wake);
+  addEventListener("offline", wake);
+  addEventListener("pageshow", wake);
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") wake();
+  });
 }

@@ -1,8 +1,10 @@
 /** @import {ServerFrame} from "./frames" */
 /** @import {Session} from "./session.js" */
 /** @import {SessionEvent} from "./events" */
-/** @import {Wire, WireHandlers} from "./websocket.js" */
-import { Backoff } from "./backoff.js";
+/** @import {Transports} from "./transports.js" */
+/** @import {Wire} from "./websocket.js" */
+import { Backoff } from "./chooser.js";
+import { SILENT } from "./websocket.js";
 
 /**
  * @typedef {"connecting" | "live" | "waiting" | "stopped"} Status
@@ -11,7 +13,7 @@ import { Backoff } from "./backoff.js";
  * @property {Session} session
  * @property {(isRefused: boolean) => Promise<string>} token a fresh one when refused;
  *   rejects with {final: true} when there is no point in asking again
- * @property {(handlers: WireHandlers) => Wire} open
+ * @property {Transports} transports
  * @property {(event: SessionEvent) => void} happened
  * @property {(status: Status, code: number) => void} changed
  * @property {() => number} [now]
@@ -19,7 +21,7 @@ import { Backoff } from "./backoff.js";
  */
 
 const PROBE_MS = 4_000;
-const OPEN_MS = 12_000;
+const TOKEN_MS = 12_000;
 const SLEEP_MS = 15_000;
 const UNAUTHORIZED = 4001;
 
@@ -35,6 +37,7 @@ export class Connection {
     this.status = "stopped";
     /** @type {Wire | null} */
     this.wire = null;
+    this.transports = parts.transports;
     this.attempt = 0;
     this.isRefused = false;
     this.probeUntil = Infinity;
@@ -76,8 +79,7 @@ export class Connection {
     this.leave();
     const attempt = this.attempt;
     this.become("connecting", 0);
-    this.probeUntil = this.now() + OPEN_MS;
-    this.schedule(this.probeUntil);
+    this.expect(TOKEN_MS);
     let token;
     try {
       token = await this.parts.token(this.isRefused);
@@ -90,15 +92,31 @@ export class Connection {
     }
     if (attempt !== this.attempt) return;
     const isMine = () => attempt === this.attempt;
-    this.wire = this.parts.open({
+    this.expect(this.transports.openMs);
+    this.wire = this.transports.open({
       opened: () => {
         if (!isMine()) return;
         this.session.opened(token, this.now());
+        this.expect(this.transports.welcomeMs);
         this.pump();
       },
       received: (frame) => isMine() && this.received(frame),
-      closed: (code) => isMine() && this.closed(code),
+      alive: () => isMine() && this.alive(),
+      closed: (code, afterMs) => isMine() && this.closed(code, afterMs),
     });
+  }
+
+  /** @param {number} ms within which something must come */
+  expect(ms) {
+    this.probeUntil = this.now() + ms;
+    this.schedule(this.probeUntil);
+  }
+
+  /** The transport itself has heard from the server. */
+  alive() {
+    if (this.status !== "live") return;
+    this.probeUntil = Infinity;
+    this.session.heardAt = this.session.spokeAt = this.now();
   }
 
   /** @param {ServerFrame} frame */
@@ -114,6 +132,8 @@ export class Connection {
       this.probeUntil = Infinity;
       this.isRefused = false;
       this.backoff.reset();
+      this.transports.welcomed(this.now());
+      this.transports.seek(() => this.parts.token(false), () => this.retry(0, 0));
       this.become("live", 0);
     } else if (event.type === "drain") {
       this.retry(this.backoff.within(event.withinMs), 0);
@@ -128,8 +148,9 @@ export class Connection {
   /**
    * Stop, or come back, as the code says.
    * @param {number} code
+   * @param {number} [afterMs] not before
    */
-  closed(code) {
+  closed(code, afterMs = 0) {
     if (this.status === "stopped" || this.status === "waiting") return;
     const wasLive = this.status === "live";
     if (code === UNAUTHORIZED && !this.isRefused) {
@@ -138,10 +159,12 @@ export class Connection {
       this.retry(0, code);
     } else if (code >= 4000 && code < 4100) {
       this.stopWith(code);
+    } else if (this.transports.ended(this.now(), code)) {
+      this.retry(0, code);
     } else {
       // A first loss comes back within half a second; a server that cannot is spared.
       if (code === 4100 && wasLive) this.backoff.attempt = 3;
-      this.retry(this.backoff.next(), code);
+      this.retry(Math.max(afterMs, this.backoff.next()), code);
     }
   }
 
@@ -168,6 +191,7 @@ export class Connection {
     const wire = this.wire;
     this.wire = null;
     this.session.lost();
+    this.transports.rest();
     clearTimeout(this.timer);
     wire?.close();
   }
@@ -176,7 +200,8 @@ export class Connection {
   probe() {
     if (this.probeUntil < Infinity) return;
     this.probeUntil = this.now() + PROBE_MS;
-    this.session.frames.push({ t: "ping" });
+    if (this.wire?.wake) this.wire.wake();
+    else this.session.frames.push({ t: "ping" });
     this.pump();
   }
 
@@ -201,11 +226,14 @@ export class Connection {
       // The machine was asleep: silence proves nothing until somebody was asked.
       this.session.heardAt = now;
       this.probe();
-    } else if (now >= this.probeUntil || !this.session.tick(now)) {
-      this.retry(this.backoff.next(), 4201);
-    } else {
-      this.pump();
+      return;
     }
+    // A transport with heartbeats of its own ends itself when they stop.
+    if (this.wire?.wake) this.session.heardAt = this.session.spokeAt = now;
+    // Without a wire it is the token that did not come.
+    if (now >= this.probeUntil) this.closed(this.wire ? 1006 : 1000);
+    else if (!this.session.tick(now)) this.closed(SILENT);
+    else this.pump();
   }
 
   /**
@@ -217,18 +245,4 @@ export class Connection {
     this.status = status;
     this.parts.changed(status, code);
   }
-}
-
-/**
- * Wake a connection whenever the browser hints that the network is back.
- * @param {Connection} connection
- */
-export function wakeWithPage(connection) {
-  const wake = () => connection.wake();
-  addEventListener("online", wake);
-  addEventListener("offline", wake);
-  addEventListener("pageshow", wake);
-  document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible") wake();
-  });
 }

@@ -1,8 +1,7 @@
 /** @import {Me} from "./api.js" */
 /** @import {Tab} from "./desk.js" */
-import { fill, h, icon } from "../ui/dom.js";
+import { fill, h, icon, Store } from "../ui/dom.js";
 import { getLocale, nearest, setLocale, t } from "../ui/i18n.js";
-import { Store } from "../ui/store.js";
 import { logOut, whoAmI } from "./api.js";
 import { Desk } from "./desk.js";
 import { ListView } from "./list.js";

@@ -1,9 +1,8 @@
-import { fill, h, icon } from "../ui/dom.js";
+import { fill, h, icon, Store } from "../ui/dom.js";
 import { Composer } from "../ui/composer.js";
 import { nearest, setLocale, t } from "../ui/i18n.js";
 import { itemsOf } from "../ui/items.js";
 import { LogView } from "../ui/logview.js";
-import { Store } from "../ui/store.js";
 import { Host, setAccent } from "./host.js";
 import { Model } from "./model.js";
 import { VisitorToken } from "./visitor.js";
