@@ -196,9 +196,9 @@ class TransportContract(RefusalContract):
         self, kit: Kit, neighbours: list[Transport]
     ) -> None:
         async with kit.node(others=neighbours) as node:
-            for other in neighbours:
-                for pair in ((kit.transport, other), (other, kit.transport)):
-                    await _move(node, *pair)
+            for number, other in enumerate(neighbours):
+                await _move(node, kit.transport, other, f"v{number}1")
+                await _move(node, other, kit.transport, f"v{number}2")
 
     # -- who does not behave -----------------------------------------------------------
 
@@ -400,9 +400,8 @@ async def _short_exchange(kit: Kit, node: Served, proxy: Proxy, who: str) -> Non
     assert [message.body for message in log] == ["s1", "m1", "m2"]
 
 
-async def _move(node: Served, before: Transport, after: Transport) -> None:
+async def _move(node: Served, before: Transport, after: Transport, who: str) -> None:
     """Change the transport twice with a burst in flight."""
-    who = f"v{before.name}{after.name}"
     conversation = await node.conversation(who)
     ports = node.ports
     async with proxy_to(ports[before.name]) as one, proxy_to(ports[after.name]) as two:
