@@ -80,15 +80,31 @@ class Visitor(Person):
         self.page.reload()
         self.open()
 
+    def is_on(self, transport: str) -> None:
+        """Wait until this transport has worked; the widget itself never says."""
+        self.view.wait_for_function(
+            "name => JSON.parse(localStorage.getItem("
+            "`kefu.transport.${origin}`) || '{}').name === name",
+            arg=transport,
+            timeout=20_000,
+        )
+
 
 class AgentPerson(Person):
     """An agent in the console."""
 
     def __init__(
-        self, world: World, context: BrowserContext, login: str = LOGIN
+        self,
+        world: World,
+        context: BrowserContext,
+        login: str = LOGIN,
+        *,
+        transport: str = "",
     ) -> None:
         self.page = self.view = context.new_page()
         self.page.goto(world.url + "/console")
+        if transport:
+            self.page.get_by_role("radio", name=transport).check()
         self.page.locator("input[name=username]").fill(login)
         self.page.locator("input[name=password]").fill(PASSWORD)
         self.page.keyboard.press("Enter")
@@ -97,6 +113,11 @@ class AgentPerson(Person):
     def live(self) -> None:
         """Wait until the console receives."""
         expect(self.page.locator(".live-light.live")).to_be_visible(timeout=20_000)
+
+    def is_on(self, transport: str) -> None:
+        """Wait until the light says so."""
+        light = self.page.locator(f'.live-light.live[data-transport="{transport}"]')
+        expect(light).to_be_visible(timeout=20_000)
 
     def open_first(self, tab: str = "all") -> None:
         """Open the first conversation of a tab."""

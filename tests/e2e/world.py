@@ -1,6 +1,8 @@
 """A shop's page on one origin, kefu on another, and a network that can be cut."""
 
+import base64
 import contextlib
+import hashlib
 import os
 import re
 import select
@@ -12,11 +14,15 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import IO, ClassVar, Self
+from typing import IO, ClassVar, Literal, Self
 
 LOGIN = "ana"
 PASSWORD = "correct horse battery"
 START_S = 30.0
+_UPGRADE = re.compile(rb"^GET /kefu/ws.*?\r\n\r\n", re.DOTALL)
+_KEY = re.compile(rb"sec-websocket-key: *(\S+)", re.IGNORECASE)
+_KEY_END = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
+_FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class Network:
@@ -29,6 +35,11 @@ class Network:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._is_cut = False
+        self.websockets: Literal["pass", "refuse", "swallow"] = "pass"
+        """Swallow: the upgrade is answered, and then nothing ever again."""
+        self.upgrade_count = 0
+        """WebSockets that somebody has asked for."""
+        self._asked = threading.Condition()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
@@ -43,6 +54,11 @@ class Network:
         """Let connections through again."""
         with self._lock:
             self._is_cut = False
+
+    def wait_for_upgrade(self, count: int) -> None:
+        """Wait until more WebSockets than this were asked for."""
+        with self._asked:
+            assert self._asked.wait_for(lambda: self.upgrade_count > count, START_S)
 
     def close(self) -> None:
         self.cut()
@@ -71,6 +87,18 @@ class Network:
     def _relay(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
+                if asked := _UPGRADE.match(data):
+                    with self._asked:
+                        self.upgrade_count += 1
+                        self._asked.notify_all()
+                    if self.websockets == "refuse":
+                        source.sendall(_FORBIDDEN)
+                        break
+                    if self.websockets == "swallow":
+                        source.sendall(_accepting(asked.group()))
+                        while source.recv(65_536):
+                            pass
+                        break
                 target.sendall(data)
         for end in (source, target):
             _shut(end)
@@ -80,6 +108,20 @@ class Network:
         if both_done:
             source.close()
             target.close()
+
+
+def _accepting(upgrade: bytes) -> bytes:
+    found = _KEY.search(upgrade)
+    assert found is not None, upgrade
+    digest = hashlib.sha1(found.group(1) + _KEY_END, usedforsecurity=False).digest()
+    lines = (
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Protocol: kefu.v1.json",
+        f"Sec-WebSocket-Accept: {base64.b64encode(digest).decode()}",
+    )
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
 def _shut(end: socket.socket) -> None:

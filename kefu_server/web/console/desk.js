@@ -1,7 +1,9 @@
 /** @import {ChatEvent} from "../client/chat.js" */
+/** @import {Choice} from "../client/transports.js" */
 /** @import {Line} from "../ui/items.js" */
 /** @import {Me} from "./api.js" */
 import { Chat } from "../client/chat.js";
+import { transportsOf } from "../client/transports.js";
 import { t } from "../ui/i18n.js";
 import { Replies } from "./replies.js";
 
@@ -32,11 +34,12 @@ export class Desk {
   /**
    * @param {object} parts
    * @param {Me} parts.me
+   * @param {Choice} parts.transport
    * @param {() => void} parts.changed
    * @param {(row: number, text: string, sender: string) => void} parts.heard
    * @param {(row: number, text: string) => void} parts.returned a reply was not sent
    */
-  constructor({ me, changed, heard, returned }) {
+  constructor({ me, transport, changed, heard, returned }) {
     this.me = me;
     this.changed = changed;
     this.heard = heard;
@@ -44,6 +47,7 @@ export class Desk {
     this.chat = new Chat({
       client: "kefu-console/1",
       scope: `a.${me.id}`,
+      transport,
       // The cookie says who this is; nothing readable is needed.
       token: async () => "",
       happened: (event) => this.happened(event),
@@ -60,6 +64,22 @@ export class Desk {
     /** @type {Map<number, number>} */
     this.readTo = new Map();
     this.chat.session.watch(TOPIC);
+  }
+
+  /** @returns {Choice} the transport in use, or tried next */
+  get transport() {
+    return /** @type {Choice} */ (this.chat.connection.transports.current);
+  }
+
+  /**
+   * Go on over another transport.
+   * @param {Choice} choice
+   */
+  use(choice) {
+    const { connection } = this.chat;
+    connection.transports.rest();
+    connection.transports = transportsOf(choice, location.origin);
+    if (connection.status !== "stopped") connection.retry(0, 0);
   }
 
   /** @param {ChatEvent} event */

@@ -2,6 +2,7 @@
 import { fill, h } from "../ui/dom.js";
 import { t } from "../ui/i18n.js";
 import { logIn } from "./api.js";
+import { transportChoice } from "./transport.js";
 
 /**
  * @param {(me: Me) => void} entered
@@ -44,6 +45,7 @@ export function loginForm(entered, language) {
       h("h1", null, t("loginTitle")),
       h("label", null, h("span", null, t("loginName")), login),
       h("label", null, h("span", null, t("password")), password),
+      transportChoice(),
       fault,
       button,
       h("div", { class: "login-foot" }, language),

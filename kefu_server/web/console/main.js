@@ -6,7 +6,9 @@ import { logOut, whoAmI } from "./api.js";
 import { Desk } from "./desk.js";
 import { ListView } from "./list.js";
 import { loginForm } from "./login.js";
+import { choice } from "./phrases.js";
 import { RoomView } from "./room.js";
+import { Light } from "./transport.js";
 
 const GRACE_MS = 2_000;
 const app = /** @type {HTMLElement} */ (document.getElementById("app"));
@@ -62,6 +64,7 @@ function work(me) {
   const screen = new Store({ tab: /** @type {Tab} */ ("queue"), selected: /** @type {number | null} */ (null) });
   const desk = new Desk({
     me,
+    transport: choice(),
     changed: () => screen.set(),
     returned: (id, text) => room.giveBack(id, text),
     heard: (id, text, sender) => id === screen.state.selected && room.log.announce(`${desk.nameOf(sender)}: ${text}`),
@@ -72,19 +75,20 @@ function work(me) {
   let room;
   const frame = h("div", { class: "desk" });
   const bar = h("div", { class: "alarm", role: "alert", hidden: true });
-  let light = h("span");
+  /** @type {Light} */
+  let light;
 
   function build() {
     const draft = room?.composer.text ?? "";
     list = new ListView(desk, { select, tab: (tab) => screen.set({ tab }) });
     room = new RoomView(desk, { leave: () => select(null), changed: () => screen.set() });
-    light = h("span", { class: "live-light" });
+    light = new Light((chosen) => desk.use(chosen));
     const leave = h("button", { type: "button", class: "plain small", "aria-label": t("logout"), title: t("logout"), onclick: out }, icon("leave"));
     const top = h(
       "header",
       { class: "top" },
       h("div", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }, "k"), "kefu"),
-      light,
+      light.element,
       h("span", { class: "top-name" }, h("bdi", null, me.name)),
       languageSwitch(build),
       leave,
@@ -134,8 +138,7 @@ function work(me) {
     frame.classList.toggle("has-room", selected !== null);
     list.show(tab, selected);
     room.show();
-    light.className = `live-light ${status === "live" ? "live" : "dead"}`;
-    fill(light, h("i"), status === "live" ? t("live") : "");
+    light.show(status === "live", desk.transport);
     const mark = isLost ? status === "stopped" ? "stopped" : "lost" : "";
     if (bar.dataset.mark !== mark) alarm(isLost, status === "stopped");
     bar.dataset.mark = mark;
