@@ -16,6 +16,7 @@ pytestmark = pytest.mark.browser
 
 PICTURES = Path(__file__).parent / "screenshots"
 WIDE: ViewportSize = {"width": 1280, "height": 800}
+MIDDLE: ViewportSize = {"width": 900, "height": 700}
 NARROW: ViewportSize = {"width": 390, "height": 780}
 TALK = {
     "zh-CN": ("您好，请问这款龙井还有货吗？", "有的，礼盒装现在八八折。"),
@@ -58,3 +59,29 @@ def test_nothing_is_cut_off(world: World, browsers: Browsers, locale: str) -> No
     expect(visitor.view.locator(".bar")).to_be_visible()
     _picture(agent.page, f"console-alarm-narrow-{locale}")
     _picture(visitor.page, f"widget-lost-narrow-{locale}")
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "en"])
+def test_the_choice_of_transports_fits(
+    world: World, browsers: Browsers, locale: str
+) -> None:
+    page = browsers.context(locale=locale, viewport=WIDE).new_page()
+    page.goto(world.url + "/console")
+    page.get_by_role("radio").nth(2).check()
+    page.evaluate("document.activeElement.blur()")
+    for size, name in ((WIDE, "wide"), (NARROW, "narrow")):
+        page.set_viewport_size(size)
+        _picture(page, f"login-{name}-{locale}")
+    agent = AgentPerson(world, browsers.context(locale=locale, viewport=WIDE))
+    agent.is_on("websocket")
+    agent.page.locator(".live-light").click()
+    for way, size, name in (
+        ("websocket", WIDE, "wide"),
+        ("longpoll", NARROW, "narrow"),
+    ):
+        agent.page.set_viewport_size(size)
+        agent.page.locator(f".live-panel [value={way}]").check()
+        agent.is_on(way)
+        _picture(agent.page, f"console-light-{name}-{locale}")
+    agent.page.set_viewport_size(MIDDLE)
+    _picture(agent.page, f"console-light-middle-{locale}")

@@ -77,7 +77,7 @@ export class Light {
     const state = isLive ? t("live") : say("none");
     fill(this.text, h("b", null, state), isLive && h("small", null, say(transport)));
     this.button.title = isLive ? `${state} · ${say(transport)}` : state;
-    fill(this.now, isLive ? `${say("inUse")}: ` : state, isLive && h("strong", null, say(transport)));
+    fill(this.now, isLive ? say("inUse") : state, isLive && h("strong", null, say(transport)));
     // The loss has an alarm of its own.
     if (isLive) fill(this.heard, this.button.title);
   }
