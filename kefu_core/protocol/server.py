@@ -41,6 +41,10 @@ from kefu_core.types import ConversationId, Seq, UnixMs
 _UNCOUNTED = (f.Ack, f.Read, f.Ping, f.Pong)
 """Cumulative or cheap: they fill the bucket, but are never refused for pace."""
 
+_LANES_MAX = 4_096
+"""Conversations that one connection writes to, existing ones or not: each costs
+memory until the connection ends."""
+
 
 class ServerSession:
     """Protocol state of one peer.
@@ -307,6 +311,10 @@ class ServerSession:
             self._refuse(send, fault)
             return
         next_n = self._lanes.get(send.conversation, 1)
+        if next_n == 1 and len(self._lanes) >= _LANES_MAX:
+            # Whoever is honest counts from 1 again on its next connection.
+            self.close(CloseCode.RESTART, "sends to too many conversations")
+            return
         if send.n == next_n:
             self._lanes[send.conversation] = next_n + 1
         self.sends_pending += 1

@@ -152,7 +152,7 @@ async def test_who_says_no_hello_is_closed() -> None:
         peer = await w.connect()
         await anyio.wait_all_tasks_blocked()
         w.skipped_s += LIMITS.hello_timeout_s
-        assert await peer.until_closed() == CloseCode.BAD_PROTOCOL
+        assert await peer.until_closed() == CloseCode.SILENT
 
 
 async def test_who_is_silent_is_pinged_and_then_closed() -> None:

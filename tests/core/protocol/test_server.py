@@ -236,7 +236,7 @@ def test_who_says_no_hello_in_time_is_closed() -> None:
     session.handle_timer(104.9)
     assert said(session) == ([], [])
     session.handle_timer(105.0)
-    assert said(session) == closing(CloseCode.BAD_PROTOCOL, "no hello")
+    assert said(session) == closing(CloseCode.SILENT, "no hello")
 
 
 def test_pings_do_not_delay_the_hello_timeout() -> None:
