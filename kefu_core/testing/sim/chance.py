@@ -32,6 +32,7 @@ POINTS: dict[str, str] = {
     "commit_refused": "the database refuses a batch and takes its halves",
     "store_away": "the database is away for longer than appends wait",
     "read_slow": "a read takes seconds",
+    "answer_old": "what was read arrives when the log has gone on",
     "read_fails": "a read fails",
     "cursors_fail": "receipts cannot be stored",
     "queue_full": "the appender's queue is full",

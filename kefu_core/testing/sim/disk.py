@@ -152,6 +152,12 @@ class SimStore(MemoryStore):
         if happens("read_fails") or self._now() < self.appender.away_until:
             raise StoreUnavailable(retry_after_s=0.2)
 
+    async def _answer(self) -> None:
+        """What was read is on its way, and may be old when it arrives."""
+        rng = self._chance.rng("disk")
+        slow = self._chance.happens("answer_old", 0.2)
+        await anyio.sleep(rng.uniform(0.2, 2.0) if slow else rng.uniform(0.0, 0.02))
+
     async def history(
         self,
         conversation: ConversationId,
@@ -164,7 +170,7 @@ class SimStore(MemoryStore):
         found = await super().history(
             conversation, after=after, before=before, limit=limit
         )
-        await anyio.sleep(self._chance.rng("disk").uniform(0.0, 0.02))
+        await self._answer()
         return found
 
     async def find_conversation(
@@ -172,7 +178,7 @@ class SimStore(MemoryStore):
     ) -> Conversation | None:
         await self._read()
         row = await super().find_conversation(conversation)
-        await anyio.sleep(self._chance.rng("disk").uniform(0.0, 0.02))
+        await self._answer()
         return row
 
     async def conversations_of_visitor(
@@ -180,7 +186,7 @@ class SimStore(MemoryStore):
     ) -> list[Conversation]:
         await self._read()
         rows = await super().conversations_of_visitor(visitor, limit=limit)
-        await anyio.sleep(self._chance.rng("disk").uniform(0.0, 0.02))
+        await self._answer()
         return rows
 
     async def advance_cursors(self, cursors: Sequence[Cursor]) -> None:
@@ -196,7 +202,6 @@ class SimStore(MemoryStore):
 def wide_limits(chance: Chance) -> Limits:
     """Return the limits of a run."""
     limits = Limits(
-        hello_timeout_s=20.0,
         read_timeout_s=10.0,
         drain_s=3.0,
         receipt_interval_s=0.3,
@@ -216,6 +221,7 @@ def wide_limits(chance: Chance) -> Limits:
             catchup_reads_max=1,
             commit_messages_max=draw(1, 3),
             poll_retained_frames_max=draw(2, 8),
+            appender_wait_s=chance.rng("limits").uniform(0.5, 5.0),
             requests_waiting_max=draw(4, 8),
         )
     return limits

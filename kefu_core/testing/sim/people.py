@@ -47,6 +47,7 @@ class Person:
         self._rng: random.Random = world.chance.rng(f"person {name}")
         self._way = self._rng.choice(("tcp", "tcp", "longpoll"))
         self._codec = self._rng.choice(("json", "msgpack"))
+        self._pause_s = self._rng.choice((0.05, 0.5, 2.0))
         self._kept = Kept()
         self._unsaid: list[Draft] = []
         """Written while no program runs."""
@@ -125,12 +126,14 @@ class Person:
         """Write so many messages."""
         rng = self._rng
         while count > 0:
-            await anyio.sleep(rng.uniform(0.01, 2.0))
+            await anyio.sleep(rng.uniform(0.0, self._pause_s))
+            if rng.random() < 0.2:
+                await anyio.sleep(rng.uniform(1.0, 8.0))
             if self._chance.happens("client_restarts", 0.1):
                 self.restart()
             at_once = 1
             if self._chance.happens("burst", 0.3):
-                at_once = rng.randint(2, 12)
+                at_once = rng.choice((2, 5, 12, 40))
             conversation = rng.choice(self.conversations)
             for _ in range(at_once):
                 self._write(conversation)
@@ -192,6 +195,8 @@ class Person:
                 self._show(event)
             case f.Sent():
                 self._acknowledged(event)
+            case f.TypingEvent(text=text) if text and self.is_visitor:
+                self._chance.violated(f"{self.name} sees text that was not sent")
             case HistoryReplaced():
                 self._chance.note(f"{self.name} forgets")
                 self.shown.clear()

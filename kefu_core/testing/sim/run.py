@@ -97,7 +97,7 @@ async def _story(chance: Chance, loop: looping.SimLoop) -> int:
             bad_times.start_soon(weather.blow)
             async with anyio.create_task_group() as talks:
                 for person in people:
-                    count = chance.rng("people").randint(2, 9)
+                    count = chance.rng("people").randint(3, 14)
                     talks.start_soon(person.talk, count)
             await anyio.sleep(chance.rng("people").uniform(0.0, 5.0))
             bad_times.cancel_scope.cancel()

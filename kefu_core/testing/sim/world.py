@@ -331,7 +331,7 @@ class Weather:
 
     def _store(self) -> None:
         happens, world = self._chance.happens, self._world
-        if happens("store_away", 0.05) and world.node is not None:
+        if happens("store_away", 0.15) and world.node is not None:
             appender = world.node.store.appender
             appender.away_until = world.now() + self._rng.uniform(0.5, 9.0)
         if happens("clock_jump", 0.1):
