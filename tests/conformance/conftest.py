@@ -11,7 +11,10 @@ import hypercorn.asyncio
 import hypercorn.trio
 import pytest
 import sniffio
+import trio
 from hypercorn.config import Config
+from hypercorn.events import Closed
+from hypercorn.trio.tcp_server import TCPServer
 
 from kefu_core.abc.store import Store
 from kefu_core.abc.transports import AsgiEndpoint
@@ -77,6 +80,23 @@ def world_store(world: str, tmp_path: Path) -> OpenStore:
 def sqlite_in(folder: Path) -> Callable[[Limits], Store]:
     url = f"sqlite+aiosqlite:///{folder / 'kefu.db'}"
     return lambda limits: SqlStore(url, limits=limits, now=monotonic, now_ms=unix_ms)
+
+
+_protocol_send = TCPServer.protocol_send
+
+
+async def _send_or_close(self: TCPServer, event: Any) -> None:
+    """Take a write that meets the closing of its connection for a closed one.
+
+    Hypercorn's trio worker (0.18) lets this end the whole server instead.
+    """
+    try:
+        await _protocol_send(self, event)
+    except trio.BusyResourceError:
+        await self.protocol.handle(Closed())
+
+
+TCPServer.protocol_send = _send_or_close  # type: ignore[method-assign]
 
 
 @asynccontextmanager
