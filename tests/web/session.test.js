@@ -154,6 +154,25 @@ test("a lane whose order cannot be mended asks for a new connection", () => {
   assert.ok(page.events.some((event) => event.type === "stuck"));
 });
 
+test("a follow that was refused for now is said again", () => {
+  const page = new Page();
+  page.connect();
+  page.session.follow(9, 0);
+  page.session.outgoing();
+  const refusal = { t: "error", code: "unavailable", text: "", frame: "follow" };
+  page.hear({ ...refusal, conversation: 9, retry: "same", after_s: 2 });
+  page.session.tick((page.now += 1900));
+  assert.deepEqual(page.session.outgoing(), []);
+  page.session.tick((page.now += 200));
+  const follow = { t: "follow", conversation: 9, after: 0 };
+  assert.deepEqual(page.session.outgoing(), [follow]);
+  page.session.tick((page.now += 10_000));
+  assert.deepEqual(page.session.outgoing(), []);
+  page.hear({ ...refusal, conversation: 9, code: "not_found", retry: "none" });
+  page.session.tick((page.now += 10_000));
+  assert.deepEqual(page.session.outgoing(), []);
+});
+
 test("nothing is shown over a hole: the rest is asked for", () => {
   const page = following();
   page.server.append("a1", "x");

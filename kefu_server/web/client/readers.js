@@ -19,6 +19,8 @@ export class Readers {
     this.all = new Map();
     this.tellAt = Infinity;
     this.holeAt = Infinity;
+    /** @type {Set<number>} conversations whose `follow` was refused for now */
+    this.unfollowed = new Set();
   }
 
   /**
@@ -33,6 +35,7 @@ export class Readers {
   /** A new connection: everything is told once more, what was told may be lost. */
   restart() {
     for (const reader of this.all.values()) reader.acked = reader.told = 0;
+    this.unfollowed.clear();
     this.tellAt = this.all.size ? 0 : Infinity;
   }
 
@@ -81,9 +84,22 @@ export class Readers {
     this.tellAt = Math.min(this.tellAt, now + FOLD_MS);
   }
 
+  /**
+   * A `follow` was refused for now; it is said again.
+   * @param {number} conversation
+   * @param {number} at
+   */
+  followAgain(conversation, at) {
+    if (!this.all.has(conversation)) return;
+    this.unfollowed.add(conversation);
+    this.holeAt = Math.min(this.holeAt, at);
+  }
+
   /** @returns {[number, Reader][]} */
   behind() {
-    return [...this.all].filter(([, reader]) => reader.cursor < reader.head);
+    return [...this.all].filter(
+      ([id, reader]) => reader.cursor < reader.head || this.unfollowed.has(id),
+    );
   }
 
   /**
@@ -112,6 +128,7 @@ export class Readers {
       for (const [conversation, reader] of behind) {
         frames.push({ t: "follow", conversation, after: reader.cursor });
       }
+      this.unfollowed.clear();
     }
     return frames;
   }

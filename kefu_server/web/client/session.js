@@ -166,6 +166,11 @@ export class Session {
       this.outbox.failed(error.key, error.code);
       this.events.push({ type: "outbox" });
     } else {
+      const { frame, conversation, retry } = error;
+      if (frame === "follow" && conversation != null && retry && retry !== "none") {
+        const pauseMs = (error.after_s || 0.5) * 1000;
+        this.readers.followAgain(conversation, now + pauseMs);
+      }
       this.events.push({ type: "refused", frame: error });
     }
     this.flush(now);
