@@ -2,11 +2,11 @@
 PY := .venv/bin/python
 CODE := kefu_core kefu_server benchmarks tests
 
-.PHONY: help demo serve test check fix bench lock needs
+.PHONY: help demo serve test check fix bench lock needs verify-simulation verify-fuzz
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 .venv/ready: requirements.lock pyproject.toml tools/environment.sh
 	sh tools/environment.sh
@@ -38,6 +38,12 @@ fix: .venv/ready  ## what a tool can put right
 bench: .venv/ready  ## first figures: 300 visitors and 30 agents for 15 seconds
 	$(PY) -m benchmarks chat --transport websocket --visitors 300 --agents 30 \
 	  --seconds 15 --json bench.json
+
+verify-simulation: .venv/ready  ## 10,000 simulated installations (10 minutes)
+	$(PY) -m kefu_core.testing.sim --seeds 0-9999 --jobs 2
+
+verify-fuzz: .venv/ready  ## arbitrary bytes into codecs and sessions for 10 minutes
+	$(PY) -m tests.fuzz --minutes 10
 
 lock:  ## pin every dependency again (needs uv)
 	uv pip compile pyproject.toml --all-extras --group dev --generate-hashes \

@@ -60,7 +60,7 @@ def decode(data: bytes) -> None:
                     assert len(item.frame or "") <= 64
 
 
-def reencode(data: bytes) -> None:
+def encode_again(data: bytes) -> None:
     """What a server accepts can be said in either codec, and means the same."""
     for codec in CODECS.values():
         for item in client_frame_decoder(codec, LIMITS).decode(data):
@@ -276,7 +276,7 @@ def _batches(data: bytes) -> list[bytes]:
 
 TARGETS: dict[str, Callable[[bytes], Any]] = {
     "decode": decode,
-    "reencode": reencode,
+    "encode_again": encode_again,
     "split": split,
     "preface": preface,
     "poll_body": poll_body,
