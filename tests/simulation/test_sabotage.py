@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from kefu_core.abc.store import PendingAppend
+from kefu_core.desk.inbox import Inbox
 from kefu_core.errors import OutOfOrder
 from kefu_core.hub import fanout
 from kefu_core.hub.hub import Hub
+from kefu_core.hub.lists import WatchedList
 from kefu_core.hub.sends import Sends
 from kefu_core.model import Appended, Draft, Message
 from kefu_core.protocol.cursors import LogFollower, LogReader
@@ -154,6 +156,14 @@ def date_messages_by_the_wall_clock_alone(patch: Patch) -> None:
     patch.setattr(planner, "_next", next_)
 
 
+def leave_lists_behind_that_found_no_room(patch: Patch) -> None:
+    patch.setattr(WatchedList, "has_room_again", lambda self, watcher: None)
+
+
+def list_nothing_of_a_commit_in_doubt(patch: Patch) -> None:
+    patch.setattr(Inbox, "message_found", lambda self, repeated: None)
+
+
 SABOTAGE = (
     acknowledge_before_the_commit,
     fan_out_before_the_commit,
@@ -169,6 +179,8 @@ SABOTAGE = (
     tell_nobody_of_a_commit_in_doubt,
     forget_a_batch_that_failed,
     date_messages_by_the_wall_clock_alone,
+    leave_lists_behind_that_found_no_room,
+    list_nothing_of_a_commit_in_doubt,
 )
 
 

@@ -9,12 +9,14 @@ import msgspec
 
 from kefu_core.abc.store import PendingAppend
 from kefu_core.errors import Busy, StoreUnavailable
+from kefu_core.folding import is_visitor
 from kefu_core.limits import Limits
 from kefu_core.model import (
     Conversation,
     Cursor,
     Draft,
     Message,
+    MessageKind,
 )
 from kefu_core.store import appender as appending
 from kefu_core.store.appender import Appender
@@ -54,6 +56,21 @@ class Disk:
         """Return what is stored under the keys of these drafts."""
         keys = {key_of(draft) for draft in drafts}
         return [m for log in self.logs.values() for m in log if key_of(m) in keys]
+
+    def unread(self, conversation: ConversationId) -> int:
+        """Count the visitor's texts beyond what any agent has read."""
+        read = max(
+            (
+                c.read
+                for (of, who), c in self.cursors.items()
+                if of == conversation and not is_visitor(who)
+            ),
+            default=0,
+        )
+        return sum(
+            m.kind is MessageKind.TEXT and is_visitor(m.sender)
+            for m in self.logs.get(conversation, [])[read:]
+        )
 
     def back_up(self) -> None:
         """Copy the history."""

@@ -10,6 +10,8 @@ import msgspec
 from kefu_core.abc.streams import FrameStream
 from kefu_core.client import Client
 from kefu_core.client.client import Rejected
+from kefu_core.desk.inbox import TOPIC
+from kefu_core.desk.rows import agents_row, visitor_name
 from kefu_core.errors import ConnectionClosed
 from kefu_core.model import Draft, Message, MessageKind
 from kefu_core.protocol import frames as f
@@ -42,6 +44,8 @@ class Person:
         self.shown: dict[ConversationId, list[f.MessageFrame]] = {}
         self.typed: dict[ConversationId, list[str]] = {}
         """Keys in the order written."""
+        self.rows: dict[int, dict[str, Any]] = {}
+        """The list of conversations, as an agent's console shows it."""
         self.client: Client | None = None
         self._world, self._chance = world, world.chance
         self._rng: random.Random = world.chance.rng(f"person {name}")
@@ -89,6 +93,8 @@ class Person:
             now=self._world.now,
         )
         client.session.epoch = self._kept.epoch
+        if not self.is_visitor:
+            client.session.watch(TOPIC)
         for conversation in self.conversations:
             if self._kept.epoch or self._rng.random() < 0.5:
                 after = self._kept.cursors.get(conversation, Seq(0))
@@ -195,6 +201,12 @@ class Person:
                 self._show(event)
             case f.Sent():
                 self._acknowledged(event)
+            case f.Snapshot():
+                self.rows = {row["id"]: row for row in event.rows}
+            case f.Event(put=row) if row is not None:
+                self.rows[row["id"]] = row
+            case f.Event(drop=row_id) if row_id is not None:
+                self.rows.pop(row_id, None)
             case f.TypingEvent(text=text) if text and self.is_visitor:
                 self._chance.violated(f"{self.name} sees text that was not sent")
             case HistoryReplaced():
@@ -258,8 +270,17 @@ class Person:
         logs = self._world.disk.logs
         return all(
             len(self.shown.get(c, ())) == len(logs.get(c, ()))
+            and (self.is_visitor or self._lists(c))
             for c in self.conversations
         )
+
+    def _lists(self, conversation: ConversationId) -> bool:
+        """Whether the agents' list shows a conversation as it is."""
+        disk = self._world.disk
+        row = disk.rows[conversation]
+        name = visitor_name(row.visitor)
+        expected = agents_row(row, name, disk.unread(conversation))
+        return self.rows.get(conversation) == expected
 
     def judge(self) -> None:
         """Compare what is shown with the logs, and what was written as well."""

@@ -10,6 +10,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from kefu_core.abc.handler import Handler
 from kefu_core.abc.streams import FrameStream, PeerInfo
 from kefu_core.abc.transports import DialOptions, ServerContext
+from kefu_core.desk.inbox import TOPIC, Inbox
 from kefu_core.errors import (
     ConnectionClosed,
     NotAllowed,
@@ -105,7 +106,7 @@ class SimHandler(Handler):
         return {"method": method, **params}
 
     def may_watch(self, principal: Principal, topic: str) -> bool:
-        return False
+        return principal.is_agent and topic == TOPIC
 
 
 class SimNode:
@@ -132,6 +133,7 @@ class SimNode:
             rng=chance.rng("endpoints"),
         )
         self.listener = SimListener()
+        self._inbox = Inbox(self.store, world.limits, self.hub.lists.topic(TOPIC))
         self.links: list[Link] = []
         self.ended = anyio.Event()
         self._chance = chance
@@ -157,6 +159,9 @@ class SimNode:
     async def _serve(self, task_status: TaskStatus[None]) -> None:
         async with self.store, anyio.create_task_group() as tasks:
             await tasks.start(self.hub.run)
+            self.hub.observers.append(self._inbox)
+            await self._inbox.load()
+            tasks.start_soon(self._inbox.run)
             async with self._poll:
                 self._tasks = tasks
                 tasks.start_soon(self._tcp.serve, self.listener)  # type: ignore[arg-type]
