@@ -6,6 +6,7 @@ import { Outbox } from "../../kefu_server/web/client/outbox.js";
 import { Session } from "../../kefu_server/web/client/session.js";
 import { Transports } from "../../kefu_server/web/client/transports.js";
 import { batches } from "../../kefu_server/web/client/websocket.js";
+import { PHRASES } from "../../kefu_server/web/console/phrases.js";
 import { itemsOf } from "../../kefu_server/web/ui/items.js";
 import en from "../../kefu_server/web/ui/locales/en.js";
 import zh from "../../kefu_server/web/ui/locales/zh-CN.js";
@@ -63,6 +64,7 @@ test("placeholders are not shown", () => {
 });
 
 test("both languages have the same phrases", () => {
+  assert.deepEqual(Object.keys(PHRASES["zh-CN"]).sort(), Object.keys(PHRASES.en).sort());
   assert.deepEqual(Object.keys(zh).sort(), Object.keys(en).sort());
   const names = (text) => [...text.matchAll(/\{\w+\}/g)].map(String).sort().join();
   for (const [phrase, text] of Object.entries(en)) assert.equal(names(zh[phrase]), names(text), phrase);

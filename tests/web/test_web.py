@@ -19,6 +19,7 @@ MODULES = sorted(WEB.rglob("*.js"))
 LOADER_BYTES_MAX = 6 * 1024
 WIDGET_BYTES_MAX = 35 * 1024
 WIDGET_FILES_MAX = 25
+LATER_BYTES_MAX = 6 * 1024
 LINES_MAX = 250
 
 FORBIDDEN = re.compile(
@@ -55,6 +56,14 @@ def test_the_opened_widget_is_small() -> None:
     assert WEB / "client" / "session.js" in files
     assert sum(map(_zipped, files)) <= WIDGET_BYTES_MAX
     assert len(files) <= WIDGET_FILES_MAX
+
+
+def test_what_is_loaded_once_the_chat_is_there_is_small() -> None:
+    files = [
+        WEB / "client" / f"{name}.js" for name in ("longpoll", "requests", "probe")
+    ]
+    assert not set(files) & set(_widget_files())
+    assert sum(map(_zipped, files)) <= LATER_BYTES_MAX
 
 
 def test_frames_are_declared_as_the_structs_are() -> None:

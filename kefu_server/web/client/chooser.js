@@ -42,10 +42,7 @@ export class TransportChooser {
     return this.at === 0;
   }
 
-  /**
-   * The server's welcome came through.
-   * @param {number} now
-   */
+  /** @param {number} now when the server's welcome came through */
   welcomed(now) {
     this.failures = 0;
     this.welcomedAt = now;
@@ -87,16 +84,7 @@ export class TransportChooser {
     this.at = (this.at + 1) % this.names.length;
   }
 
-  /**
-   * @param {number} now
-   * @returns {string} the better transport to probe now, or nothing
-   */
-  probeDue(now) {
-    if (this.isBest || this.probeAt === null || now < this.probeAt) return "";
-    return this.names[0];
-  }
-
-  /** @returns {number | null} when `probeDue` will say a name */
+  /** @returns {number | null} when to see whether the best one works */
   get nextProbe() {
     return this.isBest ? null : this.probeAt;
   }

@@ -1,4 +1,4 @@
-/** @import {Ack, Follow, MessageFrame, Read} from "./frames" */
+/** @import {Ack, ErrorFrame, Follow, MessageFrame, Read} from "./frames" */
 
 /**
  * @typedef {object} Reader what this client holds of one followed conversation
@@ -85,14 +85,14 @@ export class Readers {
   }
 
   /**
-   * A `follow` was refused for now; it is said again.
-   * @param {number} conversation
-   * @param {number} at
+   * A `follow` that was refused for now is said again.
+   * @param {ErrorFrame} error
+   * @param {number} now
    */
-  followAgain(conversation, at) {
-    if (!this.all.has(conversation)) return;
-    this.unfollowed.add(conversation);
-    this.holeAt = Math.min(this.holeAt, at);
+  refused({ frame, conversation, retry = "none", after_s }, now) {
+    if (frame !== "follow" || retry === "none" || !this.all.has(conversation ?? 0)) return;
+    this.unfollowed.add(conversation ?? 0);
+    this.holeAt = Math.min(this.holeAt, now + (after_s || 0.5) * 1000);
   }
 
   /** @returns {[number, Reader][]} */

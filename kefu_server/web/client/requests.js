@@ -82,6 +82,7 @@ export class Requests {
         return isWanted() ? answer : null;
       } catch (error) {
         if (!isWanted()) return null;
+        if (error instanceof Ended) throw error;
         const refused = error instanceof Refused ? error : undefined;
         delayMs = pause(refused, failures);
         const ended = why(refused, failures, tries, Date.now() + delayMs >= until);

@@ -25,8 +25,7 @@ export class Session {
     /** @type {F.SharedLimits | null} */
     this.limits = null;
     this.silenceMs = SILENCE_MS;
-    this.heardAt = this.spokeAt = 0;
-    this.calls = 0;
+    this.heardAt = this.spokeAt = this.calls = 0;
     /** @type {F.ClientFrame[]} */
     this.frames = [];
     /** @type {SessionEvent[]} */
@@ -166,11 +165,7 @@ export class Session {
       this.outbox.failed(error.key, error.code);
       this.events.push({ type: "outbox" });
     } else {
-      const { frame, conversation, retry } = error;
-      if (frame === "follow" && conversation != null && retry && retry !== "none") {
-        const pauseMs = (error.after_s || 0.5) * 1000;
-        this.readers.followAgain(conversation, now + pauseMs);
-      }
+      this.readers.refused(error, now);
       this.events.push({ type: "refused", frame: error });
     }
     this.flush(now);

@@ -2,6 +2,7 @@
 import { fill, h, reconcile } from "../ui/dom.js";
 import { t } from "../ui/i18n.js";
 import { span, stamp } from "../ui/time.js";
+import { say } from "./phrases.js";
 
 /** @type {Tab[]} */
 const TABS = ["mine", "queue", "all"];
@@ -49,7 +50,7 @@ export class ListView {
     const items = rows.map((row) => this.item(row, selected, now));
     reconcile(this.rows, items, (item, old) => this.draw(item, old));
     this.empty.hidden = rows.length > 0 || !this.desk.hasList;
-    fill(this.empty, t(/** @type {any} */ (EMPTY[tab])));
+    fill(this.empty, say(/** @type {any} */ (EMPTY[tab])));
   }
 
   /**

@@ -1,7 +1,7 @@
 /** @import {Me} from "./api.js" */
 import { fill, h } from "../ui/dom.js";
-import { t } from "../ui/i18n.js";
 import { logIn } from "./api.js";
+import { say } from "./phrases.js";
 import { transportChoice } from "./transport.js";
 
 /**
@@ -13,7 +13,7 @@ export function loginForm(entered, language) {
   const login = h("input", { name: "username", autocomplete: "username", required: true, autocapitalize: "none", spellcheck: false });
   const password = h("input", { name: "password", type: "password", autocomplete: "current-password", required: true });
   const fault = h("p", { class: "fault", role: "alert" });
-  const button = h("button", { type: "submit", class: "primary" }, t("login"));
+  const button = h("button", { type: "submit", class: "primary" }, say("login"));
 
   /** @param {Event} event */
   async function submit(event) {
@@ -23,13 +23,13 @@ export function loginForm(entered, language) {
     try {
       const answer = await logIn(login.value.trim(), password.value);
       if (answer === "wrong" || answer === "later") {
-        fill(fault, t(answer === "wrong" ? "loginFailed" : "loginLater"));
+        fill(fault, say(answer === "wrong" ? "loginFailed" : "loginLater"));
         password.select();
       } else {
         entered(answer);
       }
     } catch {
-      fill(fault, t("serverAway"));
+      fill(fault, say("serverAway"));
     } finally {
       button.disabled = false;
     }
@@ -42,9 +42,9 @@ export function loginForm(entered, language) {
       "form",
       { onsubmit: submit },
       h("div", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }, "k"), "kefu"),
-      h("h1", null, t("loginTitle")),
-      h("label", null, h("span", null, t("loginName")), login),
-      h("label", null, h("span", null, t("password")), password),
+      h("h1", null, say("loginTitle")),
+      h("label", null, h("span", null, say("loginName")), login),
+      h("label", null, h("span", null, say("password")), password),
       fault,
       transportChoice(),
       button,

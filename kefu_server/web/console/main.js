@@ -6,7 +6,7 @@ import { logOut, whoAmI } from "./api.js";
 import { Desk } from "./desk.js";
 import { ListView } from "./list.js";
 import { loginForm } from "./login.js";
-import { choice } from "./phrases.js";
+import { choice, say } from "./phrases.js";
 import { RoomView } from "./room.js";
 import { Light } from "./transport.js";
 
@@ -49,12 +49,12 @@ async function begin() {
     else askWho();
   } catch {
     const again = h("button", { type: "button", class: "primary", onclick: begin }, t("retry"));
-    fill(app, h("main", { class: "login" }, h("form", null, h("p", { role: "alert" }, t("serverAway")), again)));
+    fill(app, h("main", { class: "login" }, h("form", null, h("p", { role: "alert" }, say("serverAway")), again)));
   }
 }
 
 function askWho() {
-  document.title = `${t("loginTitle")} · kefu`;
+  document.title = `${say("loginTitle")} · kefu`;
   fill(app, loginForm(work, languageSwitch(askWho)));
   app.querySelector("input")?.focus();
 }
@@ -83,7 +83,7 @@ function work(me) {
     list = new ListView(desk, { select, tab: (tab) => screen.set({ tab }) });
     room = new RoomView(desk, { leave: () => select(null), changed: () => screen.set() });
     light = new Light((chosen) => desk.use(chosen));
-    const leave = h("button", { type: "button", class: "plain small", "aria-label": t("logout"), title: t("logout"), onclick: out }, icon("leave"));
+    const leave = h("button", { type: "button", class: "plain small", "aria-label": say("logout"), title: say("logout"), onclick: out }, icon("leave"));
     const top = h(
       "header",
       { class: "top" },
@@ -143,8 +143,8 @@ function work(me) {
     if (bar.dataset.mark !== mark) alarm(isLost, status === "stopped");
     bar.dataset.mark = mark;
     const unread = desk.unreadInAll();
-    const title = `${unread ? `(${unread}) ` : ""}${t("loginTitle")} · kefu`;
-    const wanted = isLost ? `⚠ ${t("notReceivingTitle")} · kefu` : title;
+    const title = `${unread ? `(${unread}) ` : ""}${say("loginTitle")} · kefu`;
+    const wanted = isLost ? `⚠ ${say("notReceivingTitle")} · kefu` : title;
     if (document.title !== wanted) document.title = wanted;
   }
 

@@ -5,6 +5,7 @@ import { t } from "../ui/i18n.js";
 import { itemsOf } from "../ui/items.js";
 import { LogView } from "../ui/logview.js";
 import { stamp } from "../ui/time.js";
+import { say } from "./phrases.js";
 
 /** The open conversation and the slim facts beside it. */
 export class RoomView {
@@ -46,7 +47,7 @@ export class RoomView {
       this.takeButton,
       this.closeButton,
     );
-    this.nothing = h("div", { class: "nothing" }, icon("chat"), h("strong", null, t("noSelection")), h("span", null, t("noSelectionMore")));
+    this.nothing = h("div", { class: "nothing" }, icon("chat"), h("strong", null, say("noSelection")), h("span", null, say("noSelectionMore")));
     this.inside = h("div", { class: "room-inside", hidden: true }, this.header, this.log.element, this.typing, this.notice, this.composer.element);
     this.element = h("main", { class: "room", "aria-label": t("conversation") }, this.nothing, this.inside);
     this.info = h("aside", { class: "info", "aria-label": t("visitorInfo") });
@@ -121,7 +122,7 @@ export class RoomView {
     const facts = [
       [t("status"), status],
       [t("opened"), stamp(row.opened_at, now)],
-      [t("takenBy"), assignee || "–"],
+      [say("takenBy"), assignee || "–"],
       [t("messages"), String(row.last_seq)],
     ];
     const mark = JSON.stringify([name, facts]);
