@@ -11,7 +11,7 @@ from kefu_core.desk.calls import CALLS
 from kefu_core.desk.rows import agents_row, visitors_row
 from kefu_core.errors import CloseCode, ErrorCode
 from kefu_core.limits import Limits, SharedLimits
-from kefu_core.model import Conversation, MessageKind, Person
+from kefu_core.model import Conversation, MessageKind, Person, Role
 from kefu_core.protocol import frames as f
 from kefu_core.protocol.codec import (
     JSON,
@@ -19,9 +19,11 @@ from kefu_core.protocol.codec import (
     client_frame_decoder,
     server_frame_decoder,
 )
-from kefu_core.types import ConversationId, ParticipantId
+from kefu_core.protocol.server import ServerSession
+from kefu_core.types import ConversationId, ParticipantId, UnixMs
 
-PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "protocol.md").read_text("utf-8")
 CLIENT = get_args(f.ClientFrame)
 FRAMES = {x.__struct_config__.tag: x for x in (*CLIENT, *get_args(f.ServerFrame))}
 ROW = Conversation(id=ConversationId(1), site_id=1, visitor=ParticipantId("v1"))
@@ -82,6 +84,53 @@ def test_every_close_code_is_described() -> None:
     }
 
 
+def test_close_codes_that_are_never_sent_are_marked_and_no_others() -> None:
+    code = "".join(
+        path.read_text("utf-8")
+        for package in ("kefu_core", "kefu_server")
+        for path in (ROOT / package).rglob("*.py")
+    )
+    unsent = {c.value for c in CloseCode if f"CloseCode.{c.name}" not in code}
+    rows = re.findall(r"^\| (\d{4}) \|.*never sends", section("Close codes"), re.M)
+    assert {int(row) for row in rows} == unsent
+
+
+UNTAKEN = {
+    "a malformed frame": b'{"t":"send","key":"a","conversation":1,"n":1,"body":3}',
+    "an empty key": b'{"t":"send","key":"","conversation":1,"n":1,"body":"x"}',
+    "a key too long": JSON.encode(
+        f.Send(key="k" * 65, conversation=ConversationId(1), n=1, body="x")
+    ),
+    "a batch too large": JSON.encode(
+        f.Send(key="a", conversation=ConversationId(1), n=1, body="x" * 70_000)
+    ),
+}
+
+
+@pytest.mark.parametrize("untaken", UNTAKEN.values(), ids=UNTAKEN)
+def test_a_send_that_was_never_taken_has_not_used_its_number(untaken: bytes) -> None:
+    decode = client_frame_decoder(JSON, Limits()).decode
+    server = ServerSession(Limits(), 0.0)
+    server.receive(decode(b'{"t":"hello"}'), 0.0)
+    server.welcome(
+        session="s",
+        epoch="e",
+        resumed=True,
+        me=Person(id=ParticipantId("v1"), name="", role=Role.VISITOR),
+        heads={},
+        at=UnixMs(0),
+        expires_at=None,
+    )
+    server.frames_to_send()
+    later = b'{"t":"send","key":"b","conversation":1,"n":2,"body":"y"}'
+    server.receive(decode(untaken), 0.0)
+    server.receive(decode(later), 0.0)
+    refused, out_of_order = server.frames_to_send()
+    assert isinstance(refused, f.ErrorFrame)
+    assert isinstance(out_of_order, f.ErrorFrame)
+    assert (refused.retry, out_of_order.code) == ("none", "out_of_order")
+
+
 def test_every_method_is_described() -> None:
     text, _, rows = section("Calls").partition("A row:")
     assert sorted(first_column(text)) == sorted(CALLS)
@@ -117,6 +166,7 @@ def test_the_numbers_are_those_of_the_limits() -> None:
         assert number in text, number
     assert f"({limits.heartbeat_s:.0f} s)" in section("Heartbeats")
     assert f"{limits.receipt_interval_s} s" in section("Acks, reads and receipts")
+    assert f"{limits.list_rows_max} rows" in section("Watched lists")
     page = f"{limits.page_bytes_max // 1024} KiB"
     assert page in section("History: fetch and page")
 
