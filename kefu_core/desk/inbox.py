@@ -97,10 +97,12 @@ class Inbox:
             return
         known = self._topic.rows.get(row.id)
         unread = int(known["unread"]) if known else 0
-        if _is_visitors_text(message):
+        # Whoever caught up from the store may have read it before it is told here.
+        if _is_visitors_text(message) and message.seq > self._read.get(row.id, 0):
             unread = min(unread + 1, UNREAD_MAX)
         self._put(row, unread)
-        if known is None:
+        if known is None or message.seq != known["last_seq"] + 1:
+            # New to the list, or one before it was stored and never told.
             self._owe(row.id)
 
     def message_found(self, repeated: Appended) -> None:

@@ -281,3 +281,33 @@ async def test_a_message_whose_commit_was_in_doubt_is_listed_and_counted() -> No
         assert (await w.hub.append(draft)).duplicate
         await eventually(lambda: w.rows[conversation]["unread"] == 2)
         assert w.rows[conversation]["last_line"] == "m2"
+
+
+async def test_what_an_agent_read_before_it_was_told_is_not_counted() -> None:
+    async with world() as w:
+        conversation = await w.conversation("v1")
+        await w.say(conversation, "a1", "hello")
+        draft = Draft(
+            conversation=conversation, sender=ParticipantId("v1"), key="k", body="m"
+        )
+        appended = await w.store.append(draft)  # Stored, and not told yet.
+        who = ParticipantId("a1")
+        two = Seq(2)
+        w.hub.receipts.advance(conversation, who, delivered=two, read=two)
+        await eventually(lambda: (conversation, who) in w.store._cursors)
+        for observer in w.hub.observers:
+            observer.message_committed(appended)
+        assert w.rows[conversation]["last_seq"] == 2
+        assert w.rows[conversation]["unread"] == 0
+
+
+async def test_a_message_that_was_never_told_is_counted_with_the_next() -> None:
+    async with world() as w:
+        conversation = await w.conversation("v1")
+        await w.say(conversation, "v1", "m1")
+        draft = Draft(
+            conversation=conversation, sender=ParticipantId("v1"), key="k", body="m2"
+        )
+        await w.store.append(draft)  # The answer to its commit was lost.
+        await w.say(conversation, "v1", "m3")
+        await eventually(lambda: w.rows[conversation]["unread"] == 3)
