@@ -34,6 +34,7 @@ from kefu_core.protocol import frames as f
 from kefu_core.protocol.backoff import Backoff
 from kefu_core.protocol.chooser import WELCOME_TIMEOUT_S, TransportChooser
 from kefu_core.protocol.client import ClientSession
+from kefu_core.protocol.codec import batches
 from kefu_core.protocol.events import (
     CloseRequested,
     HistoryReplaced,
@@ -267,7 +268,11 @@ class Client:
         data: dict[str, Any] | None = None,
         ref: int | None = None,
     ) -> str:
-        """Put a message into the outbox and return its key; `events` has the answer."""
+        """Put a message into the outbox and return its key; `events` has the answer.
+
+        Raises:
+            TooLarge: It does not fit any batch; nothing was put anywhere.
+        """
         draft = Draft(
             conversation=ConversationId(conversation),
             sender=self.me,
@@ -514,9 +519,10 @@ class Client:
                     tasks.cancel_scope.cancel()
                     return
             frames = session.frames_to_send()
-            for start in range(0, len(frames), 16):
-                part = frames[start : start + 16]
-                await stream.send([codec.encode(frame) for frame in part])
+            encoded = map(codec.encode, frames)
+            sizes = session.frame_bytes_max, session.batch_frames_max
+            for batch in batches(encoded, *sizes):
+                await stream.send(batch)
                 session.wrote(now)
             if frames:
                 continue

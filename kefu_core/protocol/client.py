@@ -9,7 +9,10 @@ mark where one connection ends and the next begins.
 from collections.abc import Sequence
 from typing import Any
 
-from kefu_core.errors import CloseCode, ErrorCode, Retry
+import msgspec
+
+from kefu_core.errors import CloseCode, ErrorCode, Retry, TooLarge
+from kefu_core.ids import ID_MAX
 from kefu_core.limits import Limits
 from kefu_core.model import Draft, Person
 from kefu_core.protocol import frames as f
@@ -25,6 +28,8 @@ from kefu_core.protocol.outbox import ClientOutbox
 from kefu_core.protocol.transitions import CLIENT_ACCEPTS, ClientState
 from kefu_core.types import ConversationId, Seq
 
+_json_encode = msgspec.json.Encoder().encode
+"""JSON is the longer of the two codecs: what fits here fits everywhere."""
 _ACK_DELAY_S = 0.2
 """Ticks may be a blink late; a busy talker's acknowledgements cost no frame."""
 _WELCOME_TIMEOUT_S = 15.0
@@ -49,6 +54,9 @@ class ClientSession:
         self._limits = limits or Limits()
         self._heartbeat_s = self._limits.heartbeat_s
         self._window = self._limits.unacknowledged_sends_max
+        self.frame_bytes_max = self._limits.frame_bytes_max
+        """Bytes in one batch, by the server's word; no single frame may have more."""
+        self.batch_frames_max = self._limits.batch_frames_max
         self._events: list[ClientEvent] = []
         self._frames: list[f.Frame] = []
         self._connected_at = 0.0
@@ -92,7 +100,15 @@ class ClientSession:
     # -- what the program asks for -----------------------------------------------------
 
     def send(self, draft: Draft, now: float) -> None:
-        """Put a message into the outbox; it leaves when it is acknowledged."""
+        """Put a message into the outbox; it leaves when it is acknowledged.
+
+        Raises:
+            TooLarge: It does not fit any batch; nothing was put anywhere.
+        """
+        size = len(_json_encode(_as_send(draft, ID_MAX)))
+        if size > self.frame_bytes_max:
+            maximum = self.frame_bytes_max
+            raise TooLarge(f"{size} bytes in one message; at most {maximum}.")
         self.outbox.add(draft)
         self._transmit(now)
 
@@ -263,6 +279,8 @@ class ClientSession:
         self.me = welcome.me
         self._heartbeat_s = welcome.heartbeat_s
         self._window = welcome.limits.unacknowledged_sends
+        self.frame_bytes_max = welcome.limits.frame_bytes
+        self.batch_frames_max = welcome.limits.batch_frames
         had_history = bool(self.epoch)
         if not welcome.resumed and had_history:
             # G13: the log we hold may not be this one's beginning. What is unsent
@@ -378,18 +396,7 @@ class ClientSession:
         if self.state is not ClientState.LIVE:
             return
         for entry in self.outbox.to_send(now, self._window):
-            draft = entry.draft
-            self._frames.append(
-                f.Send(
-                    key=draft.key,
-                    conversation=draft.conversation,
-                    n=entry.n,
-                    kind=draft.kind,
-                    body=draft.body,
-                    data=draft.data,
-                    ref=draft.ref,
-                )
-            )
+            self._frames.append(_as_send(entry.draft, entry.n))
 
     def _ack_soon(self, now: float) -> None:
         if self._ack_at is None:
@@ -416,6 +423,18 @@ class ClientSession:
     def _leave(self, code: CloseCode, reason: str) -> None:
         self.state = ClientState.IDLE
         self._events.append(CloseRequested(code, reason))
+
+
+def _as_send(draft: Draft, n: int) -> f.Send:
+    return f.Send(
+        key=draft.key,
+        conversation=draft.conversation,
+        n=n,
+        kind=draft.kind,
+        body=draft.body,
+        data=draft.data,
+        ref=draft.ref,
+    )
 
 
 _HANDLERS: dict[type[f.Frame], Any] = {

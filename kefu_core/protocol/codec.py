@@ -8,7 +8,7 @@ after which the rest of the connection could not be understood.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -19,6 +19,9 @@ from kefu_core.limits import Limits
 from kefu_core.protocol.frames import Call, ClientFrame, Frame, Send, ServerFrame
 
 F = TypeVar("F")
+
+_BATCH_BYTES = 5
+"""What a batch costs beside its frames: the longest head of a MessagePack array."""
 
 
 class BadFrame(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +106,22 @@ class MsgpackCodec(Codec):
         else:
             head = b"\xdd" + count.to_bytes(4, "big")
         return head + b"".join(encoded)
+
+
+def batches(
+    encoded: Iterable[bytes], bytes_max: int, frames_max: int
+) -> Iterator[list[bytes]]:
+    """Yield encoded frames in batches that the peer accepts; a longer frame alone."""
+    batch: list[bytes] = []
+    size = 0
+    for frame in encoded:
+        size += len(frame) + 1
+        if batch and (size > bytes_max - _BATCH_BYTES or len(batch) >= frames_max):
+            yield batch
+            batch, size = [], len(frame) + 1
+        batch.append(frame)
+    if batch:
+        yield batch
 
 
 JSON = JsonCodec()

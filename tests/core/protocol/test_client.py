@@ -5,7 +5,7 @@ from itertools import product
 import msgspec
 import pytest
 
-from kefu_core.errors import CloseCode, ErrorCode
+from kefu_core.errors import CloseCode, ErrorCode, TooLarge
 from kefu_core.limits import Limits
 from kefu_core.model import Draft
 from kefu_core.protocol import frames as f
@@ -598,3 +598,13 @@ def test_without_a_connection_nothing_is_due() -> None:
     assert session.next_timer(5.0) > 1_000.0
     session.handle_timer(1e9)
     assert said(session) == NOTHING
+
+
+def test_a_message_that_fits_no_batch_is_refused_before_it_is_queued() -> None:
+    session = session_in(ClientState.LIVE)
+    long = msgspec.structs.replace(draft("k"), body="发" * 30_000)
+    with pytest.raises(TooLarge, match="at most 65536"):
+        session.send(long, 0.0)
+    assert len(session.outbox) == 0
+    session.send(draft("next"), 0.0)
+    assert [x.n for x in said(session)[0] if isinstance(x, f.Send)] == [1]

@@ -17,6 +17,7 @@ from kefu_core.protocol.codec import (
     MSGPACK,
     BadFrame,
     Codec,
+    batches,
     client_frame_decoder,
     server_frame_decoder,
 )
@@ -226,3 +227,24 @@ def test_a_lone_surrogate_is_a_bad_frame() -> None:
 
 def test_an_unknown_field_is_ignored() -> None:
     assert decoded(JSON, '{"t":"ping","new":1}') == [f.Ping()]
+
+
+@BOTH
+@given(st.lists(st.integers(0, 900), max_size=60))
+def test_batches_hold_every_frame_in_order_and_fit(
+    codec: Codec, lengths: list[int]
+) -> None:
+    frames = [f.Watch(topic="x" * length) for length in lengths]
+    encoded = [codec.encode(frame) for frame in frames]
+    found: list[Any] = []
+    for batch in batches(encoded, LIMITS.frame_bytes_max, LIMITS.batch_frames_max):
+        found += decoded(codec, codec.join(batch))
+    assert found == frames
+
+
+def test_a_frame_that_fits_nothing_travels_alone() -> None:
+    assert list(batches([b"a", b"b" * 50, b"c"], 20, 9)) == [
+        [b"a"],
+        [b"b" * 50],
+        [b"c"],
+    ]

@@ -1,0 +1,37 @@
+"""The client against a real hub: what was queued while offline all goes out."""
+
+from typing import Any
+
+import anyio
+import pytest
+
+from kefu_core.protocol import frames as f
+from kefu_core.protocol.codec import JSON, MSGPACK
+from kefu_core.types import ParticipantId, Seq
+from tests.core.hub.world import world
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("codec", [JSON, MSGPACK], ids=lambda c: c.name)
+async def test_long_texts_written_offline_go_out_in_batches_that_fit(
+    codec: Any,
+) -> None:
+    bodies = [f"{number}" + "发货" * 2_490 for number in range(12)]
+    async with world() as w:
+        conversation = await w.conversation()
+        async with w.client("v1", codec) as client:
+            await client.follow(conversation)
+            w.cut()
+            for body in bodies:
+                client.send_nowait(conversation, body)
+            found: list[str] = []
+            with anyio.fail_after(20):
+                async for event in client.events():
+                    if isinstance(event, f.MessageFrame):
+                        found.append(event.body)
+                    if len(found) == len(bodies):
+                        break
+        stored = await w.store.history(conversation, after=Seq(0), limit=50)
+    assert found == [message.body for message in stored] == bodies
+    assert {message.sender for message in stored} == {ParticipantId("v1")}
