@@ -16,12 +16,15 @@ from rich.progress import Progress
 from benchmarks.chat import ChatOptions, run_chat
 from benchmarks.crash import CrashOptions, result_of, run_crash
 from benchmarks.history import Record, read_history
+from benchmarks.idle import compare_idle
 from benchmarks.judge import Verdict, judge
 from benchmarks.report import show_result, show_verdict
 from benchmarks.result import Result
 from benchmarks.rows import load_rows
+from benchmarks.storm import StormOptions, run_storm
 
 console = Console()
+TRANSPORTS = ("websocket", "longpoll", "tcp")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     chat = commands.add_parser("chat", help="throughput, latency, cost of a message")
-    chat.add_argument("--transport", choices=("websocket",), default="websocket")
+    chat.add_argument("--transport", choices=TRANSPORTS, default="websocket")
     chat.add_argument("--visitors", type=int, default=300)
     chat.add_argument("--agents", type=int, default=30)
     chat.add_argument("--seconds", type=float, default=15.0)
@@ -53,6 +56,21 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("--profile", default="", help="file for py-spy's raw stacks")
     chat.add_argument("--json", type=Path, metavar="FILE")
     chat.set_defaults(run=_chat)
+
+    idle = commands.add_parser("idle", help="memory of a connection at rest")
+    idle.add_argument("--transport", choices=TRANSPORTS, default="websocket")
+    idle.add_argument("--connections", type=int, default=2_000)
+    idle.add_argument("--json", type=Path, metavar="FILE")
+    idle.set_defaults(run=_idle)
+
+    storm = commands.add_parser("storm", help="drop everybody at once, see them back")
+    storm.add_argument("--transport", choices=TRANSPORTS, default="websocket")
+    storm.add_argument("--visitors", type=int, default=1_000)
+    storm.add_argument("--agents", type=int, default=30)
+    storm.add_argument("--rate", type=float, default=200.0)
+    storm.add_argument("--processes", type=int, default=0)
+    storm.add_argument("--json", type=Path, metavar="FILE")
+    storm.set_defaults(run=_storm)
 
     crash = commands.add_parser("crash", help="kill the server under load, and judge")
     crash.add_argument("--target", choices=("server",), default="server")
@@ -75,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _chat(options: argparse.Namespace) -> int:
     chat = ChatOptions(
+        transport=options.transport,
         visitors=options.visitors,
         agents=options.agents,
         seconds=options.seconds,
@@ -103,6 +122,34 @@ def _crash(options: argparse.Namespace) -> int:
         outcome = run_crash(crash, progress)
     result = result_of(crash, outcome)
     return _finish(result, outcome.verdict, options.json, kills=options.kills)
+
+
+def _idle(options: argparse.Namespace) -> int:
+    found = compare_idle(options.transport, options.connections)
+    return _show(found | {"command": options.line}, options.json, passed=True)
+
+
+def _storm(options: argparse.Namespace) -> int:
+    storm = StormOptions(
+        transport=options.transport,
+        visitors=options.visitors,
+        agents=options.agents,
+        rate=options.rate,
+        processes=options.processes,
+    )
+    with Progress(console=console) as progress:
+        found, verdict = run_storm(storm, progress)
+    show_verdict(console, verdict, kills=1)
+    shown = found | {"command": options.line}
+    return _show(shown, options.json, passed=verdict.passed)
+
+
+def _show(found: dict[str, object], path: Path | None, *, passed: bool) -> int:
+    for key, value in found.items():
+        console.print(f"{key:>32}  {value}", markup=False)
+    if path is not None:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2))
+    return 0 if passed else 1
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -35,6 +35,7 @@ FRAME_OVERHEAD_BYTES = 70
 class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What `chat` is asked to do."""
 
+    transport: str = "websocket"
     visitors: int = 300
     agents: int = 30
     seconds: float = 15.0
@@ -70,6 +71,10 @@ class _Window(msgspec.Struct, frozen=True, kw_only=True):
         return self.after.acknowledged - self.before.acknowledged
 
     @property
+    def requests(self) -> int:
+        return self.after.requests - self.before.requests
+
+    @property
     def generator_share(self) -> float:
         return (self.after.cpu_s - self.before.cpu_s) / self.seconds
 
@@ -87,6 +92,7 @@ def run_chat(options: ChatOptions, progress: Progress) -> tuple[Result, Verdict]
         task = progress.add_task("echo", total=total)
         echo = measure_echo(
             directory,
+            options.transport,
             connections=options.visitors,
             seconds=options.seconds,
             frame_bytes=FRAME_OVERHEAD_BYTES + _text_bytes(),
@@ -117,6 +123,7 @@ def _talk(
             home,
             visitors=options.visitors,
             agents=agents,
+            transport=options.transport,
             rate=options.rate,
             processes=options.processes or generator_count(),
         )
@@ -163,7 +170,8 @@ def _idle(options: ChatOptions, directory: Path) -> float | None:
     home = directory / "idle"
     home.mkdir()
     with Kefu(home) as server:
-        return measure_idle(server, options.idle)
+        idle = measure_idle(options.transport, server, options.idle)
+        return idle.kib_per_connection
 
 
 def _result(
@@ -176,6 +184,9 @@ def _result(
     verdict: Verdict,
 ) -> Result:
     server_us = window.server_cpu_s / max(1, window.delivered) * 1e6
+    exchanges = window.requests / max(1, window.delivered)
+    # Long poll is measured against the HTTP exchanges that it made.
+    floor_us = echo.cpu_us * (exchanges if options.transport == "longpoll" else 1.0)
     return Result(
         messages=messages_of(verdict, rest.delivered),
         delivered_per_s=round(window.delivered / window.seconds, 1),
@@ -183,13 +194,15 @@ def _result(
         latency_ms=latency_of(rest.latencies_ms),
         server_cpu_us_per_message=round(server_us, 1),
         echo_cpu_us_per_message=round(echo.cpu_us, 1),
-        cpu_ratio=round(server_us / echo.cpu_us, 2),
+        cpu_ratio=round(server_us / floor_us, 2),
         idle_kib_per_connection=None if idle is None else round(idle, 1),
         generator_limited=window.generator_share >= SATURATED > window.server_share,
         machine=facts,
         versions=versions(),
         command=options.command,
         details={
+            "transport": options.transport,
+            "http_exchanges_per_message": round(exchanges, 2),
             "server_share_of_a_core": round(window.server_share, 3),
             "event_loop_cpu_us_per_message": round(
                 window.loop_cpu_s / max(1, window.delivered) * 1e6, 1

@@ -81,6 +81,7 @@ class Crowd:
             sent=sum(report.sent for report in reports),
             acknowledged=sum(report.acknowledged for report in reports),
             delivered=sum(report.delivered for report in reports),
+            requests=sum(report.requests for report in reports),
             behind=sum(report.behind for report in reports),
             latencies_ms=sorted(ms for r in reports for ms in r.latencies_ms),
             closes=dict(closes),
@@ -107,6 +108,7 @@ def make_plans(
     *,
     visitors: int,
     agents: list[str],
+    transport: str = "websocket",
     rate: float = 0.0,
     second_tabs: int = 0,
     processes: int = 1,
@@ -121,7 +123,8 @@ def make_plans(
     return [
         Plan(
             name=f"p{number}",
-            url=server.url,
+            url=server.url(transport),
+            transport=transport,
             visitor_tokens=visitor_tokens[number::processes],
             agent_tokens=agent_tokens[number::processes],
             history=str(directory / f"p{number}.history.jsonl"),

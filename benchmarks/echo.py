@@ -1,8 +1,8 @@
-"""The yardstick: the least that a WebSocket message costs on this server software.
+"""The yardsticks: the least that a message costs on this server software.
 
-Hypercorn on uvloop with kefu's own server settings (no compression, the same sizes)
-and an ASGI application that sends back what it gets. Run as
-`python -m benchmarks.echo PORT`.
+WebSocket and HTTP: hypercorn on uvloop with kefu's own server settings (no compression,
+the same sizes) and an ASGI application that sends back what it gets. TCP: an anyio
+listener on uvloop that does so. Run as `python -m benchmarks.echo TRANSPORT PORT`.
 """
 
 import asyncio
@@ -11,7 +11,9 @@ import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+import anyio
 import uvloop
+from anyio.abc import SocketStream
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
@@ -25,7 +27,10 @@ async def echo(
     receive: Callable[[], Awaitable[Message]],
     send: Callable[[Message], Awaitable[None]],
 ) -> None:
-    """Accept a WebSocket and send every message back."""
+    """Accept a WebSocket and send every message back; answer a POST with its body."""
+    if scope["type"] == "http":
+        await echo_body(receive, send)
+        return
     if scope["type"] != "websocket":
         return
     await receive()
@@ -39,8 +44,52 @@ async def echo(
         await send({"type": "websocket.send", "bytes": message["bytes"]})
 
 
-def main(port: int) -> None:
+async def echo_body(
+    receive: Callable[[], Awaitable[Message]],
+    send: Callable[[Message], Awaitable[None]],
+) -> None:
+    """Answer one request with its own body."""
+    body = b""
+    while True:
+        event = await receive()
+        body += event.get("body", b"")
+        if not event.get("more_body"):
+            break
+    headers = [
+        (b"content-type", b"application/msgpack"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def echo_tcp(port: int) -> None:
+    """Send everything back that comes over TCP, until SIGTERM."""
+
+    async def serve(stream: SocketStream) -> None:
+        async with stream:
+            try:
+                while True:
+                    await stream.send(await stream.receive(65_536))
+            except (anyio.EndOfStream, anyio.BrokenResourceError):
+                return
+
+    listener = await anyio.create_tcp_listener(
+        local_host="127.0.0.1", local_port=port, backlog=4096
+    )
+    with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+        async with listener, anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.serve, serve)
+            async for _ in signals:
+                tasks.cancel_scope.cancel()
+
+
+def main(transport: str, port: int) -> None:
     """Serve until SIGTERM."""
+    if transport == "tcp":
+        options = {"loop_factory": uvloop.new_event_loop}
+        anyio.run(echo_tcp, port, backend_options=options)
+        return
     harden_hypercorn()
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
@@ -65,4 +114,4 @@ async def _serve(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(sys.argv[1], int(sys.argv[2]))

@@ -20,9 +20,18 @@ import uvloop
 
 from benchmarks.history import History, Reader, Record, Row, What, body_hash
 from benchmarks.texts import load_texts
+from kefu_core.abc.streams import FrameStream
+from kefu_core.abc.transports import (
+    AsgiEndpoint,
+    DialOptions,
+    ServerContext,
+    SocketEndpoint,
+    Transport,
+)
 from kefu_core.client import Client, ConnectionChanged
 from kefu_core.protocol.events import SendRejected
 from kefu_core.protocol.frames import ErrorFrame, MessageFrame, Sent
+from kefu_core.transports.registry import find_transport
 
 now = time.monotonic
 TICK_S = 0.01
@@ -34,6 +43,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     url: str
+    transport: str = "websocket"
     visitor_tokens: list[str]
     agent_tokens: list[str]
     history: str
@@ -58,6 +68,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged: int = 0
     delivered: int = 0
     """Messages shown to the other side."""
+    requests: int = 0
+    """HTTP requests, where the transport makes any."""
     behind: int = 0
     """After the rest: displays that still lacked messages."""
     latencies_ms: list[float] = []
@@ -74,7 +86,11 @@ class Talker:
         self.load = load
         self.process = process
         self.client = Client(
-            load.plan.url, token=token, local_host=address, name="kefu-benchmark"
+            load.plan.url,
+            transport=load.transport,
+            token=token,
+            local_host=address,
+            name="kefu-benchmark",
         )
         self.reader = Reader(load.history, process)
         self.told: dict[str, int] = {}
@@ -169,12 +185,38 @@ class Talker:
         )
 
 
+class Counting(Transport):
+    """A transport that remembers its streams, to count what they asked for."""
+
+    def __init__(self, inner: Transport) -> None:
+        """Take the real one."""
+        self.inner = inner
+        self.name = inner.name  # type: ignore[misc]
+        self.schemes = inner.schemes  # type: ignore[misc]
+        self.path = inner.path  # type: ignore[misc]
+        self.streams: list[FrameStream] = []
+
+    def endpoint(self, context: ServerContext) -> AsgiEndpoint | SocketEndpoint:
+        return self.inner.endpoint(context)
+
+    async def connect(self, url: str, options: DialOptions) -> FrameStream:
+        stream = await self.inner.connect(url, options)
+        self.streams.append(stream)
+        return stream
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests so far."""
+        return sum(getattr(s, "polls", 0) + getattr(s, "rid", 0) for s in self.streams)
+
+
 class Load:
     """Everybody of one process."""
 
     def __init__(self, plan: Plan) -> None:
         """Prepare; `run` does it."""
         self.plan = plan
+        self.transport = Counting(find_transport(plan.transport))
         self.history = History()
         self.sent = self.acknowledged = self.delivered = 0
         self.sent_at: dict[str, float] = {}
@@ -271,8 +313,18 @@ class Load:
                     self.report("counts")
                 case "mark":
                     self.report("counts")
+                case "back":
+                    await self._all_back()
+                    self.report("back")
                 case _:  # `stop`, or the program that started us is gone.
                     return
+
+    async def _all_back(self) -> None:
+        """Wait until everybody is connected and shows everything."""
+        while not all(talker.client.is_live for talker in self.everybody):
+            await anyio.sleep(TICK_S)
+        while self._behind():
+            await anyio.sleep(TICK_S)
 
     async def _talk_at_rate(self) -> None:
         """Send at a fixed pace, whether answers come or not."""
@@ -324,6 +376,7 @@ class Load:
             sent=self.sent,
             acknowledged=self.acknowledged,
             delivered=self.delivered,
+            requests=self.transport.requests,
             closes=dict(self.closes),
             **fields,
         )

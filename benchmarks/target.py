@@ -144,10 +144,10 @@ class Process:
         return int(psutil.Process(self.pid).memory_info().rss)
 
 
-def echo_process(directory: Path) -> Process:
-    """Return the echo server, not yet started."""
+def echo_process(directory: Path, transport: str) -> Process:
+    """Return the echo server of a transport's kind, not yet started."""
     port = free_port()
-    command = [sys.executable, "-m", "benchmarks.echo", str(port)]
+    command = [sys.executable, "-m", "benchmarks.echo", transport, str(port)]
     return Process(command, port, directory / "echo.log", dict(os.environ))
 
 
@@ -163,9 +163,11 @@ class Kefu(Process):
         """
         self._tokens_count = 0
         port = free_port()
+        self.tcp_port = free_port()
         environ = {k: v for k, v in os.environ.items() if not k.startswith("KEFU_")}
         environ |= RAISED_LIMITS | {
             "KEFU_BIND": f"{HOST}:{port}",
+            "KEFU_TCP_BIND": f"{HOST}:{self.tcp_port}",
             "KEFU_DATA_DIR": str(directory / "data"),
             "KEFU_LOG_LEVEL": "warning",
         }
@@ -179,9 +181,12 @@ class Kefu(Process):
         command = [*(wrapper or []), sys.executable, "-m", "kefu_server", "serve"]
         super().__init__(command, port, directory / "server.log", environ)
 
-    @property
-    def url(self) -> str:
-        """Where clients connect."""
+    def url(self, transport: str) -> str:
+        """Return where clients of a transport connect."""
+        if transport == "tcp":
+            return f"tcp://{HOST}:{self.tcp_port}"
+        if transport == "longpoll":
+            return f"http://{HOST}:{self.port}/kefu/poll"
         return f"ws://{HOST}:{self.port}/kefu/ws"
 
     @property

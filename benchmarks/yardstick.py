@@ -24,11 +24,16 @@ class EchoResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure_echo(
-    directory: Path, *, connections: int, seconds: float, frame_bytes: int
+    directory: Path,
+    transport: str,
+    *,
+    connections: int,
+    seconds: float,
+    frame_bytes: int,
 ) -> EchoResult:
     """Run the echo server and its load for so many seconds."""
-    with echo_process(directory) as server:
-        arguments = [server.port, connections, seconds, frame_bytes]
+    with echo_process(directory, transport) as server:
+        arguments = [transport, server.port, connections, seconds, frame_bytes]
         command = [sys.executable, "-m", "benchmarks.echo_load", *map(str, arguments)]
         marks = []
         with subprocess.Popen(command, stdout=subprocess.PIPE) as load:

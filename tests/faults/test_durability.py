@@ -68,7 +68,7 @@ async def send(client: Client, conversation: int, key: str) -> None:
 
 async def send_messages(server: Kefu, keys: list[str]) -> None:
     """Send from one visitor, a few at a time, so that commits hold several."""
-    async with Client(server.url, token=server.visitor_token()) as client:
+    async with Client(server.url("websocket"), token=server.visitor_token()) as client:
         conversation = await client.open_conversation()
         for start in range(0, len(keys), AT_ONCE):
             async with anyio.create_task_group() as tasks:

@@ -63,8 +63,10 @@ class LongPollClientStream(FrameStream):
         if options.origin:
             self._headers["origin"] = options.origin
         self._rng = random.SystemRandom()
-        self._polls = 0
-        self._rid = 0
+        self.polls = 0
+        """Polls made so far."""
+        self.rid = 0
+        """Requests made so far that carried frames up."""
         self._ack = 0
         self._received: deque[Received] = deque()
         self._has_received = anyio.Event()
@@ -98,8 +100,8 @@ class LongPollClientStream(FrameStream):
             frames = frames[1:]
             if not frames:
                 return
-        self._rid += 1
-        request = PollRequest(rid=self._rid, ack=self._ack, frames=frames)
+        self.rid += 1
+        request = PollRequest(rid=self.rid, ack=self._ack, frames=frames)
         try:
             self._take(await self._ask(request, _UP_TIMEOUT_S))
         except ConnectionClosed as closed:
@@ -127,7 +129,7 @@ class LongPollClientStream(FrameStream):
     async def _say_goodbye(self) -> None:
         """End the session, which the server would keep for a minute otherwise."""
         bye = msgspec.Raw(self.codec.encode(Bye()))
-        request = PollRequest(rid=self._rid + 1, ack=self._ack, frames=[bye])
+        request = PollRequest(rid=self.rid + 1, ack=self._ack, frames=[bye])
         with anyio.move_on_after(_CLOSE_TIMEOUT_S):
             try:
                 await self._http.post(
@@ -142,7 +144,7 @@ class LongPollClientStream(FrameStream):
 
     async def _begin(self, hello: msgspec.Raw) -> None:
         """Open the session, and keep a poll held from then on."""
-        self._polls = 1
+        self.polls = 1
         request = PollRequest(poll=1, wait=WAIT_S, hello=hello)
         answer = await self._ask(request, WAIT_S + _MARGIN_S, tries=1)
         self._take(answer)
@@ -153,8 +155,8 @@ class LongPollClientStream(FrameStream):
     async def _poll(self, ended: anyio.Event) -> None:
         try:
             while self._closed is None:
-                self._polls += 1
-                request = PollRequest(poll=self._polls, ack=self._ack, wait=WAIT_S)
+                self.polls += 1
+                request = PollRequest(poll=self.polls, ack=self._ack, wait=WAIT_S)
                 answer = await self._ask(request, WAIT_S + _MARGIN_S)
                 if not self._take(answer):
                     self._put(())
@@ -237,7 +239,8 @@ async def connect_longpoll(url: str, options: DialOptions) -> LongPollClientStre
         options: Codec, headers and addresses.
     """
     transport = httpx.AsyncHTTPTransport(
-        verify=options.ssl_context or True,
+        # Loading the system's certificates takes long; plain HTTP needs none.
+        verify=options.ssl_context or url.startswith("https:"),
         local_address=options.local_host,
         trust_env=False,
         limits=httpx.Limits(max_connections=2, keepalive_expiry=_KEEPALIVE_S),

@@ -1,0 +1,81 @@
+"""Everybody is dropped at once: how long until all are back and caught up."""
+
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+from rich.progress import Progress
+
+from benchmarks.crowd import Crowd, generator_count, make_plans
+from benchmarks.history import Record, read_history
+from benchmarks.judge import Verdict, judge
+from benchmarks.rows import load_rows
+from benchmarks.target import Kefu
+
+TALK_S = 3.0
+
+
+class StormOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What `storm` is asked to do."""
+
+    transport: str = "websocket"
+    visitors: int = 1_000
+    agents: int = 30
+    rate: float = 200.0
+    """Messages a second, before and after the drop."""
+    processes: int = 0
+
+
+def run_storm(
+    options: StormOptions, progress: Progress
+) -> tuple[dict[str, object], Verdict]:
+    """Talk, kill the server, start it again, wait for everybody; judge."""
+    with tempfile.TemporaryDirectory(prefix="kefu-storm-") as name:
+        home = Path(name)
+        task = progress.add_task("connect", total=4)
+        server = Kefu(home)
+        agents = server.add_agents(options.agents)
+        with server:
+            plans = make_plans(
+                server,
+                home,
+                visitors=options.visitors,
+                agents=agents,
+                transport=options.transport,
+                rate=options.rate,
+                processes=options.processes or generator_count(),
+            )
+            with Crowd(plans, home) as crowd:
+                crowd.hear("ready")
+                progress.update(task, advance=1, description="talk")
+                crowd.say("go")
+                time.sleep(TALK_S)
+                before = crowd.ask("measure")
+                server.kill()
+                start_s = server.start()
+                ready_at = time.monotonic()
+                progress.update(task, advance=1, description="come back")
+                crowd.say("back")
+                back = crowd.hear("back")
+                back_s = time.monotonic() - ready_at
+                progress.update(task, advance=1, description="rest")
+                crowd.say("stop")
+                rest = crowd.hear("done")
+                progress.update(task, advance=1, description="done")
+        records: list[Record] = []
+        for path in crowd.histories:
+            records += read_history(path)
+        verdict = judge(records, load_rows(server.database_url))
+    wall = back.at - before.at
+    return {
+        "transport": options.transport,
+        "visitors": options.visitors,
+        "agents": options.agents,
+        "server_start_s": round(start_s, 2),
+        "all_back_s": round(back_s, 2),
+        "generator_share_of_a_core": round((back.cpu_s - before.cpu_s) / wall, 2),
+        "behind_at_the_end": rest.behind,
+        "sent": rest.sent,
+        "acknowledged": rest.acknowledged,
+    }, verdict
