@@ -15,4 +15,8 @@ FOUND: dict[int, str] = {
     8: "the same",
     30: "a client whose hello came late was told to stop for good",
     31: "the same",
+    512: "texts that an agent had read from the store were counted when told later",
+    521: "a message whose commit stayed in doubt was missing in the unread count",
+    2329: "the same, or the one before",
+    2536: "the same, or the one before",
 }

@@ -156,17 +156,15 @@ def _calm(world: World) -> None:
 
 
 async def _settle(world: World, people: list[Person]) -> None:
+    """Wait until all is well at one moment: somebody may yet forget a lost history."""
     give_up_at = world.now() + _SETTLE_S
-    while not all(person.has_all() for person in people):
-        if world.now() > give_up_at:
-            waiting = [person.name for person in people if not person.has_all()]
-            world.chance.violated(f"still waiting: {waiting}")
+    while True:
+        waiting = [person.name for person in people if not person.has_all()]
+        undelivered = _undelivered(world, people)
+        if not waiting and not undelivered:
             return
-        await anyio.sleep(1.0)
-    while _undelivered(world, people):
-        if world.now() > give_up_at + _SETTLE_S:
-            for line in _undelivered(world, people):
-                world.chance.violated(line)
+        if world.now() > give_up_at:
+            world.chance.violated(f"still waiting: {waiting} {undelivered}")
             return
         await anyio.sleep(1.0)
 
