@@ -175,6 +175,46 @@ def test_back_up_to_websocket_when_it_works_again(
     assert visitor.texts() == ["q1", "q2", "q3"]
 
 
+def test_a_page_that_is_left_ends_its_poll_session(
+    world: World, browsers: Browsers
+) -> None:
+    visitor, _ = _both_on_longpoll(world, browsers)
+    visitor.page.goto("about:blank")
+    world.network.wait_until_said(b'"frames":[{"t":"bye"}]')
+
+
+def test_a_hidden_page_holds_no_poll_and_is_up_to_date_when_it_is_shown(
+    world: World, browsers: Browsers
+) -> None:
+    visitor, agent = _both_on_longpoll(world, browsers)
+    visitor.write("q1")
+    agent.open_first()
+    agent.sees("q1")
+    looked_in = world.network.said(b'"wait":0}')
+    _turn(visitor, "hidden")
+    world.network.wait_until_said(b'"wait":0}', more_than=looked_in)
+    agent.write("a1")
+    agent.sees_all_stored(2)
+    visitor.write("q2")
+    visitor.sees("q2")
+    _turn(visitor, "visible")
+    for person in (visitor, agent):
+        person.sees_all_stored(3)
+    assert visitor.texts() == agent.texts() == ["q1", "a1", "q2"]
+
+
+def _turn(person: Person, state: str) -> None:
+    """Hide or show a page, as far as it can tell."""
+    person.view.evaluate(
+        """state => {
+          Object.defineProperty(
+            document, "visibilityState", { value: state, configurable: true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        state,
+    )
+
+
 def _both_on_longpoll(world: World, browsers: Browsers) -> tuple[Visitor, AgentPerson]:
     world.network.websockets = "refuse"
     visitor = Visitor(world, browsers.context()).open().live()

@@ -39,7 +39,8 @@ class Network:
         """Swallow: the upgrade is answered, and then nothing ever again."""
         self.upgrade_count = 0
         """WebSockets that somebody has asked for."""
-        self._asked = threading.Condition()
+        self._said = bytearray()
+        self._changed = threading.Condition()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
@@ -57,8 +58,26 @@ class Network:
 
     def wait_for_upgrade(self, count: int) -> None:
         """Wait until more WebSockets than this were asked for."""
-        with self._asked:
-            assert self._asked.wait_for(lambda: self.upgrade_count > count, START_S)
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.upgrade_count > count, START_S)
+
+    def said(self, words: bytes) -> int:
+        """Return how often browsers have said this to the server."""
+        with self._changed:
+            return self._said.count(words)
+
+    def wait_until_said(self, words: bytes, more_than: int = 0) -> None:
+        """Wait until browsers have said this to the server more often."""
+        with self._changed:
+            assert self._changed.wait_for(
+                lambda: self._said.count(words) > more_than, START_S
+            ), words
+
+    def _heard(self, data: bytes, *, is_upgrade: bool) -> None:
+        with self._changed:
+            self._said += data
+            self.upgrade_count += is_upgrade
+            self._changed.notify_all()
 
     def close(self) -> None:
         self.cut()
@@ -87,10 +106,10 @@ class Network:
     def _relay(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
-                if asked := _UPGRADE.match(data):
-                    with self._asked:
-                        self.upgrade_count += 1
-                        self._asked.notify_all()
+                asked = _UPGRADE.match(data)
+                if target.getpeername() == self._target:
+                    self._heard(data, is_upgrade=asked is not None)
+                if asked:
                     if self.websockets == "refuse":
                         source.sendall(_FORBIDDEN)
                         break

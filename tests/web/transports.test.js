@@ -245,3 +245,14 @@ test("a choice of one transport is kept to", async () => {
   assert.ok(page.tries.length < 12);
   page.connection.stop();
 });
+
+test("who has left looks for nothing better", async () => {
+  const page = new Page();
+  page.ways.websocket = "refused";
+  await page.start();
+  await wait(1_000);
+  page.connection.stop();
+  const count = page.tries.length;
+  await wait(200_000);
+  assert.equal(page.tries.length, count);
+});
