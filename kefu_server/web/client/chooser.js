@@ -28,7 +28,7 @@ export class TransportChooser {
     this.failures = 0;
     /** @type {number | null} */
     this.welcomedAt = null;
-    this.probeMs = PROBE_FIRST_MS;
+    this.probeEveryMs = PROBE_FIRST_MS;
     /** @type {number | null} */
     this.probeAt = null;
   }
@@ -48,9 +48,9 @@ export class TransportChooser {
     this.welcomedAt = now;
     if (this.isBest) {
       this.probeAt = null;
-      this.probeMs = PROBE_FIRST_MS;
+      this.probeEveryMs = PROBE_FIRST_MS;
     } else {
-      this.probeAt ??= now + this.probeMs;
+      this.probeAt ??= now + this.probeEveryMs;
     }
   }
 
@@ -101,8 +101,8 @@ export class TransportChooser {
       this.probeAt = null;
       return true;
     }
-    this.probeMs = Math.min(this.probeMs * 2, PROBE_MAX_MS);
-    this.probeAt = now + this.probeMs;
+    this.probeEveryMs = Math.min(this.probeEveryMs * 2, PROBE_MAX_MS);
+    this.probeAt = now + this.probeEveryMs;
     return false;
   }
 }

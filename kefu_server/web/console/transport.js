@@ -42,10 +42,12 @@ export class Light {
       this.text,
     );
     this.now = h("p", { class: "live-now" });
-    this.panel = h("div", { class: "live-panel", id: "live-panel", role: "group", "aria-label": say("details"), hidden: true }, this.now, transportChoice(changed));
+    this.panel = h("div", { class: "live-panel", id: "live-panel", role: "group", "aria-label": say("details"), tabIndex: -1, hidden: true }, this.now, transportChoice(changed));
     this.element = h("div", { class: "live-frame", onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) }, this.button, this.panel, this.heard);
     this.element.addEventListener("focusout", ({ relatedTarget }) => {
-      if (relatedTarget && !this.element.contains(/** @type {Node} */ (relatedTarget))) this.open(false);
+      const isInside = this.element.contains(/** @type {Node | null} */ (relatedTarget));
+      // A window that loses the focus gives it back to where it was.
+      if (!isInside && document.hasFocus()) this.open(false);
     });
   }
 
