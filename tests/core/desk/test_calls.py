@@ -189,7 +189,7 @@ async def test_agents_page_through_all_conversations() -> None:
         ("conversation.take", {}),
         ("conversation.take", {"conversation": 0}),
         ("conversation.take", {"conversation": "1"}),
-        ("conversation.take", {"conversation": 2**53}),
+        ("conversation.take", {"conversation": -1}),
         ("conversation.take", {"conversation": 1, "assignee": "a2"}),
         ("conversation.close", {"conversation": None}),
         ("people.get", {"ids": "a1"}),
