@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 CODE := kefu_core kefu_server benchmarks tests
 
-.PHONY: help demo serve test check fix bench lock needs verify-simulation verify-fuzz
+.PHONY: help demo serve test check fix bench lock needs verify-simulation verify-fuzz verify-network
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -44,6 +44,9 @@ verify-simulation: .venv/ready  ## 10,000 simulated installations (10 minutes)
 
 verify-fuzz: .venv/ready  ## arbitrary bytes into codecs and sessions for 10 minutes
 	$(PY) -m tests.fuzz --minutes 10
+
+verify-network: .venv/ready  ## every fault of networks on every transport (3 minutes)
+	$(PY) -m tests.faults
 
 lock:  ## pin every dependency again (needs uv)
 	uv pip compile pyproject.toml --all-extras --group dev --generate-hashes \

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Install what the tests need beside Python: Chromium, Chinese letters, Node.js and
-# TypeScript. What cannot be installed is said, and its tests are skipped.
+# Install what the tests need beside Python: Chromium, Chinese letters, nginx, Node.js
+# and TypeScript. What cannot be installed is said, and its tests are skipped.
 set -u
 cd "$(dirname "$0")/.."
 
@@ -8,6 +8,7 @@ missing=""
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v node >/dev/null || missing="$missing nodejs"
 [ -x node_modules/.bin/tsc ] || command -v npm >/dev/null || missing="$missing npm"
+PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || missing="$missing nginx"
 fc-list 2>/dev/null | grep -qi "noto.*cjk" || missing="$missing fonts-noto-cjk"
 
 as_root=""
@@ -16,11 +17,12 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 install_packages() {
+    # RUNLEVEL=1: a service is not started because it was installed.
     command -v apt-get >/dev/null || return 1
     # shellcheck disable=SC2086  # both are lists of words
     $as_root true 2>/dev/null &&
         $as_root apt-get update -qq &&
-        $as_root env DEBIAN_FRONTEND=noninteractive \
+        $as_root env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
             apt-get install -y -qq --no-install-recommends $missing >/dev/null
 }
 

@@ -8,21 +8,31 @@ What is set on the proxy counts at once, for connections that are open too. "Up"
 what the client says, "down" what the server answers.
 """
 
+import random
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import anyio
 from anyio.abc import SocketAttribute, SocketStream
 
 _READ_BYTES = 65_536
 _LOOK_S = 0.01
+_PACE_S = 0.05
 _BROKEN = (
     anyio.BrokenResourceError,
     anyio.ClosedResourceError,
     anyio.EndOfStream,
     OSError,
 )
+
+
+class Filter(Protocol):
+    """Decides, for one connection, what of the bytes may pass by now."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes; return those that pass now."""
 
 
 class Direction:
@@ -35,18 +45,62 @@ class Direction:
         """Cut once, after so many bytes of all connections; then the way is good."""
         self.delay_s = 0.0
         """Every piece waits for so long."""
+        self.jitter_s = 0.0
+        """The delay is drawn anew for every piece, so much shorter or longer."""
+        self.bytes_per_s = 0
+        """How much passes; 0 is no limit."""
         self.is_swallowing = False
-        """Nothing arrives any more, and nobody is told: a black hole."""
+        """Nothing arrives any more, and nobody is told: a black hole. A connection
+        that lost a byte in it stays in it, as one does that a middlebox forgot."""
         self.is_paused = False
         """Nothing is read any more: who writes finds the window closed."""
         self.piece_bytes = _READ_BYTES
         """Pieces are at most so large: 1 dribbles byte by byte."""
+        self.filter: Callable[[], Filter] | None = None
+        """Makes what holds bytes back, for each connection that opens from now on."""
 
     def allowance(self, size: int) -> int:
         """Return how many of the next bytes pass before the cut."""
         if self.cut_at is None:
             return size
         return min(size, self.cut_at - self.passed_bytes)
+
+    @property
+    def read_bytes(self) -> int:
+        """How much to take at once."""
+        if not self.bytes_per_s:
+            return self.piece_bytes
+        return min(self.piece_bytes, max(1, int(self.bytes_per_s * _PACE_S)))
+
+    async def wait(self, size: int, rng: random.Random) -> None:
+        """Hold a piece for as long as the way takes."""
+        if self.delay_s:
+            jitter_s = rng.uniform(-self.jitter_s, self.jitter_s)
+            await anyio.sleep(max(0.0, self.delay_s + jitter_s))
+        if self.bytes_per_s:
+            await anyio.sleep(size / self.bytes_per_s)
+        while self.is_paused:
+            await anyio.sleep(_LOOK_S)
+
+
+class Link:
+    """One connection through the proxy."""
+
+    def __init__(self, client: SocketStream, server: SocketStream) -> None:
+        self.client = client
+        self.server = server
+        self.lost: set[Direction] = set()
+        """Ways on which nothing arrives any more."""
+        self.has_client_left = False
+        self.has_server_left = False
+        """The server has ended it, or has been told that it ended."""
+        self.moved_at = anyio.current_time()
+        """When a byte last passed."""
+
+    def left(self, end: SocketStream) -> None:
+        """Note that one end has ended the connection."""
+        self.has_client_left |= end is self.client
+        self.has_server_left |= end is self.server
 
 
 class Proxy:
@@ -55,28 +109,58 @@ class Proxy:
     def __init__(self, target: int) -> None:
         """Pass on to a port of 127.0.0.1; `target` may be changed at any time."""
         self.target = target
+        self.source_host: str | None = None
+        """The address from which the server sees new connections come."""
         self.port = 0
         """Where clients dial; known once it serves."""
         self.up = Direction()
         self.down = Direction()
         self.is_refusing = False
         """New connections are cut at once."""
+        self.is_duplicating = False
+        """What clients say on new connections is said to the server twice, on a
+        connection of its own; the second answer is thrown away."""
+        self.idle_s = 0.0
+        """A connection on which nothing passes for so long ends; 0 is never."""
         self.accepted_count = 0
         self.cut_count = 0
-        """How often `cut_at` struck."""
+        """How often `cut_at` or `idle_s` struck."""
         self.is_resetting = True
         """A cut is a reset; False: both ends read an orderly end."""
-        self._links: set[tuple[SocketStream, SocketStream]] = set()
+        self._links: set[Link] = set()
+        self._ghosts: set[Link] = set()
+        """Links whose client is gone, which nobody has told the server."""
+        self._rng = random.Random(0)
 
     @property
     def open_count(self) -> int:
         """Connections that are open now."""
         return len(self._links)
 
+    @property
+    def ghost_count(self) -> int:
+        """Dead connections that the server still holds."""
+        return sum(not link.has_server_left for link in self._ghosts)
+
     async def cut(self) -> None:
         """Break every open connection."""
         for link in list(self._links):
             await self._break(link)
+
+    def strand(self) -> None:
+        """Let no open connection pass anything any more, and tell nobody."""
+        for link in self._links:
+            link.lost |= {self.up, self.down}
+            self._ghosts.add(link)
+
+    async def abandon(self) -> None:
+        """Reset the client's end of every connection; the server is not told."""
+        self.strand()
+        for link in list(self._links):
+            self._links.discard(link)
+            with anyio.CancelScope(shield=True):
+                _reset_at_close(link.client)
+                await anyio.aclose_forcefully(link.client)
 
     async def serve(self, client: SocketStream) -> None:
         """Serve one accepted connection to its end."""
@@ -85,68 +169,118 @@ class Proxy:
             await anyio.aclose_forcefully(client)
             return
         try:
-            server = await anyio.connect_tcp("127.0.0.1", self.target)
+            server = await self._dial()
         except OSError:
             await anyio.aclose_forcefully(client)
             return
-        link = (client, server)
+        link = Link(client, server)
         self._links.add(link)
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._pass, client, server, self.up, link)
-                tasks.start_soon(self._pass, server, client, self.down, link)
+                said = await self._duplicate(tasks) if self.is_duplicating else None
+                if self.idle_s:
+                    tasks.start_soon(self._cut_when_idle, link, self.idle_s)
+                async with anyio.create_task_group() as ways:
+                    ways.start_soon(self._pass, client, server, self.up, link, said)
+                    ways.start_soon(self._pass, server, client, self.down, link)
+                tasks.cancel_scope.cancel()
         finally:
             self._links.discard(link)
+            self._ghosts.discard(link)
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(client)
                 await anyio.aclose_forcefully(server)
+
+    async def _dial(self) -> SocketStream:
+        return await anyio.connect_tcp(
+            "127.0.0.1", self.target, local_host=self.source_host
+        )
 
     async def _pass(
         self,
         source: SocketStream,
         sink: SocketStream,
         way: Direction,
-        link: tuple[SocketStream, SocketStream],
+        link: Link,
+        twin: SocketStream | None = None,
     ) -> None:
+        held = way.filter() if way.filter is not None else None
         try:
             while True:
-                data = await source.receive(way.piece_bytes)
-                if way.delay_s:
-                    await anyio.sleep(way.delay_s)
-                while way.is_paused:
-                    await anyio.sleep(_LOOK_S)
+                data = await source.receive(way.read_bytes)
+                await way.wait(len(data), self._rng)
                 if way.is_swallowing:
+                    link.lost.add(way)
+                    self._ghosts.add(link)
+                if way in link.lost:
                     continue
+                if held is not None:
+                    data = held.feed(data)
                 allowed = way.allowance(len(data))
                 way.passed_bytes += allowed
+                link.moved_at = anyio.current_time()
                 if allowed:
                     await sink.send(data[:allowed])
+                    await _repeat(twin, data[:allowed])
                 if allowed < len(data) or way.passed_bytes == way.cut_at:
                     way.cut_at = None
                     self.cut_count += 1
                     await self._break(link)
                     return
         except anyio.EndOfStream:
-            await self._end(sink, way)
+            link.left(source)
+            await self._end(sink, way, link)
         except _BROKEN:
-            if way.is_swallowing:
-                await anyio.sleep_forever()  # Who is behind a black hole never ends.
+            link.left(source)
+            if way.is_swallowing or way in link.lost:
+                # Who is behind a black hole never ends.
+                await self._until_both_left(link)
             await self._break(link)
 
-    async def _end(self, sink: SocketStream, way: Direction) -> None:
-        if way.is_swallowing:
-            await anyio.sleep_forever()
+    async def _end(self, sink: SocketStream, way: Direction, link: Link) -> None:
+        if way.is_swallowing or way in link.lost:
+            await self._until_both_left(link)
+            return
         try:
             await sink.send_eof()
         except (*_BROKEN, RuntimeError):
             return  # Reset meanwhile; a RuntimeError on uvloop.
 
-    async def _break(self, link: tuple[SocketStream, SocketStream]) -> None:
+    async def _until_both_left(self, link: Link) -> None:
+        """Wait for the end of a link of which one end is gone and nobody was told."""
+        while not (link.has_client_left and link.has_server_left):
+            await anyio.sleep(_LOOK_S)
+
+    async def _duplicate(self, tasks: anyio.abc.TaskGroup) -> SocketStream:
+        """Open the second connection, and throw away what it is told."""
+        twin = await self._dial()
+
+        async def drop() -> None:
+            async with twin:
+                try:
+                    while True:
+                        await twin.receive()
+                except _BROKEN:
+                    return
+
+        tasks.start_soon(drop)
+        return twin
+
+    async def _cut_when_idle(self, link: Link, idle_s: float) -> None:
+        while True:
+            left_s = link.moved_at + idle_s - anyio.current_time()
+            if left_s <= 0:
+                self.cut_count += 1
+                await self._break(link)
+                return
+            await anyio.sleep(left_s)
+
+    async def _break(self, link: Link) -> None:
         if link not in self._links:
             return  # The other way through it was first.
         self._links.discard(link)
         with anyio.CancelScope(shield=True):
-            for stream in link:
+            for stream in (link.client, link.server):
                 if self.is_resetting:
                     _reset_at_close(stream)
                 await anyio.aclose_forcefully(stream)
@@ -162,6 +296,50 @@ async def proxy_to(target: int) -> AsyncIterator[Proxy]:
         tasks.start_soon(listener.serve, proxy.serve)
         yield proxy
         tasks.cancel_scope.cancel()
+
+
+class WholeAnswers:
+    """An HTTP proxy that buffers: a response passes when all of it is here.
+
+    What never ends for such a proxy never passes: a WebSocket, or what is not HTTP.
+    """
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes; return the responses that are whole now."""
+        self._held += data
+        passed = b""
+        while (size := self._whole_bytes()) is not None:
+            passed += self._held[:size]
+            del self._held[:size]
+        return passed
+
+    def _whole_bytes(self) -> int | None:
+        """Return the size of the first response, None while it is not whole."""
+        head, end, _ = bytes(self._held).partition(b"\r\n\r\n")
+        if (
+            not end
+            or not head.startswith(b"HTTP/1.1")
+            or head.startswith(b"HTTP/1.1 1")
+        ):
+            return None
+        for line in head.split(b"\r\n")[1:]:
+            name, _, value = line.partition(b":")
+            if name.strip().lower() == b"content-length":
+                size = len(head) + len(end) + int(value)
+                return size if len(self._held) >= size else None
+        return None
+
+
+async def _repeat(twin: SocketStream | None, data: bytes) -> None:
+    if twin is None:
+        return
+    try:
+        await twin.send(data)
+    except _BROKEN:
+        return  # The server has ended the second one; the first goes on.
 
 
 def _reset_at_close(stream: SocketStream) -> None:
