@@ -128,8 +128,6 @@ class Proxy:
         self.is_resetting = True
         """A cut is a reset; False: both ends read an orderly end."""
         self._links: set[Link] = set()
-        self._ghosts: set[Link] = set()
-        """Links whose client is gone, which nobody has told the server."""
         self._rng = random.Random(0)
 
     @property
@@ -138,9 +136,9 @@ class Proxy:
         return len(self._links)
 
     @property
-    def ghost_count(self) -> int:
-        """Dead connections that the server still holds."""
-        return sum(not link.has_server_left for link in self._ghosts)
+    def links(self) -> list[Link]:
+        """The connections that are open now."""
+        return list(self._links)
 
     async def cut(self) -> None:
         """Break every open connection."""
@@ -151,7 +149,6 @@ class Proxy:
         """Let no open connection pass anything any more, and tell nobody."""
         for link in self._links:
             link.lost |= {self.up, self.down}
-            self._ghosts.add(link)
 
     async def abandon(self) -> None:
         """Reset the client's end of every connection; the server is not told."""
@@ -186,7 +183,6 @@ class Proxy:
                 tasks.cancel_scope.cancel()
         finally:
             self._links.discard(link)
-            self._ghosts.discard(link)
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(client)
                 await anyio.aclose_forcefully(server)
@@ -211,7 +207,6 @@ class Proxy:
                 await way.wait(len(data), self._rng)
                 if way.is_swallowing:
                     link.lost.add(way)
-                    self._ghosts.add(link)
                 if way in link.lost:
                     continue
                 if held is not None:

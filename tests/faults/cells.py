@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from benchmarks.judge import Verdict
-from kefu_core.testing.proxy import Proxy, WholeAnswers, proxy_to
+from kefu_core.testing.proxy import Link, Proxy, WholeAnswers, proxy_to
 from tests.faults.people import (
     LOOK_S,
     TRANSPORTS,
@@ -104,6 +104,7 @@ FAULTS: dict[str, Fault] = {
     "half-open": Fault(begin=_half_open, silent_on=("websocket", "tcp")),
     "silence up": Fault(begin=_set("up", is_swallowing=True), silent_on=TRANSPORTS),
     "silence down": Fault(begin=_set("down", is_swallowing=True), silent_on=TRANSPORTS),
+    "stall": Fault(begin=_set(is_paused=True), is_harmless=True),
     "byte by byte": Fault(begin=_set(piece_bytes=1), is_harmless=True),
     "16 kbit/s": Fault(begin=_set(bytes_per_s=2_000), is_harmless=True),
     "buffering": Fault(begin=_buffering, is_cut_after=True),
@@ -170,6 +171,7 @@ async def run_cell(server: Server, cell: Cell) -> Outcome:
             await story.until_complete()
             lost_before = [p.down_count for p in story.people[:2]]
             sessions = [way.streams[-1] for way in ways]
+            links = [*http.links, *tcp.links]
             for proxy in (http, tcp):
                 await fault.begin(proxy)
             began = time.monotonic()
@@ -178,7 +180,7 @@ async def run_cell(server: Server, cell: Cell) -> Outcome:
             noticed_s = 0.0
             if cell.transport in fault.silent_on:
                 with anyio.fail_after(NOTICED_S):
-                    await _until_noticed(story, lost_before, (http, tcp), cell)
+                    await _until_noticed(story, lost_before, links, cell)
                 noticed_s = time.monotonic() - began
                 if cell.transport == "longpoll":
                     # Asked once: a request is a sign of life.
@@ -208,31 +210,37 @@ async def run_cell(server: Server, cell: Cell) -> Outcome:
 
 
 async def _until_noticed(
-    story: Story, before: list[int], proxies: tuple[Proxy, Proxy], cell: Cell
+    story: Story, before: list[int], links: list[Link], cell: Cell
 ) -> None:
     """Wait until the clients behind the fault have left, and the server let go."""
     while any(p.down_count <= n for p, n in zip(story.people, before, strict=False)):
         await anyio.sleep(LOOK_S)
     if cell.transport == "longpoll":
         return  # The connections of requests say nothing; sessions are asked for.
-    while any(proxy.ghost_count for proxy in proxies):
+    while not all(link.has_server_left for link in links):
         await anyio.sleep(LOOK_S)
 
 
 async def _sessions_left(server: Server, streams: list[Any]) -> int:
-    """Return how many of these poll sessions the server still has."""
+    """Return how many of these poll sessions the server still has.
+
+    A hello with the id of a session that has ended begins another one.
+    """
     left = 0
-    body = {"poll": 1, "ack": 1_000_000, "wait": 0}
+    hello = {"t": "hello", "v": 1, "token": "nobody's"}
+    body = {"poll": 1, "ack": 0, "wait": 0, "hello": hello}
     async with httpx.AsyncClient(trust_env=False) as client:
         for stream in streams:
-            headers = {"kefu-session": stream._headers["kefu-session"]}
-            headers["content-type"] = "application/msgpack"
+            session = stream._headers["kefu-session"]
             answer = await client.post(
                 f"{server.url}/kefu/poll",
-                headers=headers,
+                headers={
+                    "kefu-session": session,
+                    "content-type": "application/msgpack",
+                },
                 content=msgspec.msgpack.encode(body),
             )
-            left += answer.status_code != 410
+            left += answer.headers["kefu-session"] == session
     return left
 
 
@@ -241,7 +249,7 @@ async def _heal(http: Proxy, tcp: Proxy, fault: Fault, *, is_moving: bool) -> No
         for way in (proxy.up, proxy.down):
             way.delay_s = way.jitter_s = 0.0
             way.bytes_per_s = 0
-            way.is_swallowing = False
+            way.is_swallowing = way.is_paused = False
             way.piece_bytes = 65_536
             way.filter = None
         proxy.is_duplicating = False
