@@ -223,9 +223,13 @@ class LongPollChannel:
     def finish(self, rid: int) -> list[PollBatch]:
         """Return what the reply to the request that runs says."""
         batches = self.batches()
+        self.settle(rid)
+        return batches
+
+    def settle(self, rid: int) -> None:
+        """End the request that runs, where replies carry no batches of their own."""
         self._replies[rid] = self.last_batch
         self._replies.pop(rid - REPLIES_KEPT, None)
-        return batches
 
     def reply_to(self, rid: int) -> list[PollBatch]:
         """Return what the reply to a REPEAT said, without what has been acknowledged.

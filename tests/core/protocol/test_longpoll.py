@@ -95,6 +95,16 @@ def test_requests_run_once_and_in_turn() -> None:
     assert ahead.value.expect == 2
 
 
+def test_a_reply_without_batches_settles_a_request_too() -> None:
+    channel = LongPollChannel(LIMITS)
+    assert channel.begin(1, 0) is Turn.NEW
+    channel.put([frame(1)])
+    channel.settle(1)
+    assert channel.has_pending
+    assert channel.begin(1, 0) is Turn.REPEAT
+    assert channel.begin(2, 0) is Turn.NEW
+
+
 def test_only_the_last_replies_are_kept() -> None:
     channel = LongPollChannel(LIMITS)
     for rid in range(1, 6):
