@@ -111,6 +111,9 @@ class Proxy:
         self.target = target
         self.source_host: str | None = None
         """The address from which the server sees new connections come."""
+        self.receive_buffer_bytes = 0
+        """How much the kernel holds of what the server says on new connections; 0 is
+        the kernel's choice, which is megabytes."""
         self.port = 0
         """Where clients dial; known once it serves."""
         self.up = Direction()
@@ -175,8 +178,7 @@ class Proxy:
         try:
             async with anyio.create_task_group() as tasks:
                 said = await self._duplicate(tasks) if self.is_duplicating else None
-                if self.idle_s:
-                    tasks.start_soon(self._cut_when_idle, link, self.idle_s)
+                tasks.start_soon(self._cut_when_idle, link)
                 async with anyio.create_task_group() as ways:
                     ways.start_soon(self._pass, client, server, self.up, link, said)
                     ways.start_soon(self._pass, server, client, self.down, link)
@@ -188,9 +190,14 @@ class Proxy:
                 await anyio.aclose_forcefully(server)
 
     async def _dial(self) -> SocketStream:
-        return await anyio.connect_tcp(
+        stream = await anyio.connect_tcp(
             "127.0.0.1", self.target, local_host=self.source_host
         )
+        if self.receive_buffer_bytes:
+            raw = stream.extra(SocketAttribute.raw_socket)
+            option = socket.SO_RCVBUF
+            raw.setsockopt(socket.SOL_SOCKET, option, self.receive_buffer_bytes)
+        return stream
 
     async def _pass(
         self,
@@ -261,14 +268,14 @@ class Proxy:
         tasks.start_soon(drop)
         return twin
 
-    async def _cut_when_idle(self, link: Link, idle_s: float) -> None:
+    async def _cut_when_idle(self, link: Link) -> None:
         while True:
-            left_s = link.moved_at + idle_s - anyio.current_time()
-            if left_s <= 0:
+            idle_s = anyio.current_time() - link.moved_at
+            if self.idle_s and idle_s >= self.idle_s:
                 self.cut_count += 1
                 await self._break(link)
                 return
-            await anyio.sleep(left_s)
+            await anyio.sleep(_PACE_S)
 
     async def _break(self, link: Link) -> None:
         if link not in self._links:

@@ -1,6 +1,7 @@
 """Every fault, on every transport, with and without a change of it: minutes.
 
-Run as `python -m tests.faults`; `--only TEXT` chooses cells by a part of their name.
+Run as `python -m tests.faults`; `--only TEXT` chooses cells by a part of their name,
+`--stopped 30` lets readers stop reading for so many seconds instead.
 """
 
 import argparse
@@ -14,7 +15,8 @@ from rich.table import Table
 
 from benchmarks.judge import upper_bound
 from tests.faults.cells import CELLS, LIMITS, Cell, Outcome, run_cell
-from tests.faults.people import Server
+from tests.faults.people import TRANSPORTS, Server
+from tests.faults.readers import READER_BYTES_MAX, run_stopped
 
 AT_ONCE = 4
 
@@ -71,11 +73,31 @@ def show(outcomes: list[Outcome], failures: list[str], console: Console) -> None
         console.print(failure, style="red")
 
 
+def stop_readers(seconds: float, console: Console) -> int:
+    """Let readers stop reading, on one transport after another."""
+    is_good = True
+    for transport in TRANSPORTS:
+        with tempfile.TemporaryDirectory(prefix="kefu-readers-") as folder:
+            outcome = run_stopped(Path(folder), transport, seconds)
+        is_good &= outcome.verdict.passed and outcome.bytes_a_reader < READER_BYTES_MAX
+        console.print(
+            f"{transport}: {outcome.bytes_a_reader / 1024:.0f} KiB a stopped reader, "
+            f"{outcome.sent_bytes / 1024:.0f} KiB sent to each; others had everything "
+            f"after {outcome.others_s} s, those who came back after {outcome.back_s} s;"
+            f" faults: {outcome.verdict.faults}"
+        )
+    return not is_good
+
+
 def main() -> int:
     """Run the cells that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", metavar="TEXT")
-    only = parser.parse_args().only
+    parser.add_argument("--stopped", type=float, default=0.0, metavar="SECONDS")
+    arguments = parser.parse_args()
+    if arguments.stopped:
+        return stop_readers(arguments.stopped, Console())
+    only = arguments.only
     cells = [cell for cell in CELLS if only in cell.name]
     console = Console()
     with (

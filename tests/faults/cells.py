@@ -47,6 +47,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     a poll session find another connection when theirs is reset."""
     is_cut_after: bool = False
     """Connections of the bad time do not survive it."""
+    talk_per_s: float = 8.0
+    """How much each side says meanwhile; 0: nobody says anything."""
+    seconds: float = FAULT_S
     is_harmless: bool = False
     """No connection may end because of it."""
 
@@ -92,7 +95,6 @@ async def _duplicating(proxy: Proxy) -> None:
 def _idle(seconds: float) -> Act:
     async def begin(proxy: Proxy) -> None:
         proxy.idle_s = seconds
-        await proxy.cut()
 
     return begin
 
@@ -108,9 +110,14 @@ FAULTS: dict[str, Fault] = {
     "byte by byte": Fault(begin=_set(piece_bytes=1), is_harmless=True),
     "16 kbit/s": Fault(begin=_set(bytes_per_s=2_000), is_harmless=True),
     "buffering": Fault(begin=_buffering, is_cut_after=True),
-    # 60 s of a usual proxy to 25 s of a heartbeat.
-    "idle cut": Fault(begin=_idle(60 / 25 * HEARTBEAT_S)),
-    "idle cut below": Fault(begin=_idle(0.3)),
+    # 60 s of a usual proxy to 25 s of a heartbeat: heartbeats keep what is idle.
+    "idle cut": Fault(
+        begin=_idle(60 / 25 * HEARTBEAT_S),
+        talk_per_s=0.0,
+        seconds=90 / 25 * HEARTBEAT_S,
+        is_harmless=True,
+    ),
+    "idle cut below": Fault(begin=_idle(0.3), talk_per_s=2.0),
     "duplicate": Fault(begin=_duplicating, is_cut_after=True),
     "address change": Fault(begin=_address_change, silent_on=TRANSPORTS),
 }
@@ -176,7 +183,9 @@ async def run_cell(server: Server, cell: Cell) -> Outcome:
                 await fault.begin(proxy)
             began = time.monotonic()
             for one in (visitor, agent):
-                tasks.start_soon(one.talk, 20, 8)
+                if fault.talk_per_s:
+                    count = int(fault.talk_per_s * fault.seconds)
+                    tasks.start_soon(one.talk, count, fault.talk_per_s)
             noticed_s = 0.0
             if cell.transport in fault.silent_on:
                 with anyio.fail_after(NOTICED_S):
@@ -186,7 +195,7 @@ async def run_cell(server: Server, cell: Cell) -> Outcome:
                     # Asked once: a request is a sign of life.
                     await anyio.sleep(max(0.0, began + NOTICED_S - time.monotonic()))
                     assert await _sessions_left(server, sessions) == 0
-            await anyio.sleep(max(0.0, began + FAULT_S - time.monotonic()))
+            await anyio.sleep(max(0.0, began + fault.seconds - time.monotonic()))
             downs = sum(p.down_count for p in story.people[:2]) - sum(lost_before)
             assert agent.down_count == 0, "only those behind the fault are hit"
             for way in ways:

@@ -36,6 +36,6 @@ def test_nothing_acknowledged_is_lost_doubled_or_out_of_order(server: Server) ->
     for outcome in anyio.run(run_all, server, cells):
         verdict = outcome.verdict
         assert verdict.passed, (outcome.cell, verdict.faults, verdict.life)
-        assert verdict.counts.acknowledged == verdict.counts.sent == 60
+        assert verdict.counts.acknowledged == verdict.counts.sent >= 50
         assert verdict.counts.readers == 3
     assert "fault of ours" not in server.log
