@@ -23,7 +23,7 @@ from tests.faults.people import (
 
 HEARTBEAT_S = 1.5
 """Instead of 25 s; everything that is measured in heartbeats shrinks with it."""
-LIMITS = {
+LIMITS: dict[str, Any] = {
     "heartbeat_s": HEARTBEAT_S,
     "poll_wait_s": HEARTBEAT_S,
     "poll_session_s": 2 * HEARTBEAT_S,

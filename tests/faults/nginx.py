@@ -26,7 +26,7 @@ pid {folder}/pid;
 error_log {folder}/error.log warn;
 events {{ worker_connections 1024; }}
 http {{
-    log_format requests '$request_length $status "$request"';
+    log_format requests '$status $upstream_status "$request"';
     access_log {folder}/access.log requests;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
@@ -115,10 +115,10 @@ class Nginx:
             return False
         return True
 
-    def requests(self) -> list[str]:
-        """Return the request lines that it has answered so far."""
+    def requests(self) -> list[tuple[str, str, str]]:
+        """Return what it has answered: status, the server's own or "-", first line."""
         text = (self.folder / "access.log").read_text("utf-8", "replace")
-        return re.findall(r'"(.*)"$', text, re.MULTILINE)
+        return re.findall(r'^(\d+) (\S+) "(.*)"$', text, re.MULTILINE)
 
 
 def shipped_for(port: int, upstream: int) -> str:

@@ -77,7 +77,7 @@ def test_the_example_tells_the_visitors_address_and_not_what_the_visitor_says(
 ) -> None:
     """The server believes nginx, and nginx nobody."""
     with (
-        Server(tmp_path, "127.0.0.1") as server,
+        Server(tmp_path, proxies="127.0.0.1") as server,
         Nginx(tmp_path, server.port) as nginx,
         httpx.Client(
             transport=httpx.HTTPTransport(local_address="127.0.0.9"), trust_env=False
