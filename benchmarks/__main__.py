@@ -5,6 +5,7 @@ not what was promised; 2 a wrong command line.
 """
 
 import argparse
+import resource
 import shlex
 import sys
 from pathlib import Path
@@ -30,10 +31,18 @@ TRANSPORTS = ("websocket", "longpoll", "tcp")
 def main(arguments: list[str] | None = None) -> int:
     """Run one benchmark; return the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    raise_file_limit()
     options = _parser().parse_args(arguments)
     options.line = "python -m benchmarks " + shlex.join(arguments)
     status: int = options.run(options)
     return status
+
+
+def raise_file_limit() -> int:
+    """Allow as many open files as may be; processes started later inherit it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -186,7 +186,8 @@ def _result(
     server_us = window.server_cpu_s / max(1, window.delivered) * 1e6
     exchanges = window.requests / max(1, window.delivered)
     # Long poll is measured against the HTTP exchanges that it made.
-    floor_us = echo.cpu_us * (exchanges if options.transport == "longpoll" else 1.0)
+    is_polling = options.transport == "longpoll"
+    floor_us = echo.cpu_us * (exchanges if is_polling else 1.0)
     return Result(
         messages=messages_of(verdict, rest.delivered),
         delivered_per_s=round(window.delivered / window.seconds, 1),
@@ -200,9 +201,9 @@ def _result(
         machine=facts,
         versions=versions(),
         command=options.command,
+        exchanges_per_message=round(exchanges, 2) if is_polling else None,
         details={
             "transport": options.transport,
-            "http_exchanges_per_message": round(exchanges, 2),
             "server_share_of_a_core": round(window.server_share, 3),
             "event_loop_cpu_us_per_message": round(
                 window.loop_cpu_s / max(1, window.delivered) * 1e6, 1

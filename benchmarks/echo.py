@@ -96,6 +96,7 @@ def main(transport: str, port: int) -> None:
     config.backlog = 4096
     config.websocket_max_message_size = 65_536
     config.include_server_header = False
+    config.keep_alive_max_requests = 10_000_000
     config.accesslog = None
     config.errorlog = None
     config.graceful_timeout = 0.5

@@ -10,6 +10,7 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,9 @@ import anyio
 import msgspec
 import uvloop
 
+from benchmarks.counting import Counting
 from benchmarks.history import History, Reader, Record, Row, What, body_hash
 from benchmarks.texts import load_texts
-from kefu_core.abc.streams import FrameStream
-from kefu_core.abc.transports import (
-    AsgiEndpoint,
-    DialOptions,
-    ServerContext,
-    SocketEndpoint,
-    Transport,
-)
 from kefu_core.client import Client, ConnectionChanged
 from kefu_core.protocol.events import SendRejected
 from kefu_core.protocol.frames import ErrorFrame, MessageFrame, Sent
@@ -61,7 +55,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """One line to the program that started the generator."""
 
     state: str
-    """ready, counts, stopped or done."""
+    """ready, counts, live, back, stopped or done."""
     at: float
     cpu_s: float
     sent: int = 0
@@ -94,6 +88,8 @@ class Talker:
         )
         self.reader = Reader(load.history, process)
         self.told: dict[str, int] = {}
+        self.told_last: Counter[int] = Counter()
+        """By conversation, the newest seq of this talker's own messages."""
         self.waiting: set[str] = set()
         self.conversations: list[int] = []
         self.may_talk = True
@@ -135,6 +131,13 @@ class Talker:
         self.waiting.add(key)
         self.client.send_nowait(conversation, body, key=key)
 
+    def lacks(self, heads: Mapping[int, int]) -> bool:
+        """Whether a conversation of this talker is shown less far than its head."""
+        return any(
+            self.reader.last_seq.get(conversation, 0) < heads[conversation]
+            for conversation in self.conversations
+        )
+
     def _shown(self, frame: MessageFrame) -> None:
         at = now()
         row = Row(
@@ -159,6 +162,7 @@ class Talker:
         if key in self.waiting:
             self.load.acknowledged += 1
         self.told[key] = seq
+        self.told_last[conversation] = max(self.told_last[conversation], seq)
         self.waiting.discard(key)
         self.load.history.add(
             Record(
@@ -183,31 +187,6 @@ class Talker:
                 key=event.key,
             )
         )
-
-
-class Counting(Transport):
-    """A transport that remembers its streams, to count what they asked for."""
-
-    def __init__(self, inner: Transport) -> None:
-        """Take the real one."""
-        self.inner = inner
-        self.name = inner.name  # type: ignore[misc]
-        self.schemes = inner.schemes  # type: ignore[misc]
-        self.path = inner.path  # type: ignore[misc]
-        self.streams: list[FrameStream] = []
-
-    def endpoint(self, context: ServerContext) -> AsgiEndpoint | SocketEndpoint:
-        return self.inner.endpoint(context)
-
-    async def connect(self, url: str, options: DialOptions) -> FrameStream:
-        stream = await self.inner.connect(url, options)
-        self.streams.append(stream)
-        return stream
-
-    @property
-    def requests(self) -> int:
-        """HTTP requests so far."""
-        return sum(getattr(s, "polls", 0) + getattr(s, "rid", 0) for s in self.streams)
 
 
 class Load:
@@ -320,10 +299,18 @@ class Load:
                     return
 
     async def _all_back(self) -> None:
-        """Wait until everybody is connected and shows everything."""
+        """Report `live` when all are connected; wait for what was sent until now.
+
+        The talk goes on meanwhile: to wait for what is sent later would never end.
+        """
+        owed = [(talker, set(talker.waiting)) for talker in self.everybody]
         while not all(talker.client.is_live for talker in self.everybody):
             await anyio.sleep(TICK_S)
-        while self._behind():
+        self.report("live")
+        while any(talker.waiting & keys for talker, keys in owed):
+            await anyio.sleep(TICK_S)
+        heads = self._heads()
+        while any(talker.lacks(heads) for talker in self.everybody):
             await anyio.sleep(TICK_S)
 
     async def _talk_at_rate(self) -> None:
@@ -350,22 +337,18 @@ class Load:
         return behind
 
     def _behind(self) -> int:
+        heads = self._heads()
+        return sum(bool(t.waiting) or t.lacks(heads) for t in self.everybody)
+
+    def _heads(self) -> Counter[int]:
+        """Return the newest seq of each conversation that anybody was told or shown."""
         heads: Counter[int] = Counter()
         for talker in self.everybody:
             for conversation, seq in talker.reader.last_seq.items():
                 heads[conversation] = max(heads[conversation], seq)
-            for seq_told in talker.told.values():
-                if len(talker.conversations) == 1:
-                    only = talker.conversations[0]
-                    heads[only] = max(heads[only], seq_told)
-        return sum(
-            bool(talker.waiting)
-            or any(
-                talker.reader.last_seq.get(conversation, 0) < heads[conversation]
-                for conversation in talker.conversations
-            )
-            for talker in self.everybody
-        )
+            for conversation, seq in talker.told_last.items():
+                heads[conversation] = max(heads[conversation], seq)
+        return heads
 
     def report(self, state: str, **fields: Any) -> None:
         """Write one line to the program that started us."""

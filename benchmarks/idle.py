@@ -71,8 +71,9 @@ def compare_idle(transport: str, connections: int) -> dict[str, object]:
             opened = _echo(transport, server.port)
             echo = anyio.run(_measure, server, opened, [""] * connections)
         found["echo_kib_per_connection"] = round(echo.kib_per_connection, 1)
-        ratio = ours.kib_per_connection / echo.kib_per_connection
-        found["memory_ratio"] = round(ratio, 2)
+        if echo.kib_per_connection > 0:  # It may be 0 where they are few.
+            ratio = ours.kib_per_connection / echo.kib_per_connection
+            found["memory_ratio"] = round(ratio, 2)
     return found
 
 
@@ -179,6 +180,7 @@ class _Polls:
         if old is not None:
             await old.aclose()
         self._shared[address] = stream
+        stack.push_async_callback(stream.aclose)
         return stream
 
 

@@ -59,6 +59,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     machine: dict[str, str | int | float]
     versions: dict[str, str]
     command: str
+    exchanges_per_message: float | None = None
+    """HTTP exchanges that a delivered message took; None but on long poll."""
     details: dict[str, object] = {}
     """Not stable: what else the run measured."""
 

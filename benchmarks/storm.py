@@ -13,8 +13,6 @@ from benchmarks.judge import Verdict, judge
 from benchmarks.rows import load_rows
 from benchmarks.target import Kefu
 
-TALK_S = 3.0
-
 
 class StormOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What `storm` is asked to do."""
@@ -25,6 +23,8 @@ class StormOptions(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 200.0
     """Messages a second, before and after the drop."""
     processes: int = 0
+    talk_s: float = 3.0
+    """How long they talk before the drop."""
 
 
 def run_storm(
@@ -50,13 +50,15 @@ def run_storm(
                 crowd.hear("ready")
                 progress.update(task, advance=1, description="talk")
                 crowd.say("go")
-                time.sleep(TALK_S)
+                time.sleep(options.talk_s)
                 before = crowd.ask("measure")
                 server.kill()
                 start_s = server.start()
                 ready_at = time.monotonic()
                 progress.update(task, advance=1, description="come back")
                 crowd.say("back")
+                crowd.hear("live")
+                live_s = time.monotonic() - ready_at
                 back = crowd.hear("back")
                 back_s = time.monotonic() - ready_at
                 progress.update(task, advance=1, description="rest")
@@ -72,7 +74,9 @@ def run_storm(
         "transport": options.transport,
         "visitors": options.visitors,
         "agents": options.agents,
+        "rate": options.rate,
         "server_start_s": round(start_s, 2),
+        "all_live_s": round(live_s, 2),
         "all_back_s": round(back_s, 2),
         "generator_share_of_a_core": round((back.cpu_s - before.cpu_s) / wall, 2),
         "behind_at_the_end": rest.behind,

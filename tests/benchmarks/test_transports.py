@@ -1,0 +1,70 @@
+import resource
+from pathlib import Path
+
+import pytest
+from rich.progress import Progress
+
+from benchmarks.__main__ import TRANSPORTS, raise_file_limit
+from benchmarks.chat import ChatOptions, run_chat
+from benchmarks.echo_load import expected_bytes, frame_of, post_of
+from benchmarks.idle import compare_idle
+from benchmarks.storm import StormOptions, run_storm
+from benchmarks.yardstick import measure_echo
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_an_echo_of_each_kind_answers(transport: str, tmp_path: Path) -> None:
+    echo = measure_echo(
+        tmp_path, transport, connections=2, seconds=0.2, frame_bytes=150
+    )
+    assert echo.echoes > 0
+    assert echo.frame_bytes == 150
+
+
+def test_a_talk_over_long_poll_counts_its_exchanges() -> None:
+    options = ChatOptions(
+        transport="longpoll", visitors=2, agents=1, seconds=0.5, idle=0, processes=1
+    )
+    with Progress(disable=True) as progress:
+        result, verdict = run_chat(options, progress)
+    assert verdict.passed
+    assert result.messages.delivered > 0
+    # Each message goes up in one request and comes down in another's answer.
+    assert result.exchanges_per_message is not None
+    assert result.exchanges_per_message > 1
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_the_memory_at_rest_stands_beside_that_of_an_echo(transport: str) -> None:
+    found = compare_idle(transport, 3)
+    beside = {
+        "longpoll": "idle_kib_per_held_poll",
+    }.get(transport, "echo_kib_per_connection")
+    assert {"idle_kib_per_connection", beside} <= found.keys()
+
+
+def test_everybody_who_was_dropped_comes_back_with_everything() -> None:
+    options = StormOptions(
+        transport="tcp", visitors=4, agents=1, rate=20, processes=1, talk_s=0.5
+    )
+    with Progress(disable=True) as progress:
+        found, verdict = run_storm(options, progress)
+    assert verdict.passed
+    assert found["behind_at_the_end"] == 0
+    assert found["sent"] == found["acknowledged"] != 0
+
+
+def test_an_answer_is_as_long_as_its_head_says() -> None:
+    head = b"HTTP/1.1 200 \r\nContent-Length: 5\r\n\r\n"
+    assert expected_bytes(head + b"12") == len(head) + 5
+
+
+def test_a_bare_request_declares_its_body() -> None:
+    request = post_of(frame_of(120))
+    head, _, body = request.partition(b"\r\n\r\n")
+    assert f"content-length: {len(body)}".encode() in head
+
+
+def test_files_may_be_opened_up_to_the_limit_of_the_system() -> None:
+    hard = raise_file_limit()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
