@@ -52,8 +52,7 @@ async def main(url: str, login: str) -> None:
     assignees: dict[int, str | None] = {}
     logs: defaultdict[int, list[MessageFrame]] = defaultdict(list)
     secret = {"login": login, "password": os.environ["KEFU_BOT_PASSWORD"]}
-    token, websocket = await log_in(url, secret), url.replace("http", "ws", 1)
-    async with Client(f"{websocket}/kefu/ws", token=token) as client:
+    async with Client(url, token=await log_in(url, secret)) as client:
         await client.watch("conversations")
         async for event in client.events():
             if isinstance(event, Snapshot | Event):

@@ -128,9 +128,7 @@ class SseApp(AsgiEndpoint):
         try:
             turn = stream.channel.begin(request.rid, request.ack)
         except WrongNumber as wrong:
-            raise Refused(
-                409, "out_of_order", wrong.text, expect=wrong.expect
-            ) from None
+            raise _out_of_order(wrong) from None
         stream.made_room()
         if turn is Turn.NEW:
             # Nothing is awaited between the two, so a repeat never meets it running.
@@ -177,9 +175,7 @@ class SseApp(AsgiEndpoint):
         try:
             stream.channel.acknowledge(int(last))
         except WrongNumber as wrong:
-            raise Refused(
-                409, "out_of_order", wrong.text, expect=wrong.expect
-            ) from None
+            raise _out_of_order(wrong) from None
         stream.made_room()
         kind = [
             (b"content-type", b"text/event-stream"),

@@ -55,11 +55,7 @@ async def show(client: Client) -> None:
 async def main(url: str, site: str) -> None:
     """Talk until the input ends; everything typed is stored by then."""
     token = await fetch_token(url, site)
-    websocket = url.replace("http", "ws", 1) + "/kefu/ws"
-    async with (
-        Client(websocket, token=token) as client,
-        anyio.create_task_group() as tasks,
-    ):
+    async with Client(url, token=token) as client, anyio.create_task_group() as tasks:
         tasks.start_soon(show, client)
         conversation = await client.open_conversation()
         await client.follow(conversation)
