@@ -1,6 +1,7 @@
-"""What hypercorn does that kefu must not: compress sockets and speak HTTP/2 in clear.
+"""What hypercorn does that kefu must not.
 
-Hypercorn has no setting for either (0.18), so two names inside it are replaced before
+It compresses sockets, speaks HTTP/2 in clear, and keeps what it has refused.
+Hypercorn has no setting for these (0.18), so two names inside it are replaced before
 it serves. Each replacement checks that the name is still there: a hypercorn that has
 moved them stops the start instead of serving without the protection.
 """
@@ -9,8 +10,9 @@ import importlib
 from typing import Any
 
 import h11
-from hypercorn.events import Closed
+from hypercorn.events import Closed, Event
 from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.protocol.ws_stream import WSStream
 from wsproto.extensions import PerMessageDeflate
 
 from kefu_core.errors import ConfigurationError
@@ -34,6 +36,16 @@ class Http11Only(H11Protocol):
     Hypercorn would answer `Upgrade: h2c` with 101 and take a bare HTTP/2 preface. A
     proxy that forwards `Upgrade` as it comes would then pass everything unseen.
     """
+
+    async def handle(self, event: Event) -> None:
+        """Close what was refused as a WebSocket, which hypercorn would keep for ever.
+
+        It answers a handshake that is not valid, or that data follows unasked, with
+        400 and leaves the connection without any time-out.
+        """
+        await super().handle(event)
+        if isinstance(self.stream, WSStream) and self.stream.closed:
+            await self.send(Closed())
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Leave the refusal to `_create_stream`, which can also end the request."""

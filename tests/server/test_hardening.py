@@ -45,6 +45,24 @@ def test_http2_in_clear_is_refused_however_it_is_asked_for(
     )
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        HANDSHAKE + b"\r\n\x81\xfe\x10\x00abcd",
+        HANDSHAKE.replace(b"Version: 13", b"Version: 99") + b"\r\n",
+        HANDSHAKE.replace(b"Sec-WebSocket-Key", b"X-Key") + b"\r\n",
+    ],
+    ids=["data before the answer", "unknown version", "no key"],
+)
+def test_a_websocket_that_is_refused_is_closed_too(
+    server: ServerProcess, said: bytes
+) -> None:
+    """Nobody may hold a connection that no limit counts and no time-out ends."""
+    # Only the end of the connection satisfies this.
+    answer = server.exchange(said, b"the end")
+    assert answer.startswith(b"HTTP/1.1 400"), answer
+
+
 def test_a_hypercorn_that_has_moved_the_names_stops_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
