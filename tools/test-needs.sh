@@ -1,13 +1,13 @@
 #!/bin/sh
-# Install what the tests need beside Python: Chromium, Chinese letters, nginx, Node.js
-# and TypeScript. What cannot be installed is said, and its tests are skipped.
+# Install what the tests need beside Python: Chromium, Chinese letters, nginx, Node.js,
+# TypeScript and AsyncAPI's rules. What cannot be installed is said, and its tests are skipped.
 set -u
 cd "$(dirname "$0")/.."
 
 missing=""
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v node >/dev/null || missing="$missing nodejs"
-[ -x node_modules/.bin/tsc ] || command -v npm >/dev/null || missing="$missing npm"
+[ -d node_modules/@asyncapi ] || command -v npm >/dev/null || missing="$missing npm"
 PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || missing="$missing nginx"
 fc-list 2>/dev/null | grep -qi "noto.*cjk" || missing="$missing fonts-noto-cjk"
 
@@ -33,9 +33,9 @@ if [ -n "$missing" ]; then
             "- the tests that need them are skipped." >&2
 fi
 
-if [ ! -x node_modules/.bin/tsc ]; then
+if [ ! -x node_modules/.bin/tsc ] || [ ! -d node_modules/@asyncapi ]; then
     if ! { command -v npm >/dev/null && npm ci --silent --no-fund --no-audit; }; then
-        echo "NOT INSTALLED: TypeScript (needs npm)" \
-            "- the JavaScript type check is skipped." >&2
+        echo "NOT INSTALLED: TypeScript and AsyncAPI's rules (need npm)" \
+            "- the JavaScript type check and one of docs/asyncapi.json are skipped." >&2
     fi
 fi

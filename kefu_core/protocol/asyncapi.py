@@ -15,11 +15,11 @@ from typing import Any, get_args
 import msgspec
 
 from kefu_core.errors import CloseCode, ErrorCode
-from kefu_core.protocol.frames import ClientFrame, ServerFrame
+from kefu_core.protocol.frames import ClientFrame, Hello, ServerFrame
 from kefu_core.protocol.longpoll import PollAnswer, PollRefusal, PollRequest
 
 Frame = type[msgspec.Struct]
-_BODIES = (PollRequest, PollAnswer, PollRefusal)
+_BODIES: tuple[Frame, ...] = (PollRequest, PollAnswer, PollRefusal)
 _CHANNELS = {
     "websocket": (
         "/kefu/ws",
@@ -39,6 +39,35 @@ _CHANNELS = {
         None,
         "A preface of 8 bytes each way, then batches with their lengths before them.",
     ),
+}
+_BINDINGS: dict[str, dict[str, Any]] = {
+    "websocket": {
+        "ws": {
+            "method": "GET",
+            "headers": {
+                "type": "object",
+                "properties": {
+                    "Sec-WebSocket-Protocol": {
+                        "enum": ["kefu.v1.json", "kefu.v1.msgpack"]
+                    }
+                },
+                "required": ["Sec-WebSocket-Protocol"],
+            },
+            "bindingVersion": "0.1.0",
+        }
+    },
+}
+_POLL_HEADERS = {
+    "type": "object",
+    "properties": {
+        "Content-Type": {"enum": ["application/json", "application/msgpack"]},
+        "Kefu-Session": {"type": "string"},
+    },
+    "required": ["Content-Type"],
+}
+_REFUSAL_HEADERS = {
+    "type": "object",
+    "properties": {"Retry-After": {"type": "integer", "minimum": 1}},
 }
 _SERVERS = {
     "websocket": ("wss", "The usual way."),
@@ -72,8 +101,9 @@ def document() -> dict[str, Any]:
         "channels": {name: _channel(name, frames) for name in _CHANNELS},
         "operations": _operations(client, server),
         "components": {
-            "messages": {tag: _message(frame) for tag, frame in frames.items()},
-            "schemas": _schemas([*frames.values(), *_BODIES]),
+            "messages": {tag: _message(frame) for tag, frame in frames.items()}
+            | {struct.__name__: _body(struct) for struct in _BODIES},
+            "schemas": _schemas(client, server),
         },
     }
 
@@ -93,15 +123,23 @@ def _channel(name: str, frames: dict[str, Frame]) -> dict[str, Any]:
         "description": text,
         "servers": [{"$ref": f"#/servers/{name}"}],
         "messages": {
-            tag: {"$ref": f"#/components/messages/{tag}"} for tag in sorted(frames)
+            tag: {"$ref": f"#/components/messages/{tag}"}
+            for tag in [*sorted(frames), *_bodies_of(name)]
         },
+        "bindings": _BINDINGS.get(name, {}),
     }
+
+
+def _bodies_of(channel: str) -> list[str]:
+    """Return what a channel says around the frames."""
+    is_poll = channel == "longpoll"
+    return [body.__name__ for body in _BODIES] if is_poll else []
 
 
 def _operations(client: tuple[Frame, ...], server: tuple[Frame, ...]) -> dict[str, Any]:
     """Return what the server receives and sends, on each channel."""
     sides = {"receive": client, "send": server}
-    return {
+    operations: dict[str, Any] = {
         f"{action}.{name}": {
             "action": action,
             "channel": {"$ref": f"#/channels/{name}"},
@@ -113,6 +151,35 @@ def _operations(client: tuple[Frame, ...], server: tuple[Frame, ...]) -> dict[st
         for name in _CHANNELS
         for action, frames in sides.items()
     }
+    operations["poll"] = _poll()
+    return operations
+
+
+def _poll() -> dict[str, Any]:
+    """Return the request that carries the frames of long poll, and its answers."""
+    channel = {"$ref": "#/channels/longpoll"}
+    request, *answers = [
+        {"$ref": f"#/channels/longpoll/messages/{name}"}
+        for name in _bodies_of("longpoll")
+    ]
+    return {
+        "action": "receive",
+        "summary": "A poll, or frames going up.",
+        "channel": channel,
+        "messages": [request],
+        "bindings": {"http": {"method": "POST", "bindingVersion": "0.3.0"}},
+        "reply": {"channel": channel, "messages": answers},
+    }
+
+
+def _body(struct: Frame) -> dict[str, Any]:
+    headers = _REFUSAL_HEADERS if struct is PollRefusal else _POLL_HEADERS
+    return {
+        "name": struct.__name__,
+        "summary": _summary(struct),
+        "payload": {"$ref": _schema_of(struct)},
+        "bindings": {"http": {"headers": headers, "bindingVersion": "0.3.0"}},
+    }
 
 
 def _message(frame: Frame) -> dict[str, Any]:
@@ -120,11 +187,12 @@ def _message(frame: Frame) -> dict[str, Any]:
         "name": _tag(frame),
         "title": frame.__name__,
         "summary": _summary(frame),
-        "payload": {"$ref": f"#/components/schemas/{frame.__name__}"},
+        "payload": {"$ref": _schema_of(frame)},
     }
 
 
-def _schemas(structs: list[Frame]) -> dict[str, Any]:
+def _schemas(client: tuple[Frame, ...], server: tuple[Frame, ...]) -> dict[str, Any]:
+    structs = [*dict.fromkeys((*client, *server)), *_BODIES]
     _, found = msgspec.json.schema_components(
         structs, ref_template="#/components/schemas/{name}"
     )
@@ -136,6 +204,13 @@ def _schemas(structs: list[Frame]) -> dict[str, Any]:
                 schema["properties"][name] = _described(
                     schema["properties"][name], text
                 )
+    # The structs of long poll leave the frames in them undecoded.
+    request = by_name["PollRequest"]["properties"]
+    request["hello"] = _described(
+        {"$ref": _schema_of(Hello)}, _sentences(PollRequest)["hello"]
+    )
+    request["frames"]["items"] = _one_of(client)
+    by_name["PollBatch"]["properties"]["frames"]["items"] = _one_of(server)
     by_name["ErrorCode"] = {"enum": sorted(ErrorCode)}
     by_name["CloseCode"] = {
         "enum": sorted(int(code) for code in CloseCode),
@@ -146,6 +221,14 @@ def _schemas(structs: list[Frame]) -> dict[str, Any]:
     }
     by_name["Closed"]["properties"]["code"] = {"$ref": "#/components/schemas/CloseCode"}
     return dict(sorted(by_name.items()))
+
+
+def _schema_of(struct: Frame) -> str:
+    return f"#/components/schemas/{struct.__name__}"
+
+
+def _one_of(frames: tuple[Frame, ...]) -> dict[str, Any]:
+    return {"oneOf": [{"$ref": _schema_of(frame)} for frame in frames]}
 
 
 def _inner(structs: list[Frame]) -> set[Frame]:
