@@ -13,6 +13,11 @@ PAIRS = [
     ("docs/howto/install.md", "docs/zh-CN/install.md"),
 ]
 PAGES = [page for pair in PAIRS for page in pair]
+HOWTO = [
+    ("docs/howto/transports.md", "docs/zh-CN/transports.md"),
+    ("docs/howto/embedding.md", "docs/zh-CN/embedding.md"),
+]
+LINKING = [*PAGES, *(page for pair in HOWTO for page in pair), "examples/README.md"]
 
 
 def text_of(page: str) -> str:
@@ -31,7 +36,7 @@ def blocks(page: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("english", "chinese"), PAIRS)
+@pytest.mark.parametrize(("english", "chinese"), [*PAIRS, *HOWTO])
 def test_a_page_has_the_same_parts_and_commands_in_both_languages(
     english: str, chinese: str
 ) -> None:
@@ -50,7 +55,7 @@ def test_whoever_installs_the_server_gets_what_it_needs(page: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("page", [*PAGES, "examples/README.md"])
+@pytest.mark.parametrize("page", LINKING)
 def test_every_link_to_a_file_leads_somewhere(page: str) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", text_of(page)):
         assert ((ROOT / page).parent / target).exists(), target
