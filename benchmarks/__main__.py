@@ -76,7 +76,13 @@ def _parser() -> argparse.ArgumentParser:
     storm.add_argument("--transport", choices=TRANSPORTS, default="websocket")
     storm.add_argument("--visitors", type=int, default=1_000)
     storm.add_argument("--agents", type=int, default=30)
-    storm.add_argument("--rate", type=float, default=200.0)
+    storm.add_argument("--rate", type=float, default=50.0)
+    storm.add_argument(
+        "--drop",
+        choices=("cut", "kill"),
+        default="cut",
+        help="cut every connection (default), or kill the server and start it again",
+    )
     storm.add_argument("--processes", type=int, default=0)
     storm.add_argument("--json", type=Path, metavar="FILE")
     storm.set_defaults(run=_storm)
@@ -144,11 +150,12 @@ def _storm(options: argparse.Namespace) -> int:
         visitors=options.visitors,
         agents=options.agents,
         rate=options.rate,
+        drop=options.drop,
         processes=options.processes,
     )
     with Progress(console=console) as progress:
         found, verdict = run_storm(storm, progress)
-    show_verdict(console, verdict, kills=1)
+    show_verdict(console, verdict, kills=int(storm.drop == "kill"))
     shown = found | {"command": options.line}
     return _show(shown, options.json, passed=verdict.passed)
 

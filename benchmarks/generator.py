@@ -14,21 +14,24 @@ from collections.abc import Mapping
 from itertools import cycle
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import msgspec
 import uvloop
 
 from benchmarks.counting import Counting
+from benchmarks.cutting import cut_connections
 from benchmarks.history import History, Reader, Record, Row, What, body_hash
 from benchmarks.texts import load_texts
-from kefu_core.client import Client, ConnectionChanged
+from kefu_core.client import Client, ConnectionChanged, Rejected
 from kefu_core.protocol.events import SendRejected
 from kefu_core.protocol.frames import ErrorFrame, MessageFrame, Sent
 from kefu_core.transports.registry import find_transport
 
 now = time.monotonic
 TICK_S = 0.01
+ASK_AGAIN_S = 0.1
 LIVE_S = 60.0
 
 
@@ -108,6 +111,17 @@ class Talker:
                     self.load.closes[event.reason] += 1
                 elif type(event) is ErrorFrame:
                     self.load.closes[f"error: {event.code}"] += 1
+
+    async def ask(self) -> None:
+        """Have a request answered, over whatever connection it takes."""
+        while True:
+            try:
+                await self.client.fetch(self.conversations[0], after=0, limit=1)
+            except Rejected as rejected:  # By a server that has just too much to do.
+                self.load.closes[f"rejected: {rejected.code}"] += 1
+                await anyio.sleep(ASK_AGAIN_S)
+            else:
+                return
 
     def say(self, conversation: int) -> None:
         """Send the next text."""
@@ -295,17 +309,24 @@ class Load:
                 case "back":
                     await self._all_back()
                     self.report("back")
+                case "cut":
+                    cut_connections(urlsplit(self.plan.url).port or 0)
+                    await self._all_back()
+                    self.report("back")
                 case _:  # `stop`, or the program that started us is gone.
                     return
 
     async def _all_back(self) -> None:
-        """Report `live` when all are connected; wait for what was sent until now.
+        """Report `live` when everybody was answered; wait for what was sent until now.
 
         The talk goes on meanwhile: to wait for what is sent later would never end.
+        Whether a client takes itself for connected says nothing: it may not have
+        noticed yet. So each asks for something.
         """
         owed = [(talker, set(talker.waiting)) for talker in self.everybody]
-        while not all(talker.client.is_live for talker in self.everybody):
-            await anyio.sleep(TICK_S)
+        async with anyio.create_task_group() as tasks:
+            for talker in self.everybody:
+                tasks.start_soon(talker.ask)
         self.report("live")
         while any(talker.waiting & keys for talker, keys in owed):
             await anyio.sleep(TICK_S)

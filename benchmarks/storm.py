@@ -20,9 +20,11 @@ class StormOptions(msgspec.Struct, frozen=True, kw_only=True):
     transport: str = "websocket"
     visitors: int = 1_000
     agents: int = 30
-    rate: float = 200.0
+    rate: float = 50.0
     """Messages a second, before and after the drop."""
     processes: int = 0
+    drop: str = "cut"
+    """cut: every connection, the server stays; kill: the server, and start it again."""
     talk_s: float = 3.0
     """How long they talk before the drop."""
 
@@ -30,7 +32,7 @@ class StormOptions(msgspec.Struct, frozen=True, kw_only=True):
 def run_storm(
     options: StormOptions, progress: Progress
 ) -> tuple[dict[str, object], Verdict]:
-    """Talk, kill the server, start it again, wait for everybody; judge."""
+    """Talk, drop everybody, wait until all are back; judge."""
     with tempfile.TemporaryDirectory(prefix="kefu-storm-") as name:
         home = Path(name)
         task = progress.add_task("connect", total=4)
@@ -52,15 +54,17 @@ def run_storm(
                 crowd.say("go")
                 time.sleep(options.talk_s)
                 before = crowd.ask("measure")
-                server.kill()
-                start_s = server.start()
-                ready_at = time.monotonic()
+                start_s = 0.0
+                if options.drop == "kill":
+                    server.kill()
+                    start_s = server.start()
+                dropped_at = time.monotonic()
                 progress.update(task, advance=1, description="come back")
-                crowd.say("back")
+                crowd.say("back" if options.drop == "kill" else "cut")
                 crowd.hear("live")
-                live_s = time.monotonic() - ready_at
+                live_s = time.monotonic() - dropped_at
                 back = crowd.hear("back")
-                back_s = time.monotonic() - ready_at
+                back_s = time.monotonic() - dropped_at
                 progress.update(task, advance=1, description="rest")
                 crowd.say("stop")
                 rest = crowd.hear("done")
@@ -75,11 +79,13 @@ def run_storm(
         "visitors": options.visitors,
         "agents": options.agents,
         "rate": options.rate,
+        "drop": options.drop,
         "server_start_s": round(start_s, 2),
         "all_live_s": round(live_s, 2),
         "all_back_s": round(back_s, 2),
         "generator_share_of_a_core": round((back.cpu_s - before.cpu_s) / wall, 2),
         "behind_at_the_end": rest.behind,
+        "connections_ended": rest.closes,
         "sent": rest.sent,
         "acknowledged": rest.acknowledged,
     }, verdict

@@ -1,4 +1,5 @@
 import resource
+import socket
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from rich.progress import Progress
 
 from benchmarks.__main__ import TRANSPORTS, raise_file_limit
 from benchmarks.chat import ChatOptions, run_chat
+from benchmarks.cutting import cut_connections
 from benchmarks.echo_load import expected_bytes, frame_of, post_of
 from benchmarks.idle import compare_idle
 from benchmarks.storm import StormOptions, run_storm
@@ -43,9 +45,20 @@ def test_the_memory_at_rest_stands_beside_that_of_an_echo(transport: str) -> Non
     assert {"idle_kib_per_connection", beside} <= found.keys()
 
 
-def test_everybody_who_was_dropped_comes_back_with_everything() -> None:
+@pytest.mark.parametrize(
+    ("transport", "drop"), [("tcp", "kill"), ("websocket", "cut"), ("longpoll", "cut")]
+)
+def test_everybody_who_was_dropped_comes_back_with_everything(
+    transport: str, drop: str
+) -> None:
     options = StormOptions(
-        transport="tcp", visitors=4, agents=1, rate=20, processes=1, talk_s=0.5
+        transport=transport,
+        visitors=4,
+        agents=1,
+        rate=20,
+        processes=1,
+        talk_s=0.5,
+        drop=drop,
     )
     with Progress(disable=True) as progress:
         found, verdict = run_storm(options, progress)
@@ -68,3 +81,14 @@ def test_a_bare_request_declares_its_body() -> None:
 def test_files_may_be_opened_up_to_the_limit_of_the_system() -> None:
     hard = raise_file_limit()
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+
+
+def test_a_cut_ends_the_connections_to_one_port_at_both_ends() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as near:
+            far, _ = server.accept()
+            with far:
+                assert cut_connections(port) == 1
+                assert near.recv(1) == b""
+                assert far.recv(1) == b""
