@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from kefu_core.protocol import frames as f
@@ -14,7 +15,7 @@ from kefu_core.protocol.codec import MSGPACK
 from kefu_core.protocol.framing import preface, with_length
 from kefu_core.protocol.longpoll import PollAnswer, PollRefusal, PollRequest
 from tests.docs.test_protocol_page import PAGE, first_column, section
-from tests.server.process import ServerProcess, kefu
+from tests.server.process import LOGIN, PASSWORD, ServerProcess, kefu
 
 
 @pytest.mark.skipif(
@@ -55,6 +56,33 @@ def test_the_curl_commands_open_a_conversation_and_send(tmp_path: Path) -> None:
         sent = json.loads(run(commands[3]))["batches"][-1]["frames"]
         assert [x["seq"] for x in sent if x["t"] == "sent"] == [1]
         assert json.loads(run(commands[4])).get("batches", []) == []
+
+
+@pytest.mark.skipif(
+    shutil.which("websocat") is None,
+    reason="websocat is missing; test_stranger speaks what the page's line would",
+)
+def test_what_is_typed_into_websocat_is_answered(tmp_path: Path) -> None:
+    block = re.search(r"```sh\n(websocat .+)\n((?:\{.+\n)+)", section("WebSocket", 3))
+    assert block
+    with ServerProcess(tmp_path) as server:
+        login = {"login": LOGIN, "password": PASSWORD}
+        headers = {"Origin": server.url, "Content-Type": "application/json"}
+        answer = httpx.post(
+            f"{server.url}/api/agent/login", json=login, headers=headers
+        )
+        token = answer.cookies["kefu_session"]
+        command = block[1].replace("8080", str(server.port))
+        typed = block[2].partition("\n")[0].replace("…", token) + '\n{"t":"bye"}\n'
+        said = subprocess.run(
+            shlex.split(command),
+            input=typed,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        ).stdout
+    assert '"t":"welcome"' in said
 
 
 def test_the_bytes_of_tcp_are_those_on_the_page() -> None:

@@ -5,14 +5,17 @@ import json
 import re
 import socket
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
-from tests.docs.test_protocol_page import section
+from tests.docs.test_protocol_page import PAGE, section
 from tests.server.process import LOGIN, PASSWORD, ServerProcess, kefu
 
 Frame = dict[str, Any]
@@ -81,6 +84,33 @@ class Poll:
         self._http.close()
 
 
+class WebSocket:
+    """The section "WebSocket", as its line for websocat says."""
+
+    def __init__(self, url: str) -> None:
+        line = re.search(r"^websocat --protocol (\S+) (ws\S+)$", PAGE, re.MULTILINE)
+        assert line
+        address = line[2].replace("127.0.0.1:8080", urlsplit(url).netloc)
+        subprotocol = Subprotocol(line[1])
+        self._stack = ExitStack()
+        self._socket = self._stack.enter_context(
+            connect(address, subprotocols=[subprotocol], compression=None)
+        )
+
+    def say(self, *frames: Frame) -> None:
+        self._socket.send("\n".join(json.dumps(frame) for frame in frames))
+
+    def hear(self) -> list[Frame]:
+        lines = str(self._socket.recv(WAIT_S)).split("\n")
+        return [json.loads(line) for line in lines if line]
+
+    def drop(self) -> None:
+        self._stack.close()
+
+
+Way = Tcp | Poll | WebSocket
+
+
 class Stranger:
     """A client on any transport: what it holds outlives its connections."""
 
@@ -88,10 +118,10 @@ class Stranger:
         self.token, self.epoch = token, ""
         self.log: list[Frame] = []
         self.conversation = 0
-        self._way: Tcp | Poll | None = None
+        self._way: Way | None = None
         self._unseen: list[Frame] = []
 
-    def connect(self, way: Tcp | Poll) -> Frame:
+    def connect(self, way: Way) -> Frame:
         self._way, self._unseen = way, []
         hello: Frame = {"t": "hello", "token": self.token, "epoch": self.epoch}
         if self.conversation:
@@ -161,20 +191,23 @@ def tcp_port(server: ServerProcess) -> int:
     return int(found[1])
 
 
-@pytest.mark.parametrize("order", ["tcp first", "long poll first"])
+@pytest.mark.parametrize(
+    ("first", "then"), [("tcp", "poll"), ("poll", "websocket"), ("websocket", "tcp")]
+)
 def test_a_stranger_talks_breaks_off_and_goes_on_over_another_transport(
-    site: str, server: ServerProcess, order: str
+    site: str, server: ServerProcess, first: str, then: str
 ) -> None:
-    def over(number: int) -> Tcp | Poll:
-        is_tcp = (order == "tcp first") == (number == 1)
-        return Tcp(tcp_port(server)) if is_tcp else Poll(server.url)
-
+    ways: dict[str, Callable[[], Way]] = {
+        "tcp": lambda: Tcp(tcp_port(server)),
+        "poll": lambda: Poll(server.url),
+        "websocket": lambda: WebSocket(server.url),
+    }
     given, _ = ask(server.url, "/api/visitor/token", {"site": site})
     login = {"login": LOGIN, "password": PASSWORD}
     me, secret = ask(server.url, "/api/agent/login", login)
     visitor, agent = Stranger(given["token"]), Stranger(secret)
-    assert visitor.connect(over(1))["me"]["id"] == given["visitor"]
-    assert agent.connect(over(2))["me"]["id"] == me["me"]["id"]
+    assert visitor.connect(ways[first]())["me"]["id"] == given["visitor"]
+    assert agent.connect(ways[then]())["me"]["id"] == me["me"]["id"]
 
     visitor.call("conversation.open")
     visitor.say("follow", conversation=visitor.conversation)
@@ -189,11 +222,11 @@ def test_a_stranger_talks_breaks_off_and_goes_on_over_another_transport(
     agent.until("sent", key="a-1")
 
     # The answer to this one is never heard: it is sent again, first of all.
-    visitor.connect(over(1))
+    visitor.connect(ways[first]())
     visitor.send("m-2", 1, "谢谢")
     agent.until("message", seq=4)
     visitor.drop()
-    welcome = visitor.connect(over(2))
+    welcome = visitor.connect(ways[then]())
     assert welcome["resumed"]
     visitor.send("m-2", 1, "谢谢")
     assert visitor.until("sent", key="m-2") == {
