@@ -24,7 +24,10 @@ async def answer_hello(hub: "Hub", connection: "Connection", hello: f.Hello) -> 
             return
         principal = await hub.handler.authenticate(hello.token, connection.peer)
         _admit(hub, principal)
-        await _welcome(hub, connection, hello, principal)
+        # A thousand who come back at once would wait at the store until it gives up
+        # on them, and come again: they wait here instead, first come first served.
+        async with hub.hello_limiter:
+            await _welcome(hub, connection, hello, principal)
     except Unauthorized as error:
         session.error(error, about=hello)
         connection.close(CloseCode.UNAUTHORIZED, error.text)

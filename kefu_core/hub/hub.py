@@ -70,6 +70,7 @@ class Hub:
         self.observers: list[HubObserver] = []
         self.receipts = Receipts(store, limits.receipt_interval_s, self._tell_receipt)
         self.catchup_limiter = anyio.CapacityLimiter(limits.catchup_reads_max)
+        self.hello_limiter = anyio.CapacityLimiter(limits.hello_reads_max)
         self.hello_pending = 0
         """Connections that have not been welcomed."""
         self.is_draining = False

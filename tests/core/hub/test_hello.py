@@ -206,3 +206,26 @@ async def test_only_the_unwelcomed_are_counted_as_pending() -> None:
         await peer.say(f.Hello(token="v1"))
         await peer.expect(f.Welcome)
         assert w.hub.hello_pending == 0
+
+
+async def test_only_so_many_hellos_ask_the_store_at_once_and_none_is_refused() -> None:
+    async with world(msgspec.structs.replace(LIMITS, hello_reads_max=2)) as w:
+        conversation = await w.conversation()
+        asking: list[anyio.Event] = []
+
+        async def wait_for_the_test() -> None:
+            asking.append(anyio.Event())
+            await asking[-1].wait()
+
+        w.handler.loaded = wait_for_the_test
+        peers = [await w.connect() for _ in range(5)]
+        for number, peer in enumerate(peers):
+            cursors = {conversation: Seq(0)}
+            await peer.say(f.Hello(token=f"a{number + 1}", cursors=cursors))
+        await anyio.wait_all_tasks_blocked()
+        assert len(asking) == 2
+        w.handler.loaded = None
+        for event in asking:
+            event.set()
+        for peer in peers:
+            await peer.expect(f.Welcome)
