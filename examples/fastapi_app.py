@@ -1,9 +1,10 @@
 """kefu inside a FastAPI application, behind the application's own logins.
 
     pip install 'kefu[client,sqlite]' fastapi hypercorn
-    hypercorn examples.fastapi_app:app --bind 127.0.0.1:8000
+    SHOP_PASSWORD=… hypercorn examples.fastapi_app:app --bind 127.0.0.1:8000
 
-`POST /token {"name": "…", "is_agent": false}` stands for your own login. Connect with
+`POST /token {"name": "…"}` stands for your own login; with the password it is an
+agent's. Connect with
 `kefu_core.client.Client("http://127.0.0.1:8000", token=…)` or as docs/protocol.md says.
 """
 
@@ -12,7 +13,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel
 from starlette.routing import Route, WebSocketRoute
 
@@ -59,10 +60,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 class Person(BaseModel):
-    """Who wants to talk."""
+    """Who wants to talk; agents know the password."""
 
     name: str
-    is_agent: bool = False
+    password: str = ""
 
 
 app = FastAPI(lifespan=lifespan)
@@ -72,11 +73,13 @@ app = FastAPI(lifespan=lifespan)
 async def token(person: Person) -> dict[str, str]:
     """Log somebody in."""
     made, number = secrets.token_urlsafe(24), ids.new()
-    who = agent_participant if person.is_agent else visitor_participant
-    role = Role.AGENT if person.is_agent else Role.VISITOR
-    people[made] = Principal(
-        participant=who(number), role=role, site_id=1, name=person.name
-    )
+    who, role = visitor_participant(number), Role.VISITOR
+    if person.password:
+        right = os.environ["SHOP_PASSWORD"].encode()
+        if not secrets.compare_digest(person.password.encode(), right):
+            raise HTTPException(403, "The password is wrong.")
+        who, role = agent_participant(number), Role.AGENT
+    people[made] = Principal(participant=who, role=role, site_id=1, name=person.name)
     return {"token": made}
 
 

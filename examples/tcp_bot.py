@@ -21,13 +21,15 @@ ANSWERS = {"发货": "今天下单，明天发货。", "ship": "Orders of today 
 OTHERWISE = "Somebody will be with you soon. 马上有人来接待您。"
 
 
-async def take(client: Client, row: dict[str, Any] | None) -> None:
-    """Take a conversation that waits."""
+async def look_at(client: Client, row: dict[str, Any] | None) -> None:
+    """Take a conversation that waits; read those that are the bot's already."""
     if row and row["status"] == "queued":
         try:
             await client.call("conversation.take", {"conversation": row["id"]})
         except Rejected:
             return  # Another agent was faster.
+        await client.follow(row["id"])
+    elif row and row["status"] == "active" and row["assignee"] == client.me:
         await client.follow(row["id"])
 
 
@@ -38,10 +40,11 @@ async def main(url: str, token: str) -> None:
         async for event in client.events():
             if isinstance(event, Snapshot):
                 for row in event.rows:
-                    await take(client, row)
+                    await look_at(client, row)
             elif isinstance(event, Event):
-                await take(client, event.put)
+                await look_at(client, event.put)
             elif isinstance(event, MessageFrame) and event.sender.startswith("v"):
+                # An answer that stands in the log already is stored no second time.
                 body = event.body.lower()
                 known = [text for word, text in ANSWERS.items() if word in body]
                 key = f"bot-{event.conversation}-{event.seq}"

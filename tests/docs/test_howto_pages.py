@@ -1,13 +1,8 @@
 """What docs/howto says of transports and embedding, done as it is written there."""
 
-import os
 import re
-import select
-import subprocess
-import sys
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +21,7 @@ from kefu_core.store.memory import MemoryStore
 from kefu_core.testing.serving import OpenHandler
 from kefu_core.transports.registry import GROUP
 from kefu_server.settings import load_settings
+from tests.examples.applications import served
 
 HOWTO = Path(__file__).parents[2] / "docs" / "howto"
 TRANSPORTS = (HOWTO / "transports.md").read_text("utf-8")
@@ -42,27 +38,12 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
-@contextmanager
-def application(folder: Path) -> Iterator[str]:
-    """Serve the page's application by the page's command; yields its URL."""
+def application(folder: Path) -> AbstractContextManager[str]:
+    """Serve the page's application as the page's command does."""
     (folder / "chat.py").write_text(blocks(EMBEDDING, "python")[0], "utf-8")
-    command = blocks(EMBEDDING, "sh")[1].split()
-    assert command[0] == "hypercorn"
-    command = [sys.executable, "-m", *command[:-1], "127.0.0.1:0"]
-    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE) as process:
-        try:
-            assert process.stderr is not None
-            log = b""
-            while not (found := re.search(rb"Running on (http://[\d.:]+)", log)):
-                ready, _, _ = select.select([process.stderr], [], [], WAIT_S)
-                chunk = os.read(process.stderr.fileno(), 65_536) if ready else b""
-                assert chunk, log.decode()
-                log += chunk
-            yield found[1].decode()
-        finally:
-            process.terminate()
-            process.communicate(timeout=WAIT_S)
-    assert process.returncode == 0
+    hypercorn, app, *_ = blocks(EMBEDDING, "sh")[1].split()
+    assert hypercorn == "hypercorn"
+    return served(app, folder)
 
 
 @pytest.mark.anyio

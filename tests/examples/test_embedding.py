@@ -1,60 +1,40 @@
 """kefu inside other applications, and a program beside the server, run for real."""
 
+import os
 import re
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import anyio
 import httpx
 import pytest
 
-from kefu_core.client import Client
+from kefu_core.client import Client, Rejected
+from kefu_core.errors import ConnectionClosed
 from kefu_core.protocol.frames import MessageFrame
+from tests.examples.applications import ROOT, served
 from tests.server.process import LOGIN, PASSWORD, ServerProcess, kefu
 
-ROOT = Path(__file__).parents[2]
+TRANSPORTS = pytest.mark.parametrize("transport", ["websocket", "longpoll"])
 
 
-@contextmanager
-def served(app: str, folder: Path) -> Iterator[str]:
-    """Serve an application of `examples` by hypercorn, as its first lines say."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "hypercorn", f"examples.{app}:app"]
-    command += ["--bind", f"127.0.0.1:{port}"]
-    environ = {
-        "PYTHONPATH": str(ROOT),
-        "SHOP_DATABASE": f"sqlite+aiosqlite:///{folder}/shop.db",
-    }
-    with subprocess.Popen(
-        command, cwd=folder, env=environ, stderr=subprocess.PIPE
-    ) as process:
-        try:
-            _wait_for(port, process)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.communicate(timeout=20)
-    assert process.returncode == 0
+def shop(folder: Path) -> AbstractContextManager[str]:
+    """Serve the FastAPI application."""
+    pytest.importorskip("fastapi", reason="fastapi is missing: its example was not run")
+    return served(
+        "examples.fastapi_app:app",
+        folder,
+        SHOP_DATABASE=f"sqlite+aiosqlite:///{folder}/shop.db",
+        SHOP_PASSWORD=PASSWORD,
+    )
 
 
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        assert process.poll() is None, process.communicate()[1].decode()
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("the application does not listen")
+def log_in(url: str, **person: str) -> str:
+    answer = httpx.post(f"{url}/token", json=person).raise_for_status()
+    return str(answer.json()["token"])
 
 
 async def talk(url: str, visitor: str, agent: str, transport: str) -> None:
@@ -79,14 +59,11 @@ async def talk(url: str, visitor: str, agent: str, transport: str) -> None:
             assert seen == ["发货了吗？", "发了。"]
 
 
-TRANSPORTS = pytest.mark.parametrize("transport", ["websocket", "longpoll"])
-
-
 @TRANSPORTS
 def test_a_visitor_and_an_agent_talk_inside_starlette(
     tmp_path: Path, transport: str
 ) -> None:
-    with served("starlette_app", tmp_path) as url:
+    with served("examples.starlette_app:app", tmp_path) as url:
         anyio.run(talk, url, "v1", "a1", transport)
 
 
@@ -94,30 +71,73 @@ def test_a_visitor_and_an_agent_talk_inside_starlette(
 def test_a_visitor_and_an_agent_talk_inside_fastapi(
     tmp_path: Path, transport: str
 ) -> None:
-    pytest.importorskip("fastapi", reason="fastapi is missing: its example was not run")
-    with served("fastapi_app", tmp_path) as url:
-        people = ({"name": "Ann"}, {"name": "Bo", "is_agent": True})
-        answers = [httpx.post(f"{url}/token", json=person) for person in people]
-        tokens = [answer.json()["token"] for answer in answers]
-        anyio.run(talk, url, *tokens, transport)
+    with shop(tmp_path) as url:
+        ann, bo = log_in(url, name="Ann"), log_in(url, name="Bo", password=PASSWORD)
+        anyio.run(talk, url, ann, bo, transport)
 
 
-async def ask(url: str, token: str) -> str:
-    """Ask as a visitor; return the answer."""
-    async with Client(url, token=token) as visitor:
+async def intrude(url: str, visitor: str, other: str) -> None:
+    async with Client(url, token=visitor) as asks, Client(url, token=other) as eve:
         with anyio.fail_after(20):
-            conversation = await visitor.open_conversation()
-            await visitor.follow(conversation)
-            await visitor.send(conversation, "什么时候发货？")
+            conversation = await asks.open_conversation()
+            with pytest.raises(Rejected):
+                await eve.send(conversation, "let me in")
+            with pytest.raises(Rejected):
+                await eve.call("conversation.take", {"conversation": conversation})
+    async with Client(url, token="forged") as stranger:
+        with anyio.fail_after(20), pytest.raises(ConnectionClosed, match="4001"):
+            await stranger.open_conversation()
+
+
+def test_the_fastapi_application_keeps_strangers_out(tmp_path: Path) -> None:
+    with shop(tmp_path) as url:
+        with pytest.raises(httpx.HTTPStatusError, match="403"):
+            log_in(url, name="Bo", password="guessed")
+        anyio.run(intrude, url, log_in(url, name="Ann"), log_in(url, name="Eve"))
+
+
+@contextmanager
+def bot(tcp_url: str, secret: str) -> Iterator[None]:
+    """Run the bot until the end of the block, and kill it there."""
+    command = [sys.executable, str(ROOT / "examples" / "tcp_bot.py"), tcp_url]
+    with subprocess.Popen(
+        command, env=os.environ | {"KEFU_BOT_TOKEN": secret}
+    ) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+async def ask_a_mortal_bot(url: str, token: str, tcp_url: str, secret: str) -> None:
+    async with Client(url, token=token) as visitor:
+        conversation = await visitor.open_conversation()
+        await visitor.follow(conversation)
+        answers: list[str] = []
+
+        async def answered(count: int) -> None:
             async for event in visitor.events():
-                if not isinstance(event, MessageFrame) or not event.body:
-                    continue
-                if event.sender.startswith("a"):
-                    return event.body
-    raise AssertionError("the events ended")
+                is_answer = isinstance(event, MessageFrame) and event.sender[0] == "a"
+                if is_answer and event.body:
+                    answers.append(event.body[:5])
+                if len(answers) == count:
+                    return
+
+        with anyio.fail_after(40):
+            await visitor.send(conversation, "什么时候发货？")
+            with bot(tcp_url, secret):
+                await answered(1)
+            await visitor.send(conversation, "hello")
+            with bot(tcp_url, secret):
+                await answered(2)
+                await visitor.send(conversation, "do you ship?")
+                await answered(3)
+        assert answers == ["今天下单，", "Someb", "Order"]
 
 
-def test_the_bot_answers_over_tcp(tmp_path: Path) -> None:
+def test_a_bot_over_tcp_that_is_killed_answers_each_question_once(
+    tmp_path: Path,
+) -> None:
     added = kefu(tmp_path, "site", "add", "Tea", "--origin", "http://shop.example")
     site = re.search(r'data-site="([^"]+)"', added.stdout)
     assert site, added
@@ -130,11 +150,5 @@ def test_the_bot_answers_over_tcp(tmp_path: Path) -> None:
             asked = http.post("/api/visitor/token", json={"site": site[1]})
         tcp = re.search(r"tcp=(tcp://\S+)", server.log)
         assert tcp, server.log
-        command = [sys.executable, str(ROOT / "examples" / "tcp_bot.py"), tcp[1]]
-        environ = {"KEFU_BOT_TOKEN": secret}
-        with subprocess.Popen(command, env=environ) as bot:
-            try:
-                answer = anyio.run(ask, server.url, asked.json()["token"])
-            finally:
-                bot.kill()
-    assert answer == "今天下单，明天发货。"
+        token = asked.json()["token"]
+        anyio.run(ask_a_mortal_bot, server.url, token, tcp[1], secret)
