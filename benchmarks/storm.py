@@ -60,10 +60,12 @@ def run_storm(
                     start_s = server.start()
                 dropped_at = time.monotonic()
                 progress.update(task, advance=1, description="come back")
+                server_before = server.cpu_s()
                 crowd.say("back" if options.drop == "kill" else "cut")
                 crowd.hear("live")
                 live_s = time.monotonic() - dropped_at
                 back = crowd.hear("back")
+                server_s = server.cpu_s() - server_before
                 back_s = time.monotonic() - dropped_at
                 progress.update(task, advance=1, description="rest")
                 crowd.say("stop")
@@ -83,6 +85,7 @@ def run_storm(
         "server_start_s": round(start_s, 2),
         "all_live_s": round(live_s, 2),
         "all_back_s": round(back_s, 2),
+        "server_share_of_a_core": round(server_s / back_s, 2),
         "generator_share_of_a_core": round((back.cpu_s - before.cpu_s) / wall, 2),
         "behind_at_the_end": rest.behind,
         "connections_ended": rest.closes,
