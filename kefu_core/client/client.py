@@ -8,6 +8,7 @@ was started before a cut is answered after it.
 import logging
 import random
 import secrets
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -135,6 +136,7 @@ class Client:
         dial: Dial | None = None,
         origin: str | None = None,
         local_host: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
         name: str = "kefu-python",
         rng: random.Random | None = None,
         now: Callable[[], float] = time.monotonic,
@@ -152,6 +154,7 @@ class Client:
             dial: Opens a stream instead of `url`: a test's, for example.
             origin: `Origin` header.
             local_host: Address to dial from.
+            ssl_context: For encrypted URLs; the system's trust by default.
             name: Told to the operator.
             rng: Draws delays; seeded in tests.
             now: Monotonic seconds.
@@ -161,7 +164,12 @@ class Client:
         """
         self._token = token
         self._token_source = token_source
-        options = DialOptions(codec=codec, origin=origin, local_host=local_host)
+        options = DialOptions(
+            codec=codec,
+            origin=origin,
+            local_host=local_host,
+            ssl_context=ssl_context,
+        )
         self._dialers: dict[str, Dial] = (
             {"": dial} if dial is not None else dialers(url, transport, options)
         )

@@ -4,13 +4,13 @@ from urllib.parse import urlsplit
 
 import anyio
 from anyio.abc import ByteStream
-from anyio.streams.tls import TLSStream
 
 from kefu_core.abc.streams import PeerInfo
 from kefu_core.abc.transports import DialOptions
 from kefu_core.errors import ConnectionClosed, RemoteProtocolError
 from kefu_core.protocol.codec import CODECS, server_frame_decoder
 from kefu_core.protocol.framing import PREFACE_BYTES, parse_preface, preface
+from kefu_core.transports.dialing import dial
 from kefu_core.transports.reading import READ_BATCH_BYTES_MAX, for_reading
 from kefu_core.transports.tcp.stream import TcpStream
 
@@ -59,14 +59,10 @@ async def _dial(url: str, options: DialOptions) -> ByteStream:
     host = parts.hostname or ""
     if parts.port is None:
         raise RemoteProtocolError(f"{url!r} needs a port, as in tcp://host:7440.")
-    stream: ByteStream = await anyio.connect_tcp(
-        host, parts.port, local_host=options.local_host
-    )
-    if parts.scheme != "tcps":
-        return stream
-    return await TLSStream.wrap(
-        stream,
-        hostname=host,
+    return await dial(
+        host,
+        parts.port,
+        is_secure=parts.scheme == "tcps",
+        local_host=options.local_host,
         ssl_context=options.ssl_context,
-        standard_compatible=False,
     )

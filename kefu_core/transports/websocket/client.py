@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import anyio
 from anyio.abc import ByteStream
-from anyio.streams.tls import TLSStream
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.frames import Frame as WireFrame
@@ -31,6 +30,7 @@ from kefu_core.protocol.codec import (
     server_frame_decoder,
 )
 from kefu_core.protocol.frames import ServerFrame
+from kefu_core.transports.dialing import dial
 from kefu_core.transports.reading import READ_BATCH_BYTES_MAX, for_reading
 
 _READ_BYTES = 65_536
@@ -168,11 +168,12 @@ async def _dial(
     is_secure = parts.scheme == "wss"
     host = parts.hostname or ""
     port = parts.port or (443 if is_secure else 80)
-    stream: ByteStream = await anyio.connect_tcp(host, port, local_host=local_host)
-    if not is_secure:
-        return stream
-    return await TLSStream.wrap(
-        stream, hostname=host, ssl_context=ssl_context, standard_compatible=False
+    return await dial(
+        host,
+        port,
+        is_secure=is_secure,
+        local_host=local_host,
+        ssl_context=ssl_context,
     )
 
 
