@@ -210,17 +210,27 @@ def _schemas(client: tuple[Frame, ...], server: tuple[Frame, ...]) -> dict[str, 
         {"$ref": _schema_of(Hello)}, _sentences(PollRequest)["hello"]
     )
     request["frames"]["items"] = _one_of(client)
-    by_name["PollBatch"]["properties"]["frames"]["items"] = _one_of(server)
     by_name["ErrorCode"] = {"enum": sorted(ErrorCode)}
     by_name["CloseCode"] = {
         "enum": sorted(int(code) for code in CloseCode),
         "description": "Below 4100 final; 4100 to 4199 back off; above, reconnect.",
     }
-    by_name["ErrorFrame"]["properties"]["code"] = {
-        "$ref": "#/components/schemas/ErrorCode"
-    }
-    by_name["Closed"]["properties"]["code"] = {"$ref": "#/components/schemas/CloseCode"}
+    # What the server sends may grow: a newer one has codes, kinds and frames that a
+    # client of today does not know, and must not fail on.
+    by_name["ErrorFrame"]["properties"]["code"] = _open("ErrorCode", "string")
+    by_name["Closed"]["properties"]["code"] = _open("CloseCode", "integer")
+    for name in ("MessageFrame", "PageMessage"):
+        by_name[name]["properties"]["kind"] = _open("MessageKind", "string")
+    known = _one_of(server)["oneOf"]
+    frame = {"type": "object", "required": ["t"]}
+    items = {"anyOf": [*known, frame]}
+    by_name["PollBatch"]["properties"]["frames"]["items"] = items
     return dict(sorted(by_name.items()))
+
+
+def _open(name: str, kind: str) -> dict[str, Any]:
+    """Return the schema of a value that is one of those known, or a newer one."""
+    return {"anyOf": [{"$ref": f"#/components/schemas/{name}"}, {"type": kind}]}
 
 
 def _schema_of(struct: Frame) -> str:
