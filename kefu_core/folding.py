@@ -13,9 +13,12 @@ from kefu_core.model import (
     Message,
     MessageKind,
 )
-from kefu_core.types import ParticipantId
+from kefu_core.types import ParticipantId, UnixMs
 
 LINE_CHARS = 120
+LABELS_MAX = 20
+LABEL_CHARS = 40
+QUARTER_MS = 900_000
 
 
 def fold(conversation: Conversation, message: Message) -> Conversation:
@@ -44,6 +47,7 @@ def fold(conversation: Conversation, message: Message) -> Conversation:
         last_sender=last_sender,
         last_line=last_line,
         waiting_since=waiting_since,
+        labels=_labels_after(conversation, message),
     )
 
 
@@ -67,6 +71,21 @@ def _status_after(
     return status, assignee
 
 
+def _labels_after(conversation: Conversation, message: Message) -> tuple[str, ...]:
+    if message.kind is not MessageKind.LABELS:
+        return conversation.labels
+    named = (message.data or {}).get("labels")
+    if not isinstance(named, list):
+        return conversation.labels
+    texts = [label[:LABEL_CHARS] for label in named if isinstance(label, str)]
+    return tuple(dict.fromkeys(filter(None, texts)))[:LABELS_MAX]
+
+
+def active_at(at: UnixMs) -> UnixMs:
+    """Return the quarter of an hour in which `at` lies: what lists are ordered by."""
+    return UnixMs(at - at % QUARTER_MS)
+
+
 def is_visitor(participant: ParticipantId) -> bool:
     """Whether a participant is a visitor."""
     return participant.startswith("v")
@@ -74,7 +93,12 @@ def is_visitor(participant: ParticipantId) -> bool:
 
 def may_read(message: Message, *, as_visitor: bool) -> bool:
     """Whether this kind of reader may see the content (G10)."""
-    return not (as_visitor and message.kind in INTERNAL_KINDS)
+    if not as_visitor:
+        return True
+    was = (
+        (message.data or {}).get("was") if message.kind is MessageKind.ERASED else None
+    )
+    return message.kind not in INTERNAL_KINDS and was not in INTERNAL_KINDS
 
 
 def first_line(body: str) -> str:

@@ -20,12 +20,18 @@ class MessageKind(StrEnum):
     CLOSE = "close"
     REOPEN = "reopen"
 
+    LABELS = "labels"
+    """`data`: {"labels": [text, …]}, all that hold from here on. Internal."""
+    ERASED = "erased"
+    """What is left of a text or note after retention or erasure: its place, sender and
+    time. `data`: {"was": the kind it had}; an erased note stays internal."""
+
     PLACEHOLDER = "placeholder"
     """Never stored: what a reader gets for a message it may not see."""
 
 
 SENDABLE_KINDS = frozenset({MessageKind.TEXT, MessageKind.NOTE})
-INTERNAL_KINDS = frozenset({MessageKind.NOTE})
+INTERNAL_KINDS = frozenset({MessageKind.NOTE, MessageKind.LABELS})
 
 
 class Role(StrEnum):
@@ -114,6 +120,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     waiting_since: UnixMs | None = None
     """When the oldest visitor message without an agent's answer was stored."""
     opened_at: UnixMs = UnixMs(0)
+    labels: tuple[str, ...] = ()
 
 
 class Appended(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +151,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     allowed_origins: tuple[str, ...] = ()
     """Exact origins whose pages may frame the widget, such as `https://shop.example`."""
     locale: str = "zh-CN"
+    retention_days: int = 0
+    """Texts and notes are blanked after so many days; 0 keeps them."""
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):

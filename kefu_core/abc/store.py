@@ -147,7 +147,11 @@ class Store(ABC):
     async def list_conversations(
         self, *, before: tuple[UnixMs, ConversationId] | None = None, limit: int = 100
     ) -> list[Conversation]:
-        """Return conversations by (last_at, id) descending, by keyset."""
+        """Return conversations, those last active in the newest quarter hour first.
+
+        By keyset (`folding.active_at` of `last_at`, id), descending; `before` is
+        (`last_at`, id) of the last row of the page before, as it was there.
+        """
 
     @abstractmethod
     async def list_open_conversations(self, *, limit: int) -> list[Conversation]:

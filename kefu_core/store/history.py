@@ -6,6 +6,7 @@ from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kefu_core.folding import active_at
 from kefu_core.model import (
     Conversation,
     ConversationStatus,
@@ -112,12 +113,14 @@ async def newest(
     before: tuple[UnixMs, ConversationId] | None,
     limit: int,
 ) -> list[Conversation]:
-    """Return conversations by (last_at, id) descending, below `before`."""
-    query = _conversations.order_by(_c.last_at.desc(), _c.id.desc()).limit(limit)
+    """Return conversations by (active_at, id) descending, below `before`."""
+    query = _conversations.order_by(_c.active_at.desc(), _c.id.desc()).limit(limit)
     if before is not None:
-        last_at, last_id = before
+        last, last_id = active_at(before[0]), before[1]
         query = query.where(
-            or_(_c.last_at < last_at, and_(_c.last_at == last_at, _c.id < last_id))
+            # The first condition is implied by the second; engines seek by it.
+            _c.active_at <= last,
+            or_(_c.active_at < last, and_(_c.active_at == last, _c.id < last_id)),
         )
     rows = (await connection.execute(query)).all()
     return [conversation_from(row) for row in rows]

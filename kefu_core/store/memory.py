@@ -21,7 +21,7 @@ from kefu_core.errors import (
     OutOfOrder,
     StoreUnavailable,
 )
-from kefu_core.folding import is_visitor
+from kefu_core.folding import active_at, is_visitor
 from kefu_core.ids import IdGenerator
 from kefu_core.limits import Limits
 from kefu_core.model import (
@@ -156,7 +156,7 @@ class MemoryStore(Store):
         for message in planned.messages:
             self._logs.setdefault(message.conversation, []).append(message)
             self._keys[key_of(message)] = message
-        for row in planned.conversations:
+        for row in (*planned.conversations, *planned.touched):
             self._rows[row.id] = row
         self._commits += 1
         self._stored += len(planned.messages)
@@ -227,11 +227,10 @@ class MemoryStore(Store):
         self, *, before: tuple[UnixMs, ConversationId] | None = None, limit: int = 100
     ) -> list[Conversation]:
         await anyio.lowlevel.checkpoint()
-        rows = sorted(
-            self._rows.values(), key=lambda r: (r.last_at, r.id), reverse=True
-        )
+        rows = sorted(self._rows.values(), key=_place, reverse=True)
         if before is not None:
-            rows = [row for row in rows if (row.last_at, row.id) < before]
+            last = active_at(before[0]), before[1]
+            rows = [row for row in rows if _place(row) < last]
         return rows[:limit]
 
     async def list_open_conversations(self, *, limit: int) -> list[Conversation]:
@@ -389,6 +388,10 @@ class MemoryStore(Store):
             commits=self._commits,
             messages=self._stored,
         )
+
+
+def _place(row: Conversation) -> tuple[UnixMs, ConversationId]:
+    return active_at(row.last_at), row.id
 
 
 def _oldest_waiting_first(row: Conversation) -> tuple[bool, int, int]:

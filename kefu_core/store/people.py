@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.errors import Conflict, NotFound
+from kefu_core.folding import active_at
 from kefu_core.ids import agent_participant, visitor_participant
 from kefu_core.model import (
     Agent,
@@ -69,6 +70,8 @@ async def open_conversation(
             last_at=now,
             last_line="",
             opened_at=now,
+            active_at=active_at(now),
+            kept_from=now,
         )
     )
     return row
@@ -124,6 +127,7 @@ async def put_site(connection: AsyncConnection, site: Site) -> None:
             "embed_key": site.embed_key,
             "allowed_origins": "\n".join(site.allowed_origins),
             "locale": site.locale,
+            "retention_days": site.retention_days,
         },
         f"The embed key {site.embed_key!r} is taken.",
     )
@@ -265,6 +269,7 @@ def _site(row: Row[Any]) -> Site:
         embed_key=row.embed_key,
         allowed_origins=origins,
         locale=row.locale,
+        retention_days=row.retention_days,
     )
 
 

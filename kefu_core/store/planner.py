@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from kefu_core.errors import Conflict, Invalid, KefuError, NotFound
-from kefu_core.folding import fold
-from kefu_core.model import Appended, Conversation, Draft, Message
+from kefu_core.folding import active_at, fold
+from kefu_core.model import Appended, Conversation, Draft, Message, MessageKind
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 KeyOf = tuple[ConversationId, ParticipantId, str]
@@ -25,7 +25,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[Message]
     """To insert."""
     conversations: list[Conversation]
-    """Rows that changed, as they are afterwards."""
+    """Rows of which an indexed column changed, as they are afterwards."""
+    touched: list[Conversation]
+    """The other rows that changed: only the columns without an index."""
 
 
 def key_of(item: Draft | Message) -> KeyOf:
@@ -73,7 +75,21 @@ def plan(
         messages.append(message)
         outcomes.append(Appended(message=message, conversation=row))
     return Plan(
-        outcomes=outcomes, messages=messages, conversations=list(changed.values())
+        outcomes=outcomes,
+        messages=messages,
+        conversations=[c for c in changed.values() if not _is_like(rows[c.id], c)],
+        touched=[c for c in changed.values() if _is_like(rows[c.id], c)],
+    )
+
+
+def _is_like(before: Conversation, after: Conversation) -> bool:
+    """Whether all that lists are found by is as it was."""
+    return (
+        before.last_seq > 0
+        and before.status is after.status
+        and before.assignee == after.assignee
+        and before.labels == after.labels
+        and active_at(before.last_at) == active_at(after.last_at)
     )
 
 
@@ -89,8 +105,11 @@ def is_storable(text: str) -> bool:
 
 
 def has_same_content(message: Message, draft: Draft) -> bool:
-    """Whether a repeated key repeats the message as well."""
-    return (
+    """Whether a repeated key repeats the message as well.
+
+    Of a message whose content was erased nobody can tell; its key is its own still.
+    """
+    return message.kind is MessageKind.ERASED or (
         message.kind == draft.kind
         and message.body == draft.body
         and message.data == draft.data

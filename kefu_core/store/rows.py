@@ -1,10 +1,16 @@
-"""Rows to values and back."""
+"""Rows to values and back.
+
+A row that holds what no row should (damage, or a newer version's kind) never stops
+whoever reads the conversation: it is shown as a placeholder, and the audit names it.
+"""
 
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
+from kefu_core.folding import active_at
 from kefu_core.model import Conversation, ConversationStatus, Message, MessageKind
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
@@ -24,6 +30,7 @@ MESSAGE_COLUMNS = (
     "ref",
     "at",
 )
+MESSAGE_INSERT_COLUMNS = (*MESSAGE_COLUMNS, "digest")
 CONVERSATION_COLUMNS = (
     "id",
     "site_id",
@@ -36,7 +43,22 @@ CONVERSATION_COLUMNS = (
     "last_line",
     "waiting_since",
     "opened_at",
+    "labels",
 )
+CHANGE_COLUMNS = (
+    "status",
+    "assignee",
+    "last_seq",
+    "last_at",
+    "last_sender",
+    "last_line",
+    "waiting_since",
+    "active_at",
+    "labels",
+)
+"""What an append may change of a conversation."""
+TOUCH_COLUMNS = ("last_seq", "last_at", "last_sender", "last_line", "waiting_since")
+"""The part of it that carries no index."""
 
 
 def message_from(row: Sequence[Any]) -> Message:
@@ -46,17 +68,25 @@ def message_from(row: Sequence[Any]) -> Message:
         seq=Seq(row[1]),
         sender=ParticipantId(row[2]),
         key=row[3],
-        kind=_KINDS[row[4]],
+        kind=_KINDS.get(row[4], MessageKind.PLACEHOLDER),
         body=row[5],
-        data=_decode(row[6]) if row[6] is not None else None,
+        data=_data(row[6]) if row[6] is not None else None,
         ref=row[7],
         at=UnixMs(row[8]),
     )
 
 
+def _data(text: str) -> dict[str, Any] | None:
+    try:
+        data = _decode(text)
+    except msgspec.DecodeError:
+        return None
+    return data if isinstance(data, dict) else None
+
+
 def message_row(message: Message) -> tuple[Any, ...]:
-    """Return a message in the order of `MESSAGE_COLUMNS`."""
-    return (
+    """Return a message in the order of `MESSAGE_INSERT_COLUMNS`."""
+    row = (
         message.conversation,
         message.seq,
         message.sender,
@@ -67,6 +97,16 @@ def message_row(message: Message) -> tuple[Any, ...]:
         message.ref,
         message.at,
     )
+    return (*row, digest_of(row))
+
+
+def digest_of(row: Sequence[Any]) -> int:
+    """Return what `digest` must be for values in the order of `MESSAGE_COLUMNS`.
+
+    64 bits of BLAKE2b, signed: it finds damage, and is no defence against a forger.
+    """
+    content = _encode(tuple(row))
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), signed=True)
 
 
 def conversation_from(row: Sequence[Any]) -> Conversation:
@@ -83,11 +123,17 @@ def conversation_from(row: Sequence[Any]) -> Conversation:
         last_line=row[8],
         waiting_since=UnixMs(row[9]) if row[9] is not None else None,
         opened_at=UnixMs(row[10]),
+        labels=tuple(_decode(row[11])) if row[11] else (),
     )
 
 
+def labels_text(labels: Sequence[str]) -> str | None:
+    """Return labels as the conversation's row keeps them."""
+    return _encode(labels).decode() if labels else None
+
+
 def conversation_change(row: Conversation) -> tuple[Any, ...]:
-    """Return what an append changes of a conversation, and its id last."""
+    """Return values in the order of `CHANGE_COLUMNS`, and the id last."""
     return (
         str(row.status),
         row.assignee,
@@ -96,5 +142,24 @@ def conversation_change(row: Conversation) -> tuple[Any, ...]:
         row.last_sender,
         row.last_line,
         row.waiting_since,
+        active_at(row.last_at),
+        labels_text(row.labels),
         row.id,
     )
+
+
+def conversation_touch(row: Conversation) -> tuple[Any, ...]:
+    """Return values in the order of `TOUCH_COLUMNS`, and the id last."""
+    return (
+        row.last_seq,
+        row.last_at,
+        row.last_sender,
+        row.last_line,
+        row.waiting_since,
+        row.id,
+    )
+
+
+def label_rows(row: Conversation) -> list[tuple[Any, ...]]:
+    """Return a conversation's rows of `conversation_label`: id, label, active_at."""
+    return [(row.id, label, active_at(row.last_at)) for label in row.labels]

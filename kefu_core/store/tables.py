@@ -1,4 +1,13 @@
-"""One metadata for all engines. Ids and times are 64-bit integers everywhere."""
+"""One metadata for all engines. Ids and times are 64-bit integers everywhere.
+
+What an append changes of a conversation carries no index: `last_seq`, `last_at`,
+`last_line`, `last_sender`, `waiting_since`. Lists are ordered by `active_at`, which is
+`last_at` rounded down to a quarter of an hour, so that an index changes at most every
+fifteen minutes however fast people write. (Every time zone is a whole number of
+quarters from UTC, so days begin on one.)
+"""
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -8,11 +17,11 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    String,
     Table,
-    Text,
     UniqueConstraint,
 )
+
+from kefu_core.store.types import BYTES, LONG_TEXT, MYSQL_OPTIONS, ROW_ID, name
 
 metadata = MetaData(
     naming_convention={
@@ -23,95 +32,159 @@ metadata = MetaData(
     }
 )
 
-installation = Table(
+
+def _table(title: str, *parts: Any, **options: Any) -> Table:
+    return Table(title, metadata, *parts, **MYSQL_OPTIONS, **options)
+
+
+def _row_id() -> Column[int]:
+    return Column("id", ROW_ID, primary_key=True, autoincrement=False)
+
+
+installation = _table(
     "installation",
-    metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("epoch", String(32), nullable=False),
+    Column("epoch", name(32), nullable=False),
 )
 
-site = Table(
+site = _table(
     "site",
-    metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("name", String(200), nullable=False),
-    Column("embed_key", String(64), nullable=False, unique=True),
-    Column("allowed_origins", Text, nullable=False),
-    Column("locale", String(16), nullable=False),
+    _row_id(),
+    Column("name", name(200), nullable=False),
+    Column("embed_key", name(64), nullable=False, unique=True),
+    Column("allowed_origins", LONG_TEXT, nullable=False),
+    Column("locale", name(16), nullable=False),
+    # Messages are blanked after so many days; 0 keeps them.
+    Column("retention_days", Integer, nullable=False, server_default="0"),
 )
 
-visitor = Table(
+visitor = _table(
     "visitor",
-    metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    _row_id(),
     Column("site_id", ForeignKey("site.id"), nullable=False),
-    Column("name", String(200), nullable=False),
+    Column("name", name(200), nullable=False),
     Column("created_at", BigInteger, nullable=False),
 )
 
-agent = Table(
+agent = _table(
     "agent",
-    metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("login", String(200), nullable=False),
-    Column("login_folded", String(200), nullable=False, unique=True),
-    Column("name", String(200), nullable=False),
-    Column("password_hash", String(200), nullable=False),
-    Column("role", String(16), nullable=False),
+    _row_id(),
+    Column("login", name(200), nullable=False),
+    Column("login_folded", name(200), nullable=False, unique=True),
+    Column("name", name(200), nullable=False),
+    Column("password_hash", name(200), nullable=False),
+    Column("role", name(16), nullable=False),
     Column("is_active", Boolean, nullable=False),
 )
 
-agent_session = Table(
+agent_session = _table(
     "agent_session",
-    metadata,
-    Column("token_hash", String(64), primary_key=True),
+    Column("token_hash", name(64), primary_key=True),
     Column("agent_id", ForeignKey("agent.id"), nullable=False, index=True),
     Column("created_at", BigInteger, nullable=False),
     Column("last_used_at", BigInteger, nullable=False),
 )
 
-conversation = Table(
+conversation = _table(
     "conversation",
-    metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    _row_id(),
     Column("site_id", ForeignKey("site.id"), nullable=False),
-    Column("visitor", String(24), nullable=False),
-    Column("status", String(16), nullable=False),
-    Column("assignee", String(24)),
+    Column("visitor", name(24), nullable=False),
+    Column("status", name(16), nullable=False),
+    Column("assignee", name(24)),
     Column("last_seq", BigInteger, nullable=False),
     Column("last_at", BigInteger, nullable=False),
-    Column("last_sender", String(24)),
-    Column("last_line", String(200), nullable=False),
+    Column("last_sender", name(24)),
+    Column("last_line", name(200), nullable=False),
     Column("waiting_since", BigInteger),
     Column("opened_at", BigInteger, nullable=False),
-    Index(None, "visitor", "site_id", "last_at"),
-    Index(None, "last_at", "id"),
-    Index(None, "status", "waiting_since"),
+    Column("active_at", BigInteger, nullable=False, server_default="0"),
+    # JSON list of texts; empty for none. `conversation_label` has the same, to search.
+    Column("labels", LONG_TEXT),
+    # No message before this moment has content any more: where retention goes on.
+    Column("kept_from", BigInteger, nullable=False, server_default="0"),
+    Index(None, "active_at", "id"),
+    Index(None, "site_id", "active_at", "id"),
+    Index(None, "visitor", "active_at", "id"),
+    Index(None, "assignee", "active_at", "id"),
+    Index(None, "status", "active_at", "id"),
+    Index(None, "site_id", "kept_from", "id"),
 )
 
-message = Table(
+conversation_label = _table(
+    "conversation_label",
+    Column("conversation_id", ForeignKey("conversation.id"), primary_key=True),
+    Column("label", name(40), primary_key=True),
+    Column("active_at", BigInteger, nullable=False),
+    Index(None, "label", "active_at", "conversation_id"),
+    sqlite_with_rowid=False,
+)
+
+message = _table(
     "message",
-    metadata,
     Column("conversation_id", ForeignKey("conversation.id"), primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("sender", String(24), nullable=False),
-    Column("key", String(64), nullable=False),
-    Column("kind", String(16), nullable=False),
-    Column("body", Text, nullable=False),
-    Column("data", Text),
+    Column("sender", name(24), nullable=False),
+    Column("key", name(64), nullable=False),
+    Column("kind", name(16), nullable=False),
+    Column("body", LONG_TEXT, nullable=False),
+    Column("data", LONG_TEXT),
     Column("ref", BigInteger),
     Column("at", BigInteger, nullable=False),
+    # Of all the columns above (`store.rows.digest_of`); NULL in rows older than it.
+    Column("digest", BigInteger),
     UniqueConstraint("conversation_id", "sender", "key"),
     # The log is read by (conversation, seq) and by nothing else: clustered on it.
     sqlite_with_rowid=False,
 )
 
-participant = Table(
+participant = _table(
     "participant",
-    metadata,
     Column("conversation_id", ForeignKey("conversation.id"), primary_key=True),
-    Column("participant", String(24), primary_key=True),
+    Column("participant", name(24), primary_key=True),
     Column("delivered", BigInteger, nullable=False),
     Column("read", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# -- the search index: derived from the log, may be dropped and made again -------------
+
+follower = _table(
+    "follower",
+    Column("name", name(32), primary_key=True),
+    # Everything active before this moment is done (Unix ms, a quarter of an hour).
+    Column("position", BigInteger, nullable=False),
+)
+
+search_cursor = _table(
+    "search_cursor",
+    Column("conversation_id", ROW_ID, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+)
+
+search_document = _table(
+    "search_document",
+    # The message's time and a number within its millisecond: order is time's order.
+    _row_id(),
+    Column("conversation_id", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+)
+
+search_segment = _table(
+    "search_segment",
+    _row_id(),
+    Column("level", Integer, nullable=False),
+    Column("documents", BigInteger, nullable=False),
+    # 0 while a merge still writes it: not read, removed if the merge died.
+    Column("is_whole", Boolean, nullable=False),
+)
+
+search_posting = _table(
+    "search_posting",
+    Column("segment_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("term", BigInteger, primary_key=True, autoincrement=False),
+    # The greatest document id of this row: newest first is one step in the key.
+    Column("newest", BigInteger, primary_key=True, autoincrement=False),
+    Column("documents", BYTES, nullable=False),
     sqlite_with_rowid=False,
 )

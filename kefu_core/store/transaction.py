@@ -10,13 +10,18 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from kefu_core.model import Draft
+from kefu_core.model import Conversation, Draft
 from kefu_core.store.planner import Plan, is_storable, plan
 from kefu_core.store.rows import (
+    CHANGE_COLUMNS,
     CONVERSATION_COLUMNS,
     MESSAGE_COLUMNS,
+    MESSAGE_INSERT_COLUMNS,
+    TOUCH_COLUMNS,
     conversation_change,
     conversation_from,
+    conversation_touch,
+    label_rows,
     message_from,
     message_row,
 )
@@ -36,12 +41,21 @@ _KNOWN = (
     "AND m.key = json_extract(wanted.value, '$[2]')"
 )
 _INSERT = (
-    f"INSERT INTO message ({', '.join(MESSAGE_COLUMNS)}) "  # noqa: S608
-    f"VALUES ({', '.join('?' * len(MESSAGE_COLUMNS))})"
+    f"INSERT INTO message ({', '.join(MESSAGE_INSERT_COLUMNS)}) "  # noqa: S608
+    f"VALUES ({', '.join('?' * len(MESSAGE_INSERT_COLUMNS))})"
 )
-_UPDATE = (
-    "UPDATE conversation SET status = ?, assignee = ?, last_seq = ?, last_at = ?, "
-    "last_sender = ?, last_line = ?, waiting_since = ? WHERE id = ?"
+_CHANGE = (
+    f"UPDATE conversation SET {' = ?, '.join(CHANGE_COLUMNS)} = ? "  # noqa: S608
+    "WHERE id = ?"
+)
+_TOUCH = (
+    f"UPDATE conversation SET {' = ?, '.join(TOUCH_COLUMNS)} = ? "  # noqa: S608
+    "WHERE id = ?"
+)
+_UNLABEL = "DELETE FROM conversation_label WHERE conversation_id = ?"
+_LABEL = (
+    "INSERT INTO conversation_label (conversation_id, label, active_at) "
+    "VALUES (?, ?, ?)"
 )
 
 
@@ -72,6 +86,15 @@ def commit_drafts(
     )
     if planned.messages:
         connection.executemany(_INSERT, map(message_row, planned.messages))
-        connection.executemany(_UPDATE, map(conversation_change, planned.conversations))
+        connection.executemany(_TOUCH, map(conversation_touch, planned.touched))
+        if planned.conversations:
+            _change(connection, planned.conversations)
     connection.execute("COMMIT")
     return planned
+
+
+def _change(connection: sqlite3.Connection, rows: Sequence[Conversation]) -> None:
+    connection.executemany(_CHANGE, map(conversation_change, rows))
+    connection.executemany(_UNLABEL, ((row.id,) for row in rows))
+    labels = [label for row in rows for label in label_rows(row)]
+    connection.executemany(_LABEL, labels)

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kefu_core.folding import LINE_CHARS, first_line, fold, is_visitor, may_read
+from kefu_core.folding import (
+    LABEL_CHARS,
+    LABELS_MAX,
+    LINE_CHARS,
+    active_at,
+    first_line,
+    fold,
+    is_visitor,
+    may_read,
+)
 from kefu_core.model import (
     INTERNAL_KINDS,
     Conversation,
@@ -130,3 +139,35 @@ def test_only_a_v_is_a_visitor() -> None:
     assert is_visitor(ParticipantId("v1"))
     assert not is_visitor(ParticipantId("a1"))
     assert not is_visitor(ParticipantId(""))
+
+
+def test_the_newest_labels_hold_and_what_is_no_label_is_left_out() -> None:
+    def labelled(seq: int, labels: Any) -> Message:
+        return message(seq, "a1", MessageKind.LABELS, "", {"labels": labels})
+
+    assert folded(labelled(1, ["退款", "vip", "vip", "", 7])).labels == ("退款", "vip")
+    assert folded(labelled(1, ["a"]), message(2)).labels == ("a",)
+    assert folded(labelled(1, ["a"]), labelled(2, [])).labels == ()
+    assert folded(labelled(1, ["a"]), labelled(2, "rubbish")).labels == ("a",)
+    many = folded(
+        labelled(1, [f"{n}" * 90 for n in range(9)] + list("abcdefghijklmnop"))
+    )
+    assert (len(many.labels), len(many.labels[0])) == (LABELS_MAX, LABEL_CHARS)
+
+
+def test_an_erased_note_stays_internal_and_an_erased_text_does_not() -> None:
+    note = message(1, "a1", MessageKind.ERASED, "", {"was": "note"})
+    text = message(2, "a1", MessageKind.ERASED, "", {"was": "text"})
+    assert not may_read(note, as_visitor=True)
+    assert may_read(note, as_visitor=False)
+    assert may_read(text, as_visitor=True)
+
+
+def test_a_quarter_of_an_hour_begins_where_days_begin() -> None:
+    midnight_in_kathmandu = (
+        1_800_000_000_000 - 1_800_000_000_000 % 86_400_000 - 20_700_000
+    )
+    assert active_at(UnixMs(midnight_in_kathmandu)) == midnight_in_kathmandu
+    assert (
+        active_at(UnixMs(midnight_in_kathmandu - 1)) == midnight_in_kathmandu - 900_000
+    )

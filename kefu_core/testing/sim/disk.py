@@ -49,7 +49,7 @@ class Disk:
         for message in planned.messages:
             self.logs.setdefault(message.conversation, []).append(message)
             self.ever[message.conversation, message.seq, message.body] = message
-        for row in planned.conversations:
+        for row in (*planned.conversations, *planned.touched):
             self.rows[row.id] = row
 
     def known(self, drafts: Sequence[Draft]) -> list[Message]:

@@ -150,8 +150,10 @@ export class RoomView {
     const { desk } = this;
     if (line.kind === "close") return t("closedBy", { name: desk.nameOf(line.sender) });
     if (line.kind === "reopen") return t("reopened");
+    if (line.kind === "erased") return t("erased");
+    if (line.kind === "labels") return t("labelled", { labels: (line.data?.labels ?? []).join(", ") || "–" });
     const assignee = line.data?.assignee;
-    if (line.kind !== "assignment" || !assignee) return t("assignedToNobody");
+    if (!assignee) return t("assignedToNobody");
     return assignee === desk.me.id ? t("assignedToYou") : t("assignedTo", { name: desk.nameOf(assignee) });
   }
 }

@@ -25,10 +25,12 @@ import { dayKey } from "./time.js";
 
 const GROUP_MS = 3 * 60_000;
 const SPOKEN = new Set(["text", "note"]);
+/** What can be shown; of any other kind, a newer server's, only the seq counts. */
+const SHOWN = new Set([...SPOKEN, "assignment", "labels", "close", "reopen", "erased"]);
 
 /**
  * What a log looks like: day separators, groups of bubbles, centred system lines.
- * Placeholders keep their seq and are not shown.
+ * Placeholders and unknown kinds keep their seq and are not shown.
  * @param {Line[]} lines in the order to show
  * @param {(sender: string) => boolean} isMine
  * @param {{delivered: number, read: number}} other how far the other side has come
@@ -39,7 +41,7 @@ export function itemsOf(lines, isMine, other) {
   const items = [];
   let today = "";
   for (const line of lines) {
-    if (line.kind === "placeholder") continue;
+    if (!SHOWN.has(line.kind)) continue;
     const key = dayKey(line.at);
     if (key !== today) {
       const plain = { isMine: false, isFirst: true, isLast: true, state: null };

@@ -40,8 +40,9 @@ function nameOf(sender) {
 function systemText({ line }) {
   if (line.kind === "close") return t("closedLine");
   if (line.kind === "reopen") return t("reopened");
+  if (line.kind === "erased") return t("erased");
   const assignee = line.data?.assignee;
-  if (line.kind !== "assignment" || !assignee) return t("assignedToNobody");
+  if (!assignee) return t("assignedToNobody");
   model.named(assignee);
   return t("assignedTo", { name: nameOf(assignee) });
 }

@@ -1,0 +1,134 @@
+"""What a store promises about its history: lists, search and the index behind it."""
+
+from abc import ABC, abstractmethod
+from enum import StrEnum
+
+import msgspec
+
+from kefu_core.model import Conversation, ConversationStatus, Message
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
+
+Place = tuple[UnixMs, ConversationId]
+"""`last_at` and id of a listed conversation, as they were in the list."""
+
+
+class ConversationFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which conversations; what is left out does not narrow."""
+
+    site_id: int | None = None
+    assignee: ParticipantId | None = None
+    visitor: ParticipantId | None = None
+    status: ConversationStatus | None = None
+    label: str | None = None
+    active_from: UnixMs | None = None
+    """Last active at this moment or later, to the quarter of an hour."""
+    active_before: UnixMs | None = None
+    """Last active before this moment, to the quarter of an hour."""
+
+
+class SearchOrder(StrEnum):
+    """How hits are ordered."""
+
+    NEWEST = "newest"
+    RELEVANCE = "relevance"
+    """Of the newest 1,000 matches, those that say it most often in the fewest words."""
+
+
+class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """What to look for. Every word must occur, in any order; Chinese as written."""
+
+    text: str
+    """As typed: operators, quotes and wildcards are text."""
+    conversations: ConversationFilter = ConversationFilter()
+    """Only in these; its two dates are of the message here, not of the conversation."""
+    conversation: ConversationId | None = None
+    sender: ParticipantId | None = None
+    order: SearchOrder = SearchOrder.NEWEST
+    is_grouped: bool = False
+    """One hit for each conversation: its first in this order."""
+    before: int | None = None
+    """`SearchPage.next` of the page before; only with order `newest`."""
+    limit: int = 20
+    timeout_s: float = 2.0
+    """Look no longer than this; what was found by then is returned."""
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """One message found."""
+
+    message: Message
+    conversation: Conversation
+    snippet: str
+    """A piece of the text around the first match, at most 120 characters."""
+    marks: tuple[tuple[int, int], ...]
+    """Where in the snippet the words stand: (from, to), ascending, apart."""
+
+
+class SearchPage(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found."""
+
+    hits: list[Hit]
+    next: int | None
+    """Goes into `SearchQuery.before`; None when there is no more."""
+    is_complete: bool
+    """False: the time was up; there may be more between these hits and `next`."""
+
+
+class IndexState(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the search index is behind the log."""
+
+    messages_behind: int
+    """Not found by searching yet."""
+    oldest_at: UnixMs | None
+    """Last activity of the conversation that has waited longest; None for none."""
+
+
+class Archive(ABC):
+    """The part of a store that looks back. Only reads, but for the index's upkeep."""
+
+    @abstractmethod
+    async def find_conversations(
+        self,
+        wanted: ConversationFilter,
+        *,
+        before: Place | None = None,
+        limit: int = 50,
+    ) -> list[Conversation]:
+        """Return conversations, those last active in the newest quarter hour first.
+
+        By keyset (`folding.active_at` of `last_at`, id), descending; never by offset
+        and never with a count. `before` is the place of the last row of the page
+        before.
+        """
+
+    @abstractmethod
+    async def seq_at(self, conversation: ConversationId, at: UnixMs) -> Seq:
+        """Return the first seq stored at `at` or later; last seq + 1 if there is none.
+
+        Cost: some log2(messages) reads of one row; there is no index by time.
+        """
+
+    @abstractmethod
+    async def search(self, query: SearchQuery) -> SearchPage:
+        """Find texts and notes; internal ones too, the caller says who may read them.
+
+        Raises:
+            Invalid: Nothing in the text can be looked for: a lone Chinese character,
+                only punctuation, or more than 200 characters.
+        """
+
+    @abstractmethod
+    async def index_some(self, *, limit: int = 200) -> int:
+        """Index up to about `limit` messages that are not; return how many.
+
+        0: everything is indexed. One transaction that lasts some 20 ms; safe to run in
+        several processes at once; killed at any moment, nothing is indexed twice.
+        """
+
+    @abstractmethod
+    async def tend_index(self) -> bool:
+        """Do one small step of merging the index's parts; False if nothing is due."""
+
+    @abstractmethod
+    async def index_state(self) -> IndexState:
+        """Return how far the index is behind."""

@@ -1,0 +1,114 @@
+"""An older database with data in it, brought to the newest schema."""
+
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from alembic import command
+
+from kefu_core.errors import ConfigurationError
+from kefu_core.folding import active_at
+from kefu_core.model import Draft
+from kefu_core.store import schema
+from kefu_core.store.sql import SqlStore
+from kefu_core.testing.stores import AGENT, SITE, VISITOR, draft
+from kefu_core.types import ConversationId, Seq
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+OPENED = 1_799_000_000_123
+ROWS = [
+    (1, seq, "v1", f"k{seq}", "text", f"发货 {seq}", None, None, OPENED + seq * 1_000)
+    for seq in range(1, 1_001)
+]
+
+
+async def first_schema(path: Path) -> None:
+    """Make a database as the first schema had it, with a thousand messages."""
+    engine = schema.open_writer(schema.parse_url(f"sqlite+aiosqlite:///{path}"))
+    async with engine.begin() as connection:
+
+        def to_first(sync_connection: object) -> None:
+            config = schema.config_for(sync_connection)
+            command.upgrade(config, "0001")
+
+        await connection.run_sync(to_first)
+    await engine.dispose()
+    with sqlite3.connect(path) as old:
+        old.execute("INSERT INTO installation VALUES (1, 'epoch')")
+        old.execute("INSERT INTO site VALUES (1, 'shop', 'k', '', 'zh-CN')")
+        old.execute("INSERT INTO visitor VALUES (1, 1, '访客', ?)", (OPENED,))
+        last = ROWS[-1]
+        old.execute(
+            "INSERT INTO conversation "
+            "VALUES (1, 1, 'v1', 'queued', NULL, ?, ?, 'v1', ?, ?, ?)",
+            (last[1], last[8], last[5], ROWS[0][8], OPENED),
+        )
+        old.executemany("INSERT INTO message VALUES (?,?,?,?,?,?,?,?,?)", ROWS)
+    old.close()
+
+
+def open_store(path: Path) -> SqlStore:
+    url = f"sqlite+aiosqlite:///{path}"
+    return SqlStore(url, now=time.monotonic, now_ms=lambda: OPENED + 10_000_000)
+
+
+async def test_an_older_database_is_refused_with_what_to_run(tmp_path: Path) -> None:
+    await first_schema(tmp_path / "kefu.db")
+    with pytest.raises(ConfigurationError, match="run: kefu db upgrade"):
+        async with open_store(tmp_path / "kefu.db"):
+            raise AssertionError("opened on a schema it does not know")
+
+
+async def test_an_upgrade_keeps_every_message_and_the_log_goes_on(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "kefu.db"
+    await first_schema(path)
+    assert await schema.upgrade(f"sqlite+aiosqlite:///{path}") == schema.newest()
+    async with open_store(path) as store:
+        assert store.epoch == "epoch"
+        log = [
+            message
+            for after in range(0, 1_000, 100)
+            for message in await store.history(ConversationId(1), after=Seq(after))
+        ]
+        assert [(m.seq, m.key, m.body, m.at) for m in log] == [
+            (row[1], row[3], row[5], row[8]) for row in ROWS
+        ]
+        again = await store.append(_repeat())
+        assert (again.duplicate, again.message.seq) == (True, 3)
+        new = await store.append(draft(ConversationId(1), 2_000, sender=AGENT))
+        assert new.message.seq == 1_001
+        assert [row.id for row in await store.list_conversations()] == [1]
+        assert (await store.sites())[0].name == SITE.name
+    with sqlite3.connect(path) as found:
+        old, digest = found.execute(
+            "SELECT min(digest), max(digest) FROM message WHERE seq <= 1000"
+        ).fetchone()
+        assert (old, digest) == (None, None)
+        row = found.execute(
+            "SELECT active_at, kept_from, last_at FROM conversation"
+        ).fetchone()
+        assert row == (active_at(new.message.at), OPENED, new.message.at)
+    found.close()
+
+
+def _repeat() -> Draft:
+    return draft(ConversationId(1), 3, key="k3", body="发货 3", sender=VISITOR.id)
+
+
+async def test_a_second_upgrade_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "kefu.db"
+    await first_schema(path)
+    url = f"sqlite+aiosqlite:///{path}"
+    for _ in range(2):
+        assert await schema.upgrade(url) == schema.newest()
+        await schema.check(url)
