@@ -20,6 +20,7 @@ import { Replies } from "./replies.js";
  * @property {string} last_line
  * @property {number | null} [waiting_since]
  * @property {number} opened_at
+ * @property {string[]} labels
  * @property {number} [unread]
  *
  * @typedef {"mine" | "queue" | "all"} Tab

@@ -96,6 +96,7 @@ async def test_an_agent_who_watches_sees_a_row_change_with_each_message() -> Non
             "last_line",
             "waiting_since",
             "opened_at",
+            "labels",
             "unread",
         }
         await visitor.send(conversation, "有货吗？")

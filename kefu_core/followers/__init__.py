@@ -1,0 +1,1 @@
+"""Background readers of the log: they follow it, and never delay it."""
