@@ -1,0 +1,81 @@
+"""`kefu agent`: accounts of those who answer."""
+
+import argparse
+import getpass
+import sys
+
+from kefu_core.errors import KefuError
+from kefu_server import accounts
+from kefu_server.commands.parsing import Commands, add_command, add_group
+from kefu_server.output import say
+from kefu_server.settings import Settings
+
+
+def add_agents(commands: Commands) -> None:
+    """Add `kefu agent`."""
+    agent = add_group(commands, "agent", "accounts of those who answer")
+    add = add_command(agent, "add", _add, "create an account; asks for a password")
+    add.add_argument("login")
+    add.add_argument("--name", help="what visitors see (default: the login)")
+    add.add_argument("--admin", action="store_true", help="may also manage kefu")
+    add_command(agent, "list", _list, "list the accounts")
+    password = add_command(
+        agent, "password", _password, "set a new password and end all logins"
+    )
+    password.add_argument("login")
+    deactivate = add_command(
+        agent, "deactivate", _deactivate, "end all logins and let nobody log in"
+    )
+    deactivate.add_argument("login")
+    activate = add_command(agent, "activate", _activate, "let log in again")
+    activate.add_argument("login")
+
+
+def _add(options: argparse.Namespace, settings: Settings) -> int:
+    agent = accounts.add_agent(
+        settings,
+        options.login,
+        options.name or options.login,
+        _read_password(),
+        is_admin=options.admin,
+    )
+    say(f"Added agent {agent.login} ({agent.role}).")
+    return 0
+
+
+def _list(options: argparse.Namespace, settings: Settings) -> int:
+    for agent in accounts.list_agents(settings):
+        state = "" if agent.is_active else " (inactive)"
+        say(f"{agent.login}\t{agent.role}\t{agent.name}{state}")
+    return 0
+
+
+def _password(options: argparse.Namespace, settings: Settings) -> int:
+    accounts.set_password(settings, options.login, _read_password())
+    say(f"Changed the password of {options.login}; all logins of it have ended.")
+    return 0
+
+
+def _deactivate(options: argparse.Namespace, settings: Settings) -> int:
+    agent = accounts.set_active(settings, options.login, is_active=False)
+    say(f"Deactivated {agent.login}; all logins of it have ended.")
+    return 0
+
+
+def _activate(options: argparse.Namespace, settings: Settings) -> int:
+    agent = accounts.set_active(settings, options.login, is_active=True)
+    say(f"Activated {agent.login}; it logs in with its password.")
+    return 0
+
+
+def _read_password() -> str:
+    """Return a password from the terminal, typed twice, or one line of a pipe.
+
+    Never from the command line, which every user of the machine can read.
+    """
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    password = getpass.getpass("Password: ")
+    if getpass.getpass("Again: ") != password:
+        raise KefuError("The two passwords differ; nothing was changed.")
+    return password
