@@ -5,6 +5,7 @@
 import { Chat } from "../client/chat.js";
 import { transportsOf } from "../client/transports.js";
 import { t } from "../ui/i18n.js";
+import { visitorName } from "./people.js";
 import { Replies } from "./replies.js";
 
 /**
@@ -142,24 +143,11 @@ export class Desk {
     return rows.reduce((sum, row) => sum + this.unread(row), 0);
   }
 
-  /** @param {Row} row */
-  visitorName(row) {
-    // The server's own name for the nameless is said in the language chosen here.
-    const nameless = /^访客 (\d+)$/.exec(row.visitor_name || `访客 ${row.visitor.slice(-4)}`);
-    return nameless ? t("visitor", { number: nameless[1] }) : String(row.visitor_name);
-  }
-
-  /** @param {Row} row */
-  faceOf(row) {
-    const name = this.visitorName(row);
-    return /\d$/.test(name) ? name.slice(-2) : [...name][0];
-  }
-
   /** @param {string} id */
   nameOf(id) {
     if (id === this.me.id) return t("you");
     const row = id.startsWith("v") ? [...this.rows.values()].find((r) => r.visitor === id) : null;
-    if (row) return this.visitorName(row);
+    if (row) return visitorName(row);
     void this.named(id);
     return this.names.get(id) || t("agent");
   }

@@ -2,13 +2,13 @@
 import { fill, h, reconcile } from "../ui/dom.js";
 import { t } from "../ui/i18n.js";
 import { span, stamp } from "../ui/time.js";
+import { faceOf, hueOf, visitorName } from "./people.js";
 import { say } from "./phrases.js";
 
 /** @type {Tab[]} */
 const TABS = ["mine", "queue", "all"];
 const LABELS = { mine: "mine", queue: "queue", all: "allChats" };
 const EMPTY = { mine: "emptyMine", queue: "emptyQueue", all: "emptyAll" };
-const HUES = 8;
 
 /** The list of conversations with its three tabs. */
 export class ListView {
@@ -63,9 +63,9 @@ export class ListView {
     return {
       key: String(row.id),
       id: row.id,
-      name: this.desk.visitorName(row),
-      face: this.desk.faceOf(row),
-      hue: row.id % HUES,
+      name: visitorName(row),
+      face: faceOf(row),
+      hue: hueOf(row),
       line: row.last_line,
       isOurs: Boolean(row.last_sender?.startsWith("a")),
       status: row.status,

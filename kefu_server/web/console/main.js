@@ -157,7 +157,7 @@ function work(me) {
     document.documentElement.classList.toggle("is-lost", isLost);
     const act = isStopped ? () => location.reload() : () => desk.chat.connection.wake();
     const button = h("button", { type: "button", onclick: act }, t(isStopped ? "reload" : "retrying"));
-    fill(bar, icon("close"), h("strong", null, t(isStopped ? "stopped" : "notReceiving")), button);
+    fill(bar, icon("close"), h("strong", null, isStopped ? t("stopped") : say("notReceiving")), button);
   }
 
   document.addEventListener("keydown", (event) => {

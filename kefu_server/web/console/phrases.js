@@ -1,5 +1,6 @@
 /** @import {Choice} from "../client/transports.js" */
-import { getLocale } from "../ui/i18n.js";
+/** @import {Values} from "../ui/i18n.js" */
+import { fillIn, getLocale } from "../ui/i18n.js";
 
 /** What only agents read: the widget is not to carry it. */
 export const PHRASES = {
@@ -29,6 +30,11 @@ export const PHRASES = {
     inUse: "In use: ",
     none: "Not connected",
     details: "Connection details",
+    labelled: "Labels: {labels}",
+    takenByOther: "{name} took this conversation",
+    visitorInfo: "Visitor",
+    notReceiving: "You are NOT receiving messages. Connecting again…",
+    opened: "Opened",
   },
   "zh-CN": {
     login: "登录",
@@ -56,6 +62,11 @@ export const PHRASES = {
     inUse: "当前使用：",
     none: "未连接",
     details: "连接详情",
+    labelled: "标签：{labels}",
+    takenByOther: "已由{name}接待",
+    visitorInfo: "访客信息",
+    notReceiving: "您现在收不到消息！正在重新连接…",
+    opened: "开始时间",
   },
 };
 
@@ -64,9 +75,16 @@ const CHOICE = "kefu.console.transport";
 /** @type {readonly Choice[]} */
 export const CHOICES = ["auto", "websocket", "longpoll"];
 
-/** @param {keyof typeof PHRASES.en} phrase */
-export function say(phrase) {
-  return PHRASES[getLocale() === "en" ? "en" : "zh-CN"][phrase];
+export const say = speaker(PHRASES);
+
+/**
+ * @template {Record<string, string>} P
+ * @param {{en: P, "zh-CN": P}} phrases
+ * @returns {(phrase: keyof P & string, values?: Values) => string} says a phrase in the
+ *   language that is chosen now
+ */
+export function speaker(phrases) {
+  return (phrase, values = {}) => fillIn(phrases[getLocale() === "en" ? "en" : "zh-CN"][phrase], values);
 }
 
 /** @type {Choice | null} */

@@ -5,6 +5,8 @@ import { t } from "../ui/i18n.js";
 import { itemsOf } from "../ui/items.js";
 import { LogView } from "../ui/logview.js";
 import { stamp } from "../ui/time.js";
+import { systemText } from "./lines.js";
+import { faceOf, hueOf, statusText, visitorName } from "./people.js";
 import { say } from "./phrases.js";
 
 /** The open conversation and the slim facts beside it. */
@@ -23,7 +25,7 @@ export class RoomView {
     this.log = new LogView({
       nameOf: (sender) => desk.nameOf(sender),
       isMe: (sender) => sender === desk.me.id,
-      systemText: (item) => this.systemText(item),
+      systemText: ({ line }) => systemText(line, (id) => desk.nameOf(id), desk.me.id),
       older: () => this.id && desk.chat.older(this.id).then(parts.changed),
       seen: parts.changed,
       retry: (key) => desk.chat.retry(key),
@@ -50,7 +52,7 @@ export class RoomView {
     this.nothing = h("div", { class: "nothing" }, icon("chat"), h("strong", null, say("noSelection")), h("span", null, say("noSelectionMore")));
     this.inside = h("div", { class: "room-inside", hidden: true }, this.header, this.log.element, this.typing, this.notice, this.composer.element);
     this.element = h("main", { class: "room", "aria-label": t("conversation") }, this.nothing, this.inside);
-    this.info = h("aside", { class: "info", "aria-label": t("visitorInfo") });
+    this.info = h("aside", { class: "info", "aria-label": say("visitorInfo") });
   }
 
   /** @param {number | null} id */
@@ -107,9 +109,8 @@ export class RoomView {
   /** @param {import("./desk.js").Row} row */
   showRow(row) {
     const { desk } = this;
-    const name = desk.visitorName(row);
-    const states = { queued: "statusQueued", active: "statusActive", closed: "closed" };
-    const status = t(/** @type {any} */ (states[row.status]));
+    const name = visitorName(row);
+    const status = statusText(row);
     const assignee = row.assignee ? desk.nameOf(row.assignee) : "";
     fill(this.name, h("bdi", null, name));
     fill(this.sub, h("i", { class: `dot ${row.status}` }), status, assignee && ` · ${assignee}`);
@@ -121,7 +122,7 @@ export class RoomView {
     /** @type {[string, string][]} */
     const facts = [
       [t("status"), status],
-      [t("opened"), stamp(row.opened_at, now)],
+      [say("opened"), stamp(row.opened_at, now)],
       [say("takenBy"), assignee || "–"],
       [t("messages"), String(row.last_seq)],
     ];
@@ -130,7 +131,7 @@ export class RoomView {
     this.info.dataset.mark = mark;
     fill(
       this.info,
-      h("div", { class: `face big hue-${row.id % 8}`, "aria-hidden": "true" }, desk.faceOf(row)),
+      h("div", { class: `face big hue-${hueOf(row)}`, "aria-hidden": "true" }, faceOf(row)),
       h("h3", null, h("bdi", null, name)),
       h("dl", null, ...facts.flatMap(([term, value]) => [h("dt", null, term), h("dd", null, h("bdi", null, value))])),
     );
@@ -143,17 +144,5 @@ export class RoomView {
     if (!typing) return;
     const [who, { text }] = typing;
     fill(this.typing, h("em", null, t("typing", { name: this.desk.nameOf(who) })), text && h("span", { dir: "auto" }, text));
-  }
-
-  /** @param {import("../ui/items.js").Item} item */
-  systemText({ line }) {
-    const { desk } = this;
-    if (line.kind === "close") return t("closedBy", { name: desk.nameOf(line.sender) });
-    if (line.kind === "reopen") return t("reopened");
-    if (line.kind === "erased") return t("erased");
-    if (line.kind === "labels") return t("labelled", { labels: (line.data?.labels ?? []).join(", ") || "–" });
-    const assignee = line.data?.assignee;
-    if (!assignee) return t("assignedToNobody");
-    return assignee === desk.me.id ? t("assignedToYou") : t("assignedTo", { name: desk.nameOf(assignee) });
   }
 }

@@ -1,5 +1,6 @@
 /** @typedef {typeof import("./locales/en.js").default} Phrases */
 /** @typedef {keyof Phrases} Phrase */
+/** @typedef {Record<string, string | number>} Values */
 
 let current = "";
 /** @type {Phrases} */
@@ -33,9 +34,18 @@ export function getLocale() {
 
 /**
  * @param {Phrase} phrase
- * @param {Record<string, string | number>} [values] put in place of `{name}`
+ * @param {Values} [values]
  * @returns {string}
  */
 export function t(phrase, values = {}) {
-  return phrases[phrase].replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+  return fillIn(phrases[phrase], values);
+}
+
+/**
+ * @param {string} text
+ * @param {Values} values put in place of `{name}`
+ * @returns {string}
+ */
+export function fillIn(text, values) {
+  return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
 }

@@ -10,6 +10,7 @@ const NEAR_PX = 60;
  * @property {(sender: string) => string} nameOf
  * @property {(sender: string) => boolean} isMe
  * @property {(item: Item) => string} systemText
+ * @property {(line: Item["line"]) => (Node | string)[]} [bodyOf] what a bubble shows
  * @property {() => void} older the person has scrolled to the top
  * @property {() => void} seen the person has come to the bottom
  * @property {(key: string) => void} retry
@@ -120,7 +121,7 @@ export class LogView {
     fill(
       element,
       isFirst && !this.parts.isMe(line.sender) && h("div", { class: "who" }, h("bdi", null, name)),
-      h("div", { class: "bubble", dir: "auto" }, h("span", { class: "only-heard" }, `${name}: `), line.body),
+      h("div", { class: "bubble", dir: "auto" }, h("span", { class: "only-heard" }, `${name}: `), ...(this.parts.bodyOf?.(line) ?? [line.body])),
       showsFoot && this.foot(line, state),
     );
   }

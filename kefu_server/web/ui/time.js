@@ -63,7 +63,7 @@ const formats = new Map();
  * @param {number} at
  * @param {Intl.DateTimeFormatOptions} options
  */
-function format(at, options) {
+export function format(at, options) {
   const name = getLocale() + JSON.stringify(options);
   let found = formats.get(name);
   if (!found) formats.set(name, (found = new Intl.DateTimeFormat(getLocale(), options)));
