@@ -13,6 +13,7 @@ from kefu_core.errors import ConfigurationError, KefuError
 from kefu_server import database
 from kefu_server.commands.agents import add_agents
 from kefu_server.commands.databases import add_databases
+from kefu_server.commands.exporting import add_exporting
 from kefu_server.commands.parsing import Command
 from kefu_server.commands.serving import add_serving
 from kefu_server.commands.sites import add_sites
@@ -49,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         help="settings (default: $KEFU_CONFIG, else kefu.toml where it exists)",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (add_serving, add_agents, add_sites, add_databases):
+    for add in (add_serving, add_agents, add_sites, add_exporting, add_databases):
         add(commands)
     return parser
 

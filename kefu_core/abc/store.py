@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from kefu_core.abc.upkeep import Upkeep
 from kefu_core.errors import KefuError
 from kefu_core.model import (
     Agent,
@@ -61,7 +62,7 @@ class StoreStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """Stored by this process."""
 
 
-class Store(ABC):
+class Store(Upkeep, ABC):
     """Durable state of one installation. `async with store:` opens and closes it.
 
     Guarantees: G1 (`done` with `Appended` only after the commit), G2, G3, G11 (a

@@ -37,6 +37,7 @@ from kefu_core.model import (
     Person,
     Site,
 )
+from kefu_core.store.memory_upkeep import MemoryUpkeep
 from kefu_core.store.planner import key_of, plan
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
@@ -44,7 +45,7 @@ BeforeCommit = Callable[[Sequence[Draft]], Awaitable[None]]
 """Awaited before a batch is committed; may raise `StoreUnavailable`."""
 
 
-class MemoryStore(Store):
+class MemoryStore(MemoryUpkeep, Store):
     """A store that forgets everything when it is dropped."""
 
     def __init__(

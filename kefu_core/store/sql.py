@@ -34,13 +34,14 @@ from kefu_core.store import history, people, schema
 from kefu_core.store import tables as t
 from kefu_core.store.appender import Appender
 from kefu_core.store.engine import open_readers, open_writer, parse_url
+from kefu_core.store.keeping import SqlUpkeep
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 T = TypeVar("T")
 _CLOSE_S = 10.0
 
 
-class SqlStore(Store):
+class SqlStore(SqlUpkeep, Store):
     """One installation in a database, named by a URL."""
 
     def __init__(

@@ -1,0 +1,1 @@
+"""What an operator does with the stored history: export, import, erasure."""

@@ -1,0 +1,38 @@
+"""The upkeep of every store against the one contract."""
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from kefu_core.abc.store import Store
+from kefu_core.store.memory import MemoryStore
+from kefu_core.store.sql import SqlStore
+from kefu_core.testing.stores import Clock
+from kefu_core.testing.upkeep import UpkeepContract
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+class TestMemoryStore(UpkeepContract):
+    @pytest.fixture
+    async def store(self, clock: Clock) -> AsyncIterator[Store]:
+        async with MemoryStore(now=time.monotonic, now_ms=clock) as store:
+            yield store
+
+
+class TestSqliteStore(UpkeepContract):
+    @pytest.fixture
+    def anyio_backend(self) -> tuple[str, dict]:
+        return "asyncio", {}
+
+    @pytest.fixture
+    async def store(self, clock: Clock, tmp_path: Path) -> AsyncIterator[Store]:
+        url = f"sqlite+aiosqlite:///{tmp_path / 'kefu.db'}"
+        async with SqlStore(url, now=time.monotonic, now_ms=clock) as store:
+            yield store
+            assert store.reads_checked_out == 0
