@@ -1,18 +1,20 @@
 """What hypercorn does that kefu must not.
 
-It compresses sockets, speaks HTTP/2 in clear, and keeps what it has refused.
-Hypercorn has no setting for these (0.18), so two names inside it are replaced before
-it serves. Each replacement checks that the name is still there: a hypercorn that has
-moved them stops the start instead of serving without the protection.
+It compresses sockets, speaks HTTP/2 in clear, keeps what it has refused, and collects
+a message without end. Hypercorn has no setting for these (0.18), so three names inside
+it are replaced before it serves. Each replacement checks that the name is still there:
+a hypercorn that has moved them stops the start instead of serving unprotected.
 """
 
 import importlib
+from io import BytesIO, StringIO
 from typing import Any
 
 import h11
 from hypercorn.events import Closed, Event
 from hypercorn.protocol.h11 import H11Protocol
-from hypercorn.protocol.ws_stream import WSStream
+from hypercorn.protocol.ws_stream import WebsocketBuffer, WSStream
+from wsproto.events import Message, TextMessage
 from wsproto.extensions import PerMessageDeflate
 
 from kefu_core.errors import ConfigurationError
@@ -28,6 +30,23 @@ class NoDeflate(PerMessageDeflate):
     def accept(self, offer: str) -> bool | str | None:
         """Decline every offer: the handshake then answers without the extension."""
         return None
+
+
+class BoundedBuffer(WebsocketBuffer):
+    """Keeps one byte more of a message than is allowed, whatever else comes.
+
+    Hypercorn says 1009 when the limit is passed, and goes on collecting what a peer
+    sends that does not care: 750 MiB in five seconds, before any hello. A message of
+    one byte too much reaches the decoder instead, which refuses it as `too_large` as
+    on every transport, and the connection goes on.
+    """
+
+    def extend(self, event: "Message[Any]") -> None:
+        """Take a piece of a message as far as there is room."""
+        if self.value is None:
+            self.value = StringIO() if isinstance(event, TextMessage) else BytesIO()
+        room = max(0, self.max_length + 1 - self.length)
+        self.length += self.value.write(event.data[:room])
 
 
 class Http11Only(H11Protocol):
@@ -74,6 +93,7 @@ def harden_hypercorn() -> None:
         ConfigurationError: If this hypercorn is built differently.
     """
     _replace("hypercorn.protocol.ws_stream", "PerMessageDeflate", NoDeflate)
+    _replace("hypercorn.protocol.ws_stream", "WebsocketBuffer", BoundedBuffer)
     _replace("hypercorn.protocol", "H11Protocol", Http11Only)
 
 

@@ -122,6 +122,40 @@ def test_poison_is_answered_or_ends_its_own_connection_alone(
     assert "Traceback" not in server.log
 
 
+def oversize(length: int) -> bytes:
+    """Return the head of a masked text message, whose mask changes nothing."""
+    return b"\x81\xff" + length.to_bytes(8, "big") + b"\0\0\0\0"
+
+
+def test_a_websocket_message_without_end_is_not_collected(server: Server) -> None:
+    memory = psutil.Process(server.process.pid).memory_info
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as raw:
+        raw.sendall(HANDSHAKE + b"\r\n")
+        assert raw.recv(65_536).startswith(b"HTTP/1.1 101")
+        before = memory().rss
+        raw.sendall(oversize(2**40))
+        with suppress(ConnectionError):
+            for _ in range(1_000):
+                raw.sendall(b"x" * 65_536)
+        assert memory().rss - before < 8 * 2**20
+
+
+def test_a_websocket_message_that_is_too_large_is_told_and_skipped(
+    server: Server,
+) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as raw:
+        raw.sendall(HANDSHAKE + b"\r\n")
+        assert raw.recv(65_536).startswith(b"HTTP/1.1 101")
+        ping = b'{"t":"ping"}'
+        raw.sendall(oversize(200_000) + b"x" * 200_000)
+        raw.sendall(b"\x81\x8c\0\0\0\0" + ping)
+        heard = b""
+        while b"pong" not in heard and (data := raw.recv(65_536)):
+            heard += data
+        assert heard.count(b"too_large") == 1
+        assert b"pong" in heard
+
+
 def test_a_length_that_lies_costs_nothing(server: Server) -> None:
     memory = psutil.Process(server.process.pid).memory_info
     lie = (2**32 - 1).to_bytes(4, "big")

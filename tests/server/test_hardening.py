@@ -1,6 +1,9 @@
 """What the server's sockets refuse, seen from outside the process."""
 
+from typing import Any
+
 import pytest
+from wsproto.events import BytesMessage, TextMessage
 from wsproto.extensions import PerMessageDeflate
 
 from kefu_core.errors import ConfigurationError
@@ -79,3 +82,16 @@ def test_hardening_twice_changes_nothing_more() -> None:
     hardening.harden_hypercorn()
     hardening.harden_hypercorn()
     assert issubclass(hardening.NoDeflate, PerMessageDeflate)
+
+
+@pytest.mark.parametrize("kind", [BytesMessage, TextMessage])
+def test_a_message_is_kept_up_to_one_byte_over_its_limit(kind: type) -> None:
+    buffer = hardening.BoundedBuffer(10)
+    piece: Any = "12345678" if kind is TextMessage else b"12345678"
+    for size in (8, 11, 11):
+        buffer.extend(kind(data=piece, message_finished=False))
+        assert buffer.length == size
+    message = buffer.to_message()
+    assert (message["text"] or message["bytes"]) == piece + piece[:3]
+    buffer.clear()
+    assert buffer.length == 0
