@@ -7,6 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Fixtures of every folder; pytest finds them by their names here.
+from tests.databases import (
+    database_url,  # noqa: F401
+    mysql_server,  # noqa: F401
+    postgres_server,  # noqa: F401
+)
+
 _BACKENDS: list[Any] = [
     pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
     pytest.param(("trio", {}), id="trio"),

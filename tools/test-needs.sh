@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install what the tests need beside Python: Chromium, Chinese letters, nginx, Node.js,
-# TypeScript and AsyncAPI's rules. What cannot be installed is said, and its tests are skipped.
+# database servers, TypeScript and AsyncAPI's rules. What cannot be installed is said, and its tests are skipped.
 set -u
 cd "$(dirname "$0")/.."
 
@@ -9,6 +9,8 @@ command -v chromium >/dev/null || missing="$missing chromium"
 command -v node >/dev/null || missing="$missing nodejs"
 [ -d node_modules/@asyncapi ] || command -v npm >/dev/null || missing="$missing npm"
 PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || missing="$missing nginx"
+PATH="$PATH:/usr/sbin" command -v mariadbd >/dev/null || missing="$missing mariadb-server"
+[ -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || missing="$missing postgresql"
 fc-list 2>/dev/null | grep -qi "noto.*cjk" || missing="$missing fonts-noto-cjk"
 
 as_root=""

@@ -1,0 +1,32 @@
+"""Private database servers: they start, lose nothing that was committed, and go."""
+
+import time
+
+import psutil
+import pytest
+
+from benchmarks.databases import MariaDb, Postgres, PrivateServer, ServerMissingError
+
+
+@pytest.mark.parametrize("kind", [MariaDb, Postgres])
+def test_a_private_server_survives_a_kill_and_leaves_nothing_behind(
+    kind: type[PrivateServer],
+) -> None:
+    try:
+        server = kind()
+    except ServerMissingError as missing:
+        pytest.skip(str(missing))
+    with server:
+        server.create("one")
+        server.run_sql("CREATE TABLE t (n INT); INSERT INTO t VALUES (7);", "one")
+        server.kill()
+        server.start()
+        assert server.run_sql("SELECT n FROM t;", "one").strip() == "7"
+        with server.stalled():
+            process = psutil.Process(server.pid)
+            while process.status() != psutil.STATUS_STOPPED:
+                time.sleep(0.01)
+        server.drop("one")
+        pid, folder = server.pid, server.folder
+    assert not psutil.pid_exists(pid)
+    assert not folder.exists()

@@ -1,0 +1,72 @@
+"""Fixtures: an empty database of each engine, on servers started for this run.
+
+`database_url` runs a test once for each engine; a test for some of them parametrises it
+indirectly: `@pytest.mark.parametrize("database_url", ["mysql"], indirect=True)`.
+`KEFU_TEST_MYSQL_URL`, `KEFU_TEST_POSTGRES_URL` and `KEFU_TEST_MSSQL_URL` name databases
+to use instead; all tables in them are dropped.
+"""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+from sqlalchemy import MetaData
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from benchmarks.databases import SERVERS, PrivateServer, ServerMissingError
+
+ENGINES = ("sqlite", "mysql", "postgres", "mssql")
+_numbers = itertools.count(1)
+
+
+def _run(name: str) -> Iterator[PrivateServer]:
+    try:
+        server = SERVERS[name]()
+    except ServerMissingError as missing:
+        pytest.skip(f"{missing}; nothing was tested on {name}")
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mysql_server() -> Iterator[PrivateServer]:
+    """MariaDB, for the whole run."""
+    yield from _run("mysql")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PrivateServer]:
+    """PostgreSQL, for the whole run."""
+    yield from _run("postgres")
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database."""
+    name = request.param
+    if name == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path / 'kefu.db'}"
+        return
+    given = os.environ.get(f"KEFU_TEST_{name.upper()}_URL")
+    if given:
+        anyio.run(_drop_all_tables, given)
+        yield given
+        return
+    if name == "mssql":
+        pytest.skip("KEFU_TEST_MSSQL_URL is not set; nothing was tested on SQL Server")
+    server: PrivateServer = request.getfixturevalue(f"{name}_server")
+    database = f"test{next(_numbers)}"
+    yield server.create(database)
+    server.drop(database)
+
+
+async def _drop_all_tables(url: str) -> None:
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        found = MetaData()
+        await connection.run_sync(found.reflect)
+        await connection.run_sync(found.drop_all)
+    await engine.dispose()
