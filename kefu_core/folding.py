@@ -77,7 +77,8 @@ def _labels_after(conversation: Conversation, message: Message) -> tuple[str, ..
     named = (message.data or {}).get("labels")
     if not isinstance(named, list):
         return conversation.labels
-    texts = [label[:LABEL_CHARS] for label in named if isinstance(label, str)]
+    # Some engines take `a` and `a ` for the same key, so none ends with a space.
+    texts = [label[:LABEL_CHARS].strip() for label in named if isinstance(label, str)]
     return tuple(dict.fromkeys(filter(None, texts)))[:LABELS_MAX]
 
 

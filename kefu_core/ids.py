@@ -14,6 +14,7 @@ ID_MAX = 2**53 - 1
 _EPOCH_MS = 1_704_067_200_000
 _COUNTER_BITS = 12
 _COUNTER_MAX = 2**_COUNTER_BITS - 1
+DOCUMENT_SLOT_BITS = 8
 
 
 class IdGenerator:
@@ -38,6 +39,15 @@ class IdGenerator:
         candidate = (milliseconds << _COUNTER_BITS) | start
         self._last = max(candidate, self._last + 1)
         return self._last
+
+
+def document_id_at(at_ms: int) -> int:
+    """Return the least id that the search index gives to a message of this moment.
+
+    45 bits of Unix milliseconds and 8 bits that tell messages of one millisecond apart:
+    53 bits, as all ids, but of the message's own time, which may be long before 2024.
+    """
+    return max(0, at_ms) << DOCUMENT_SLOT_BITS
 
 
 def visitor_participant(visitor_id: int) -> ParticipantId:

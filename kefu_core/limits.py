@@ -124,6 +124,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """One read from the store."""
     receipt_interval_s: float = 0.3
     """Receipts are folded for this long; ticks may be a blink late, messages never."""
+    searches_max: int = 2
+    """Searches at once; the others wait. Half of a store's readers stay free for the
+    chat, which reads before it searches."""
+    search_timeout_s: float = 2.0
+    """One search: what was found by then is the answer. Nobody looks longer at an empty
+    page."""
     list_rows_max: int = 300
     """Rows in a watched list's snapshot."""
     drain_s: float = 5.0

@@ -1,6 +1,7 @@
 """What a store promises about its history: lists, search and the index behind it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from enum import StrEnum
 
 import msgspec
@@ -10,6 +11,9 @@ from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 Place = tuple[UnixMs, ConversationId]
 """`last_at` and id of a listed conversation, as they were in the list."""
+
+RELEVANT_MAX = 1_000
+"""Matches among which `SearchOrder.RELEVANCE` chooses."""
 
 
 class ConversationFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,12 +49,14 @@ class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
     sender: ParticipantId | None = None
     order: SearchOrder = SearchOrder.NEWEST
     is_grouped: bool = False
-    """One hit for each conversation: its first in this order."""
+    """One hit for each conversation in a page: its first in this order. A conversation
+    of an earlier page may come again, with an older message."""
     before: int | None = None
     """`SearchPage.next` of the page before; only with order `newest`."""
     limit: int = 20
     timeout_s: float = 2.0
-    """Look no longer than this; what was found by then is returned."""
+    """Look no longer than this, or than `search_timeout_s` where that is shorter; what
+    was found by then is returned."""
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +67,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     snippet: str
     """A piece of the text around the first match, at most 120 characters."""
     marks: tuple[tuple[int, int], ...]
-    """Where in the snippet the words stand: (from, to), ascending, apart."""
+    """Where in the snippet the words stand: (from, to), ascending, apart. They count
+    characters, not the UTF-16 units of JavaScript."""
 
 
 class SearchPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,16 +76,18 @@ class SearchPage(msgspec.Struct, frozen=True, kw_only=True):
 
     hits: list[Hit]
     next: int | None
-    """Goes into `SearchQuery.before`; None when there is no more."""
+    """Goes into `SearchQuery.before`; None when there is no more. A page that follows
+    may be empty. Always None with order `relevance`."""
     is_complete: bool
-    """False: the time was up; there may be more between these hits and `next`."""
+    """False: the time was up before the page was full; `next` goes on from there."""
 
 
 class IndexState(msgspec.Struct, frozen=True, kw_only=True):
     """How far the search index is behind the log."""
 
     messages_behind: int
-    """Not found by searching yet."""
+    """Of all kinds, not looked at yet. At least so many: of a long backlog only the
+    beginning is counted."""
     oldest_at: UnixMs | None
     """Last activity of the conversation that has waited longest; None for none."""
 
@@ -115,14 +124,19 @@ class Archive(ABC):
         Raises:
             Invalid: Nothing in the text can be looked for: a lone Chinese character,
                 only punctuation, or more than 200 characters.
+            Busy: `searches_max` others are running, and none ended in time.
         """
 
     @abstractmethod
-    async def index_some(self, *, limit: int = 200) -> int:
+    async def index_some(
+        self, conversations: Collection[ConversationId] = (), *, limit: int = 200
+    ) -> int:
         """Index up to about `limit` messages that are not; return how many.
 
-        0: everything is indexed. One transaction that lasts some 20 ms; safe to run in
-        several processes at once; killed at any moment, nothing is indexed twice.
+        Of these conversations, which are known to have news; without any, of whichever
+        conversation is behind. 0: there was nothing, in them or at all. Messages of
+        every kind count. One transaction that lasts some 20 ms; safe to run in several
+        processes at once; killed at any moment, nothing is indexed twice.
         """
 
     @abstractmethod

@@ -1,10 +1,11 @@
 """What a store promises: the log, and the people around it."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 
 import msgspec
 
+from kefu_core.abc.archive import Archive
 from kefu_core.abc.upkeep import Upkeep
 from kefu_core.errors import KefuError
 from kefu_core.model import (
@@ -62,7 +63,7 @@ class StoreStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """Stored by this process."""
 
 
-class Store(Upkeep, ABC):
+class Store(Archive, Upkeep):
     """Durable state of one installation. `async with store:` opens and closes it.
 
     Guarantees: G1 (`done` with `Appended` only after the commit), G2, G3, G11 (a
@@ -143,16 +144,6 @@ class Store(Upkeep, ABC):
         self, visitor: ParticipantId, *, limit: int = 50
     ) -> list[Conversation]:
         """Return a visitor's conversations, newest activity first."""
-
-    @abstractmethod
-    async def list_conversations(
-        self, *, before: tuple[UnixMs, ConversationId] | None = None, limit: int = 100
-    ) -> list[Conversation]:
-        """Return conversations, those last active in the newest quarter hour first.
-
-        By keyset (`folding.active_at` of `last_at`, id), descending; `before` is
-        (`last_at`, id) of the last row of the page before, as it was there.
-        """
 
     @abstractmethod
     async def list_open_conversations(self, *, limit: int) -> list[Conversation]:

@@ -29,6 +29,7 @@ _AGENT = Rights(
         {
             "conversation.take",
             "conversation.close",
+            "conversation.label",
             "conversations.list",
             "people.get",
         }

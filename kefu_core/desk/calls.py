@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from kefu_core.abc.archive import ConversationFilter
 from kefu_core.desk.access import rights_of
+from kefu_core.desk.drafts import check_characters
 from kefu_core.desk.rows import agents_row, visitor_name, visitors_row
 from kefu_core.errors import Conflict, Invalid, NotFound, TooMany
-from kefu_core.folding import is_visitor
+from kefu_core.folding import LABEL_CHARS, LABELS_MAX, is_visitor
 from kefu_core.ids import ID_MAX
 from kefu_core.model import (
     Conversation,
@@ -52,6 +54,16 @@ class CloseConversation(Params, frozen=True, kw_only=True):
     """`conversation.close`: this one is done."""
 
     conversation: Id
+
+
+class LabelConversation(Params, frozen=True, kw_only=True):
+    """`conversation.label`: these are its labels from now on."""
+
+    conversation: Id
+    labels: Annotated[
+        list[Annotated[str, msgspec.Meta(max_length=LABEL_CHARS)]],
+        msgspec.Meta(max_length=LABELS_MAX),
+    ]
 
 
 class GetPeople(Params, frozen=True, kw_only=True):
@@ -148,6 +160,21 @@ async def _close(
     return {"conversation": await _row(desk, row)}
 
 
+async def _label(
+    desk: "Desk", principal: Principal, params: LabelConversation
+) -> Result:
+    labels = tuple(dict.fromkeys(label.strip() for label in params.labels))
+    for label in labels:
+        check_characters(label, "conversation.label: a label")
+        if not label:
+            raise Invalid("conversation.label: a label is empty.")
+    row = await desk.find_readable(principal, params.conversation)
+    if row.labels != labels:
+        data = {"labels": list(labels)}
+        row = await _write(desk, principal, row, MessageKind.LABELS, data)
+    return {"conversation": await _row(desk, row)}
+
+
 async def _write(
     desk: "Desk",
     principal: Principal,
@@ -212,7 +239,9 @@ async def _list(
     if params.before is not None:
         last_at, last_id = params.before.last_at, params.before.id
         before = UnixMs(last_at), ConversationId(last_id)
-    rows = await desk.store.list_conversations(before=before, limit=params.limit)
+    rows = await desk.store.find_conversations(
+        ConversationFilter(), before=before, limit=params.limit
+    )
     return {"rows": await _rows(desk, rows)}
 
 
@@ -222,6 +251,7 @@ CALLS: dict[
     "conversation.open": (OpenConversation, _open),
     "conversation.take": (TakeConversation, _take),
     "conversation.close": (CloseConversation, _close),
+    "conversation.label": (LabelConversation, _label),
     "conversations.list": (ListConversations, _list),
     "people.get": (GetPeople, _people),
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 
+from kefu_core.abc.archive import ConversationFilter
 from kefu_core.abc.store import Store
 from kefu_core.desk.rows import agents_row, visitor_name
 from kefu_core.errors import KefuError
@@ -62,7 +63,9 @@ class Inbox:
         """
         maximum = self._limits.list_rows_max
         rows = await self._store.list_open_conversations(limit=maximum)
-        newest = await self._store.list_conversations(limit=maximum)
+        newest = await self._store.find_conversations(
+            ConversationFilter(), limit=maximum
+        )
         closed = [r for r in newest if r.status is ConversationStatus.CLOSED]
         rows += closed[: maximum - len(rows)]
         people = await self._store.people([row.visitor for row in rows])

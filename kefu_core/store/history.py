@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, bindparam, func, or_, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kefu_core.folding import active_at
 from kefu_core.model import (
     Conversation,
     ConversationStatus,
@@ -21,7 +20,7 @@ from kefu_core.store.rows import (
     conversation_from,
     message_from,
 )
-from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
+from kefu_core.types import ConversationId, ParticipantId, Seq
 
 _m, _c, _p = t.message.c, t.conversation.c, t.participant.c
 _messages = select(*(_m[name] for name in MESSAGE_COLUMNS))
@@ -104,24 +103,6 @@ async def of_visitor(
         .order_by(_c.last_at.desc(), _c.id.desc())
         .limit(limit)
     )
-    rows = (await connection.execute(query)).all()
-    return [conversation_from(row) for row in rows]
-
-
-async def newest(
-    connection: AsyncConnection,
-    before: tuple[UnixMs, ConversationId] | None,
-    limit: int,
-) -> list[Conversation]:
-    """Return conversations by (active_at, id) descending, below `before`."""
-    query = _conversations.order_by(_c.active_at.desc(), _c.id.desc()).limit(limit)
-    if before is not None:
-        last, last_id = active_at(before[0]), before[1]
-        query = query.where(
-            # The first condition is implied by the second; engines seek by it.
-            _c.active_at <= last,
-            or_(_c.active_at < last, and_(_c.active_at == last, _c.id < last_id)),
-        )
     rows = (await connection.execute(query)).all()
     return [conversation_from(row) for row in rows]
 

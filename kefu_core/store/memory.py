@@ -21,7 +21,7 @@ from kefu_core.errors import (
     OutOfOrder,
     StoreUnavailable,
 )
-from kefu_core.folding import active_at, is_visitor
+from kefu_core.folding import is_visitor
 from kefu_core.ids import IdGenerator
 from kefu_core.limits import Limits
 from kefu_core.model import (
@@ -37,6 +37,7 @@ from kefu_core.model import (
     Person,
     Site,
 )
+from kefu_core.store.memory_archive import MemoryArchive
 from kefu_core.store.memory_upkeep import MemoryUpkeep
 from kefu_core.store.planner import key_of, plan
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
@@ -45,7 +46,7 @@ BeforeCommit = Callable[[Sequence[Draft]], Awaitable[None]]
 """Awaited before a batch is committed; may raise `StoreUnavailable`."""
 
 
-class MemoryStore(MemoryUpkeep, Store):
+class MemoryStore(MemoryArchive, MemoryUpkeep, Store):
     """A store that forgets everything when it is dropped."""
 
     def __init__(
@@ -224,16 +225,6 @@ class MemoryStore(MemoryUpkeep, Store):
         mine = [row for row in self._rows.values() if row.visitor == visitor]
         return sorted(mine, key=lambda row: (-row.last_at, -row.id))[:limit]
 
-    async def list_conversations(
-        self, *, before: tuple[UnixMs, ConversationId] | None = None, limit: int = 100
-    ) -> list[Conversation]:
-        await anyio.lowlevel.checkpoint()
-        rows = sorted(self._rows.values(), key=_place, reverse=True)
-        if before is not None:
-            last = active_at(before[0]), before[1]
-            rows = [row for row in rows if _place(row) < last]
-        return rows[:limit]
-
     async def list_open_conversations(self, *, limit: int) -> list[Conversation]:
         await anyio.lowlevel.checkpoint()
         rows = [
@@ -389,10 +380,6 @@ class MemoryStore(MemoryUpkeep, Store):
             commits=self._commits,
             messages=self._stored,
         )
-
-
-def _place(row: Conversation) -> tuple[UnixMs, ConversationId]:
-    return active_at(row.last_at), row.id
 
 
 def _oldest_waiting_first(row: Conversation) -> tuple[bool, int, int]:

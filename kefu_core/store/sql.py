@@ -33,6 +33,7 @@ from kefu_core.model import (
 from kefu_core.store import history, people, schema
 from kefu_core.store import tables as t
 from kefu_core.store.appender import Appender
+from kefu_core.store.archive import SqlArchive
 from kefu_core.store.engine import open_readers, open_writer, parse_url
 from kefu_core.store.keeping import SqlUpkeep
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
@@ -41,7 +42,7 @@ T = TypeVar("T")
 _CLOSE_S = 10.0
 
 
-class SqlStore(SqlUpkeep, Store):
+class SqlStore(SqlArchive, SqlUpkeep, Store):
     """One installation in a database, named by a URL."""
 
     def __init__(
@@ -186,11 +187,6 @@ class SqlStore(SqlUpkeep, Store):
         self, visitor: ParticipantId, *, limit: int = 50
     ) -> list[Conversation]:
         return await self._read(lambda c: history.of_visitor(c, visitor, limit))
-
-    async def list_conversations(
-        self, *, before: tuple[UnixMs, ConversationId] | None = None, limit: int = 100
-    ) -> list[Conversation]:
-        return await self._read(lambda c: history.newest(c, before, limit))
 
     async def list_open_conversations(self, *, limit: int) -> list[Conversation]:
         return await self._read(lambda c: history.still_open(c, limit))

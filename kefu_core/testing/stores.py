@@ -10,6 +10,7 @@ import anyio.lowlevel
 import msgspec
 import pytest
 
+from kefu_core.abc.archive import ConversationFilter
 from kefu_core.abc.store import Outcome, PendingAppend, Store
 from kefu_core.errors import Busy, Conflict, Invalid, NotFound, OutOfOrder
 from kefu_core.model import (
@@ -291,10 +292,12 @@ class StoreContract:
             person = msgspec.structs.replace(VISITOR, id=ParticipantId(f"v{number}"))
             ids.append((await store.open_conversation(SITE.id, person)).id)
         newest = ids[::-1]
-        first = await store.list_conversations(limit=3)
+        first = await store.find_conversations(ConversationFilter(), limit=3)
         assert [row.id for row in first] == newest[:3]
         last = first[-1]
-        rest = await store.list_conversations(before=(last.last_at, last.id))
+        rest = await store.find_conversations(
+            ConversationFilter(), before=(last.last_at, last.id)
+        )
         assert [row.id for row in rest] == newest[3:]
         clock.ms += 10
         await store.append(draft(ids[2], sender=ParticipantId("v3")))

@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import msgspec
 
+from kefu_core.abc.archive import ConversationFilter
 from kefu_core.abc.store import Store
 from kefu_core.errors import ConfigurationError
 from kefu_core.ids import IdGenerator
@@ -95,7 +96,7 @@ async def _prepare(settings: Settings, password: str, shops: tuple[str, str]) ->
         site = existing[0] if existing else make_site(SITE_NAME, shops, "zh-CN")
         site = msgspec.structs.replace(site, allowed_origins=shops)
         await store.put_site(site)
-        if not await store.list_conversations(limit=1):
+        if not await store.find_conversations(ConversationFilter(), limit=1):
             count = await seed(store, site, agent, clock, random.Random(7))
             say(f"Stored {count} sample conversations.")
     return site

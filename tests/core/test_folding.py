@@ -145,7 +145,10 @@ def test_the_newest_labels_hold_and_what_is_no_label_is_left_out() -> None:
     def labelled(seq: int, labels: Any) -> Message:
         return message(seq, "a1", MessageKind.LABELS, "", {"labels": labels})
 
-    assert folded(labelled(1, ["退款", "vip", "vip", "", 7])).labels == ("退款", "vip")
+    assert folded(labelled(1, ["退款", "vip", "vip ", " ", 7])).labels == (
+        "退款",
+        "vip",
+    )
     assert folded(labelled(1, ["a"]), message(2)).labels == ("a",)
     assert folded(labelled(1, ["a"]), labelled(2, [])).labels == ()
     assert folded(labelled(1, ["a"]), labelled(2, "rubbish")).labels == ("a",)

@@ -10,6 +10,7 @@ from kefu_core.ids import (
     SYSTEM,
     IdGenerator,
     agent_participant,
+    document_id_at,
     visitor_participant,
 )
 
@@ -54,3 +55,9 @@ def test_participants_are_a_letter_and_a_number() -> None:
     assert visitor_participant(12) == "v12"
     assert agent_participant(7) == "a7"
     assert SYSTEM == "s0"
+
+
+def test_documents_are_in_the_order_of_time_and_safe_as_numbers() -> None:
+    assert 0 == document_id_at(-1) <= document_id_at(0) < document_id_at(1)
+    assert document_id_at(2) - document_id_at(1) == 256
+    assert document_id_at(2**45 - 1) + 255 == ID_MAX

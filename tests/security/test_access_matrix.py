@@ -144,6 +144,8 @@ def _call(method: str, answer: Any, *cells: str, with_target: bool = False) -> R
         params: dict[str, Any] = {"conversation": c} if with_target else {}
         if method == "people.get":
             params = {"ids": ["a1", "v1"]}
+        if method == "conversation.label":
+            params["labels"] = ["vip"]
         return [f.Call(id="i", method=method, params=params)]
 
     return Row(build, answer, *cells)
@@ -156,6 +158,9 @@ METHODS: dict[str, Row] = {
     ),
     "conversation.close": _call(
         "conversation.close", f.Reply, *AGENTS_ONLY, with_target=True
+    ),
+    "conversation.label": _call(
+        "conversation.label", f.Reply, *AGENTS_ONLY, with_target=True
     ),
     "conversations.list": _call("conversations.list", f.Reply, *AGENTS_ONLY),
     "people.get": _call("people.get", f.Reply, *EVERYBODY),

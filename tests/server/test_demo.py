@@ -12,6 +12,7 @@ from typing import Self
 import httpx
 import pytest
 
+from kefu_core.abc.archive import ConversationFilter
 from kefu_core.ids import IdGenerator
 from kefu_core.model import Agent, ConversationStatus, MessageKind, Site
 from kefu_core.node import monotonic
@@ -39,7 +40,7 @@ async def test_the_history_is_real_ordered_and_in_the_past(agent: Agent) -> None
     await store.put_site(site)
     async with store:
         count = await seed(store, site, agent, clock, random.Random(1))
-        rows = await store.list_conversations(limit=100)
+        rows = await store.find_conversations(ConversationFilter(), limit=100)
         assert count == len(rows) == 12
         assert clock.now_ms == NOW_MS
         for row in rows:

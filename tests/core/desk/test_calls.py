@@ -4,6 +4,7 @@ import anyio
 import msgspec
 import pytest
 
+from kefu_core.abc.archive import ConversationFilter
 from kefu_core.client.client import Rejected
 from kefu_core.desk.access import RIGHTS
 from kefu_core.desk.calls import CALLS
@@ -149,6 +150,26 @@ async def test_a_closed_conversation_may_be_taken_by_anybody() -> None:
         assert stored.status is ConversationStatus.ACTIVE
 
 
+async def test_labels_replace_those_before_and_the_list_shows_them() -> None:
+    async with world() as w, w.client("a1") as agent:
+        conversation = await w.conversation()
+        for labels, stored in (
+            ([" vip ", "退款", "vip"], ["vip", "退款"]),
+            (["退款"], ["退款"]),
+            ([], []),
+        ):
+            params = {"conversation": conversation, "labels": labels}
+            for _ in range(2):
+                row = (await agent.call("conversation.label", params))["conversation"]
+                assert row["labels"] == stored
+            assert list(w.rows[conversation]["labels"]) == stored
+            found = await w.store.find_conversations(ConversationFilter(label="退款"))
+            assert len(found) == ("退款" in stored)
+        log = await w.store.history(conversation)
+        assert [message.kind for message in log] == [MessageKind.LABELS] * 3
+        assert {message.sender for message in log} == {"a1"}
+
+
 async def test_a_visitor_learns_the_names_of_agents_and_its_own_only() -> None:
     async with world() as w, w.client("v1") as visitor, w.client("a1") as agent:
         await w.conversation("v1")
@@ -192,6 +213,11 @@ async def test_agents_page_through_all_conversations() -> None:
         ("conversation.take", {"conversation": -1}),
         ("conversation.take", {"conversation": 1, "assignee": "a2"}),
         ("conversation.close", {"conversation": None}),
+        ("conversation.label", {"conversation": 1}),
+        ("conversation.label", {"conversation": 1, "labels": ["a", " "]}),
+        ("conversation.label", {"conversation": 1, "labels": ["x" * 41]}),
+        ("conversation.label", {"conversation": 1, "labels": ["x"] * 21}),
+        ("conversation.label", {"conversation": 1, "labels": ["a\0"]}),
         ("people.get", {"ids": "a1"}),
         ("people.get", {"ids": ["x"]}),
         ("people.get", {"ids": ["a1\0"]}),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 
+from kefu_core.abc.archive import ConversationFilter
 from kefu_core.errors import ConfigurationError
 from kefu_core.folding import active_at
 from kefu_core.model import Draft
@@ -87,7 +88,9 @@ async def test_an_upgrade_keeps_every_message_and_the_log_goes_on(
         assert (again.duplicate, again.message.seq) == (True, 3)
         new = await store.append(draft(ConversationId(1), 2_000, sender=AGENT))
         assert new.message.seq == 1_001
-        assert [row.id for row in await store.list_conversations()] == [1]
+        assert [
+            row.id for row in await store.find_conversations(ConversationFilter())
+        ] == [1]
         assert (await store.sites())[0].name == SITE.name
     with sqlite3.connect(path) as found:
         old, digest = found.execute(
