@@ -63,6 +63,7 @@ const composer = new Composer({
   send: (body) => model.send(body),
   typing: (text) => model.conversation && model.chat.typing(model.conversation, text),
 });
+const STATUS = /** @type {const} */ ({ live: "online", wait: "connecting", lost: "connecting", stopped: "unconnected" });
 const status = h("span", { class: "head-status" });
 const title = page.siteName || t("agent");
 const closeButton = h(
@@ -100,7 +101,7 @@ function draw() {
   const skin = JSON.stringify([...model.names]);
   log.show(items, { top: isWhole ? greeting() : null, skin });
   composer.limit = model.chat.session.limits?.text_chars ?? composer.limit;
-  fill(status, h("i", { class: `light ${state}` }), state === "live" ? t("online") : "");
+  fill(status, h("i", { class: `light ${state}` }), t(STATUS[state]));
   drawBar(state);
   drawTyping();
   const isSeen = isShown && !document.hidden && log.isAtBottom;
