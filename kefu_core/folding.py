@@ -30,7 +30,7 @@ def fold(conversation: Conversation, message: Message) -> Conversation:
     status, assignee = _status_after(conversation, message)
     waiting_since = conversation.waiting_since
     last_line, last_sender = conversation.last_line, conversation.last_sender
-    if message.kind is MessageKind.TEXT:
+    if _was_text(message):
         last_line, last_sender = first_line(message.body), message.sender
         if not is_visitor(message.sender):
             waiting_since = None
@@ -63,12 +63,20 @@ def _status_after(
         status = ConversationStatus.CLOSED
     elif message.kind is MessageKind.REOPEN or (
         # A visitor who writes into a closed conversation is waiting again.
-        message.kind is MessageKind.TEXT
+        _was_text(message)
         and status is ConversationStatus.CLOSED
         and is_visitor(message.sender)
     ):
         status, assignee = ConversationStatus.QUEUED, None
     return status, assignee
+
+
+def _was_text(message: Message) -> bool:
+    """Whether this is a text or what is left of one, which did what a text does."""
+    return message.kind is MessageKind.TEXT or (
+        message.kind is MessageKind.ERASED
+        and (message.data or {}).get("was") == MessageKind.TEXT
+    )
 
 
 def _labels_after(conversation: Conversation, message: Message) -> tuple[str, ...]:

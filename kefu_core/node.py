@@ -18,6 +18,7 @@ from kefu_core.abc.transports import (
     Transport,
 )
 from kefu_core.errors import ConfigurationError
+from kefu_core.followers.retention import ErasureWatch, Retention
 from kefu_core.hub import Hub
 from kefu_core.limits import Limits
 from kefu_core.transports.registry import find_transport
@@ -104,6 +105,9 @@ class Node:
             start = getattr(self.handler, "start", None)
             if start is not None:
                 await start(tasks)
+            retention = Retention(self.store, now=monotonic, now_ms=unix_ms)
+            tasks.start_soon(retention.run)
+            tasks.start_soon(ErasureWatch(self.store, self.hub.forget).run)
             for endpoint in self._endpoints.values():
                 if isinstance(endpoint, AsgiEndpoint):
                     await stack.enter_async_context(endpoint)

@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 _LOGIN = re.compile(r"[\w.@+-]{1,100}")
 _NAME_CHARS_MAX = 100
+_RETENTION_DAYS_MAX = 36_500
 
 
 def in_store(settings: Settings, act: Callable[[Store], Awaitable[T]]) -> T:
@@ -148,6 +149,27 @@ def add_site(
 def list_sites(settings: Settings) -> list[Site]:
     """Return all sites."""
     return in_store(settings, lambda store: store.sites())
+
+
+def set_retention(settings: Settings, embed_key: str, days: int) -> Site:
+    """Set after how many days a site's texts and notes are blanked; 0 keeps them.
+
+    A running server begins within the hour. Raises `NotFound`, `Invalid`.
+    """
+    if not 0 <= days <= _RETENTION_DAYS_MAX:
+        raise Invalid(
+            f"--days is 0 (keep everything) to {_RETENTION_DAYS_MAX}, not {days}."
+        )
+
+    async def act(store: Store) -> Site:
+        site = await store.find_site(embed_key)
+        if site is None:
+            raise NotFound(f"There is no site {embed_key!r}; see: kefu site list")
+        changed = msgspec.structs.replace(site, retention_days=days)
+        await store.put_site(changed)
+        return changed
+
+    return in_store(settings, act)
 
 
 def embed_line(server_url: str, embed_key: str) -> str:

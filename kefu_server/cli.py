@@ -17,6 +17,7 @@ from kefu_server.commands.exporting import add_exporting
 from kefu_server.commands.parsing import Command
 from kefu_server.commands.serving import add_serving
 from kefu_server.commands.sites import add_sites
+from kefu_server.commands.visitors import add_visitors
 from kefu_server.logs import configure_logging, escape
 from kefu_server.output import complain
 from kefu_server.settings import Settings, load_settings
@@ -50,7 +51,14 @@ def _parser() -> argparse.ArgumentParser:
         help="settings (default: $KEFU_CONFIG, else kefu.toml where it exists)",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (add_serving, add_agents, add_sites, add_exporting, add_databases):
+    for add in (
+        add_serving,
+        add_agents,
+        add_sites,
+        add_visitors,
+        add_exporting,
+        add_databases,
+    ):
         add(commands)
     return parser
 

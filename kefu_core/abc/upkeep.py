@@ -1,12 +1,13 @@
 """What a store promises to those who keep it: whole walks through the history."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import msgspec
 
 from kefu_core.abc.archive import ConversationFilter
 from kefu_core.model import Conversation
-from kefu_core.types import ConversationId
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 
 class Walk(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,15 @@ class Extent(msgspec.Struct, frozen=True, kw_only=True):
 
     conversations: int
     messages: int
+
+
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """What one step of erasing did."""
+
+    messages: int
+    """Blanked by this step."""
+    next: Seq | None
+    """Where to go on in the conversation; None: nothing is left to do."""
 
 
 class Upkeep(ABC):
@@ -46,3 +56,46 @@ class Upkeep(ABC):
     @abstractmethod
     async def measure(self, wanted: ConversationFilter) -> Extent:
         """Return how much a walk will meet, for showing progress; reads in pieces."""
+
+    # -- erasure -----------------------------------------------------------------------
+    #
+    # A text or note that is erased keeps its seq, sender, key, time and `ref`, and
+    # becomes of kind `erased`; so seqs, cursors and the fold stay as they are. Lines of
+    # the system (assignments, labels, closing) stay. The index for search and the
+    # conversation's `last_line` lose it in the same transaction.
+
+    @abstractmethod
+    async def erase_old(self, site_id: int, before: UnixMs, *, limit: int = 200) -> int:
+        """Blank up to about `limit` texts and notes of a site from before a moment.
+
+        One transaction of some 20 ms, however long the logs are; safe to run in
+        several processes at once. Returns how many conversations were looked at:
+        0 when nothing is left to do.
+        """
+
+    @abstractmethod
+    async def erase_conversation(
+        self, conversation: ConversationId, *, after: Seq = Seq(0), limit: int = 200
+    ) -> Erased:
+        """Blank the next `limit` texts and notes after a seq, of whomever.
+
+        One transaction. Killed at any moment: what is blanked is blanked, and beginning
+        again at 0 costs reading only. An unknown conversation has nothing to erase.
+        """
+
+    @abstractmethod
+    async def forget_visitor(self, visitor: ParticipantId) -> None:
+        """Empty a visitor's name; what it wrote is `erase_conversation`'s."""
+
+    @abstractmethod
+    async def erasure_mark(self) -> int:
+        """Return a number that grows with everything erased, by whatever process.
+
+        Who keeps texts in memory looks at it, and drops them when it has changed.
+        """
+
+    @abstractmethod
+    async def last_lines(
+        self, conversations: Sequence[ConversationId]
+    ) -> dict[ConversationId, tuple[Seq, str]]:
+        """Return `last_seq` and `last_line` of each of these that exists."""

@@ -53,6 +53,8 @@ class Inbox:
         """How far any agent has read, where that was told."""
         self._owing: dict[ConversationId, None] = {}
         """Rows whose name or unread count must be looked up."""
+        self._is_stale = False
+        """Texts or names were erased since the rows were loaded."""
         self._wake = anyio.Event()
 
     async def load(self) -> None:
@@ -78,6 +80,14 @@ class Inbox:
         while True:
             await self._wake.wait()
             self._wake = anyio.Event()
+            while self._is_stale:
+                self._is_stale = False
+                try:
+                    await self._look_again()
+                except KefuError as error:
+                    logger.info("erased lines leave the list later: %s", error)
+                    self._is_stale = True
+                    await anyio.sleep(_RETRY_S)
             while self._owing:
                 conversation = next(iter(self._owing))
                 del self._owing[conversation]
@@ -135,6 +145,11 @@ class Inbox:
             self._put(row, 0)
             self._owe(row.id)
 
+    def history_erased(self) -> None:
+        """Look again at every line and name that is shown, in the background."""
+        self._is_stale = True
+        self._wake.set()
+
     # -- rows ------------------------------------------------------------------------
 
     def _row(self, row: Conversation, unread: int) -> dict[str, Any]:
@@ -173,6 +188,25 @@ class Inbox:
         read = max([*agents, self._read.get(conversation, Seq(0))])
         texts, end = await self._visitors_texts(conversation, Seq(read))
         self._count(conversation, visitor, read, texts, end)
+
+    async def _look_again(self) -> None:
+        """Take out of the rows what is no longer stored."""
+        rows = list(self._topic.rows.values())
+        lines = await self._store.last_lines([row["id"] for row in rows])
+        visitors = list({ParticipantId(row["visitor"]) for row in rows})
+        people = await self._store.people(visitors)
+        self._names.update({person.id: person.name for person in people})
+        for conversation in [row["id"] for row in rows]:
+            row = self._topic.rows.get(conversation)
+            if row is None:
+                continue
+            seq, line = lines.get(conversation, (Seq(0), ""))
+            visitor = ParticipantId(row["visitor"])
+            name = visitor_name(visitor, self._names.get(visitor, ""))
+            # A row that was told of a newer message has that message's line.
+            shown = line if row["last_seq"] <= seq else row["last_line"]
+            if (shown, name) != (row["last_line"], row["visitor_name"]):
+                self._topic.put({**row, "last_line": shown, "visitor_name": name})
 
     async def _visitors_texts(
         self, conversation: ConversationId, after: Seq

@@ -42,6 +42,9 @@ class HubObserver(Protocol):
     def cursor_advanced(self, cursor: Cursor) -> None:
         """A participant acknowledged or read more."""
 
+    def history_erased(self) -> None:
+        """Texts or names were erased: what was kept of them must be looked at again."""
+
 
 class Hub:
     """Connections of one node.
@@ -268,6 +271,19 @@ class Hub:
             return None
         skip = max(0, after + 1 - ring[0].seq)
         return list(itertools.islice(ring, skip, skip + limit))
+
+    def forget(self, conversation: ConversationId | None = None) -> None:
+        """Drop the messages kept in memory, of one conversation or of all.
+
+        After an erasure: catching up reads the store again, and observers look at what
+        they show. Nothing is lost by it.
+        """
+        if conversation is None:
+            self._rings.clear()
+        else:
+            self._rings.pop(conversation, None)
+        for observer in self.observers:
+            observer.history_erased()
 
     # -- people ------------------------------------------------------------------------
 

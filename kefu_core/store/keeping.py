@@ -1,22 +1,24 @@
 """The upkeep of a store on SQL: each method is a short read or a short transaction."""
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.abc.archive import ConversationFilter
-from kefu_core.abc.upkeep import Extent, Upkeep, Walk
-from kefu_core.store import upkeep
-from kefu_core.types import ConversationId
+from kefu_core.abc.upkeep import Erased, Extent, Upkeep, Walk
+from kefu_core.store import erasing, upkeep
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 T = TypeVar("T")
 _MEASURED_AT_ONCE = 5_000
 
 
 class SqlUpkeep(Upkeep):
-    """Mixed into `SqlStore`, which has the two ways to the database."""
+    """Mixed into `SqlStore`, which has the clock and the two ways to the database."""
+
+    _now_ms: Callable[[], int]
 
     @abstractmethod
     async def _do(self, job: Callable[[AsyncConnection], Awaitable[T]]) -> T: ...
@@ -41,6 +43,32 @@ class SqlUpkeep(Upkeep):
             conversations += found.conversations
             messages += found.messages
         return Extent(conversations=conversations, messages=messages)
+
+    # -- erasure -----------------------------------------------------------------------
+
+    async def erase_old(self, site_id: int, before: UnixMs, *, limit: int = 200) -> int:
+        now = UnixMs(self._now_ms())
+        return await self._do(
+            lambda c: erasing.erase_old(c, site_id, before, now, limit)
+        )
+
+    async def erase_conversation(
+        self, conversation: ConversationId, *, after: Seq = Seq(0), limit: int = 200
+    ) -> Erased:
+        return await self._do(
+            lambda c: erasing.erase_conversation(c, conversation, after, limit)
+        )
+
+    async def forget_visitor(self, visitor: ParticipantId) -> None:
+        await self._do(lambda c: erasing.forget_visitor(c, visitor))
+
+    async def erasure_mark(self) -> int:
+        return await self._read(erasing.mark)
+
+    async def last_lines(
+        self, conversations: Sequence[ConversationId]
+    ) -> dict[ConversationId, tuple[Seq, str]]:
+        return await self._read(lambda c: erasing.last_lines(c, conversations))
 
 
 def _measuring(

@@ -1,12 +1,25 @@
 """The upkeep of the store in memory."""
 
+from collections.abc import Sequence
+
 import anyio
+import anyio.lowlevel
+import msgspec
 
 from kefu_core.abc.archive import ConversationFilter
-from kefu_core.abc.upkeep import Extent, Upkeep, Walk
+from kefu_core.abc.upkeep import Erased, Extent, Upkeep, Walk
 from kefu_core.folding import active_at
-from kefu_core.model import Conversation, Message
-from kefu_core.types import ConversationId
+from kefu_core.model import (
+    SENDABLE_KINDS,
+    Conversation,
+    Message,
+    MessageKind,
+    Person,
+)
+from kefu_core.store.blanking import blanked
+from kefu_core.store.matching import is_conversation_wanted
+from kefu_core.store.planner import KeyOf, key_of
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 
 class MemoryUpkeep(Upkeep):
@@ -14,6 +27,9 @@ class MemoryUpkeep(Upkeep):
 
     _rows: dict[ConversationId, Conversation]
     _logs: dict[ConversationId, list[Message]]
+    _keys: dict[KeyOf, Message]
+    _visitors: dict[ParticipantId, Person]
+    _erasures: int = 0
 
     async def walk_conversations(
         self,
@@ -37,16 +53,72 @@ class MemoryUpkeep(Upkeep):
             conversations=len(found), messages=sum(row.last_seq for row in found)
         )
 
+    # -- erasure -----------------------------------------------------------------------
+
+    async def erase_old(self, site_id: int, before: UnixMs, *, limit: int = 200) -> int:
+        await anyio.lowlevel.checkpoint()
+        looked_at = 0
+        for row in [row for row in self._rows.values() if row.site_id == site_id]:
+            old = [
+                message
+                for message in self._logs.get(row.id, [])
+                if message.at < before and message.kind in SENDABLE_KINDS
+            ]
+            if old and limit > 0:
+                self._blank(row, old[:limit])
+                limit -= len(old)
+                looked_at += 1
+        return looked_at
+
+    async def erase_conversation(
+        self, conversation: ConversationId, *, after: Seq = Seq(0), limit: int = 200
+    ) -> Erased:
+        await anyio.lowlevel.checkpoint()
+        found = [
+            message
+            for message in self._logs.get(conversation, [])[after:]
+            if message.kind in SENDABLE_KINDS
+        ][:limit]
+        if found:
+            self._blank(self._rows[conversation], found)
+        is_end = len(found) < limit
+        return Erased(messages=len(found), next=None if is_end else found[-1].seq)
+
+    def _blank(self, row: Conversation, messages: Sequence[Message]) -> None:
+        log = self._logs[row.id]
+        for message in messages:
+            blank = blanked(message)
+            log[message.seq - 1] = self._keys[key_of(message)] = blank
+        texts = [m.seq for m in messages if m.kind is MessageKind.TEXT]
+        kept = [m.seq for m in log if m.kind is MessageKind.TEXT]
+        if texts and max(texts) > max(kept, default=0):
+            self._rows[row.id] = msgspec.structs.replace(row, last_line="")
+        self._erasures += 1
+
+    async def forget_visitor(self, visitor: ParticipantId) -> None:
+        await anyio.lowlevel.checkpoint()
+        person = self._visitors.get(visitor)
+        if person is not None:
+            self._visitors[visitor] = msgspec.structs.replace(person, name="")
+        self._erasures += 1
+
+    async def erasure_mark(self) -> int:
+        await anyio.lowlevel.checkpoint()
+        return self._erasures
+
+    async def last_lines(
+        self, conversations: Sequence[ConversationId]
+    ) -> dict[ConversationId, tuple[Seq, str]]:
+        await anyio.lowlevel.checkpoint()
+        found = [self._rows[c] for c in conversations if c in self._rows]
+        return {row.id: (row.last_seq, row.last_line) for row in found}
+
 
 def is_wanted(row: Conversation, wanted: ConversationFilter) -> bool:
     """Whether a filter lets a conversation through."""
     at = active_at(row.last_at)
     return (
-        wanted.site_id in (None, row.site_id)
-        and wanted.assignee in (None, row.assignee)
-        and wanted.visitor in (None, row.visitor)
-        and wanted.status in (None, row.status)
-        and (wanted.label is None or wanted.label in row.labels)
+        is_conversation_wanted(row, wanted)
         and (wanted.active_from is None or at >= active_at(wanted.active_from))
-        and (wanted.active_before is None or at < active_at(wanted.active_before))
+        and (wanted.active_before is None or at < wanted.active_before)
     )

@@ -7,6 +7,7 @@ from kefu_core.abc.archive import ConversationFilter
 from kefu_core.abc.upkeep import Extent, Walk
 from kefu_core.folding import active_at
 from kefu_core.store import tables as t
+from kefu_core.store.lists import conditions_of
 from kefu_core.store.rows import CONVERSATION_COLUMNS, conversation_from
 from kefu_core.types import ConversationId
 
@@ -16,19 +17,11 @@ _conversations = select(*(_c[name] for name in CONVERSATION_COLUMNS))
 
 def conditions(wanted: ConversationFilter) -> list[ColumnElement[bool]]:
     """Return what a filter asks of the columns of `conversation`."""
-    found: list[ColumnElement[bool]] = []
-    if wanted.site_id is not None:
-        found.append(_c.site_id == wanted.site_id)
-    if wanted.assignee is not None:
-        found.append(_c.assignee == wanted.assignee)
-    if wanted.visitor is not None:
-        found.append(_c.visitor == wanted.visitor)
-    if wanted.status is not None:
-        found.append(_c.status == str(wanted.status))
+    found = conditions_of(wanted)
     if wanted.active_from is not None:
         found.append(_c.active_at >= active_at(wanted.active_from))
     if wanted.active_before is not None:
-        found.append(_c.active_at < active_at(wanted.active_before))
+        found.append(_c.active_at < wanted.active_before)
     if wanted.label is not None:
         labelled = select(_l.conversation_id).where(
             _l.conversation_id == _c.id, _l.label == wanted.label
@@ -44,6 +37,12 @@ async def walk(
     limit: int,
 ) -> Walk:
     """Return those of the next `limit` conversations that are wanted."""
+    if wanted.visitor is not None:
+        # An index leads to the few that a visitor has.
+        query = _conversations.where(_c.id > after, *conditions(wanted))
+        rows = (await connection.execute(query.order_by(_c.id).limit(limit))).all()
+        found = [conversation_from(row) for row in rows]
+        return Walk(conversations=found, next=found[-1].id if found else None)
     last = await _window_end(connection, after, limit)
     if last is None:
         return Walk(conversations=[], next=None)

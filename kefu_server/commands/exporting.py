@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from datetime import tzinfo
 from pathlib import Path
@@ -16,16 +16,28 @@ from kefu_core.node import unix_ms
 from kefu_core.types import ConversationId
 from kefu_server.accounts import in_store
 from kefu_server.commands.parsing import Commands, add_command
-from kefu_server.commands.selecting import add_filter, read_filter, read_zone
+from kefu_server.commands.selecting import add_filter, add_zone, read_filter, read_zone
 from kefu_server.export import ExportFormat, Selection, export
 from kefu_server.output import say
 from kefu_server.progress import Progress
 from kefu_server.settings import Settings
 
+Select = Callable[[Store], Awaitable[Selection]]
+
 
 def add_exporting(commands: Commands) -> None:
     """Add `kefu export`."""
     parser = add_command(commands, "export", _export, "write conversations to a file")
+    add_output(parser)
+    parser.add_argument(
+        "--conversation", metavar="ID", help="only this one; no other filter"
+    )
+    add_filter(parser)
+    add_zone(parser)
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add what to write and where."""
     parser.add_argument(
         "--format",
         choices=[str(format) for format in ExportFormat],
@@ -37,22 +49,30 @@ def add_exporting(commands: Commands) -> None:
         "--out", required=True, metavar="FILE", help="where to write; - for a pipe"
     )
     parser.add_argument(
-        "--conversation", metavar="ID", help="only this one; no other filter"
-    )
-    parser.add_argument(
         "--language",
         choices=("zh-CN", "en"),
         default="zh-CN",
         help="of the few words that a page adds",
     )
-    add_filter(parser)
 
 
 def _export(options: argparse.Namespace, settings: Settings) -> int:
     zone = read_zone(options.zone)
+    return export_to(
+        options, settings, lambda store: _selection(store, options, zone), zone
+    )
+
+
+def export_to(
+    options: argparse.Namespace,
+    settings: Settings,
+    select: Select,
+    zone: tzinfo | None,
+) -> int:
+    """Write what `select` says to where the options say; returns the exit status."""
 
     async def act(store: Store) -> tuple[int, int]:
-        selection = await _selection(store, options, zone)
+        selection = await select(store)
         with _opened(options.out) as file:
             return await write(
                 store,

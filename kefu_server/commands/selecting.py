@@ -13,7 +13,7 @@ from kefu_core.types import ParticipantId, UnixMs
 
 
 def add_filter(parser: argparse.ArgumentParser) -> None:
-    """Add the filters and the zone of their dates."""
+    """Add the filters."""
     parser.add_argument("--site", metavar="EMBED_KEY", help="see: kefu site list")
     parser.add_argument("--agent", metavar="LOGIN", help="assigned to this agent")
     parser.add_argument("--visitor", metavar="ID", help="of this visitor, such as v12")
@@ -31,6 +31,10 @@ def add_filter(parser: argparse.ArgumentParser) -> None:
         metavar="DATE",
         help="last active before this day",
     )
+
+
+def add_zone(parser: argparse.ArgumentParser) -> None:
+    """Add the zone of dates and times."""
     parser.add_argument(
         "--zone",
         metavar="ZONE",

@@ -22,6 +22,17 @@ def add_sites(commands: Commands) -> None:
     )
     add.add_argument("--locale", default="zh-CN", choices=("zh-CN", "en"))
     add_command(site, "list", _list, "list the sites")
+    retention = add_command(
+        site, "retention", _retention, "set how long texts and notes are kept"
+    )
+    retention.add_argument("embed_key", metavar="EMBED_KEY")
+    retention.add_argument(
+        "--days",
+        type=int,
+        required=True,
+        metavar="N",
+        help="texts and notes are blanked after so many days; 0 keeps them",
+    )
 
 
 def _add(options: argparse.Namespace, settings: Settings) -> int:
@@ -34,5 +45,18 @@ def _add(options: argparse.Namespace, settings: Settings) -> int:
 def _list(options: argparse.Namespace, settings: Settings) -> int:
     for site in accounts.list_sites(settings):
         origins = " ".join(site.allowed_origins)
-        say(f"{site.embed_key}\t{site.name}\t{site.locale}\t{origins}")
+        kept = f"\tkept {site.retention_days} days" if site.retention_days else ""
+        say(f"{site.embed_key}\t{site.name}\t{site.locale}\t{origins}{kept}")
+    return 0
+
+
+def _retention(options: argparse.Namespace, settings: Settings) -> int:
+    site = accounts.set_retention(settings, options.embed_key, options.days)
+    if site.retention_days:
+        say(
+            f"Texts and notes of {site.name} are blanked after {site.retention_days} "
+            "days, by the server while it runs."
+        )
+    else:
+        say(f"Texts and notes of {site.name} are kept.")
     return 0

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -174,3 +175,16 @@ def test_a_quarter_of_an_hour_begins_where_days_begin() -> None:
     assert (
         active_at(UnixMs(midnight_in_kathmandu - 1)) == midnight_in_kathmandu - 900_000
     )
+
+
+def test_an_erased_text_did_what_a_text_does_and_shows_nothing() -> None:
+    def erased(seq: int, was: Any, sender: str = "v1") -> Message:
+        return message(seq, sender, MessageKind.ERASED, "", {"was": was})
+
+    closed = message(2, "a1", MessageKind.CLOSE, "")
+    texts = folded(message(1), closed, message(3))
+    blank = folded(erased(1, "text"), closed, erased(3, "text"))
+    assert blank == msgspec.structs.replace(texts, last_line="")
+    assert folded(message(1), erased(2, "note")).last_line == "hi"
+    assert folded(message(1), erased(2, [])).last_line == "hi"
+    assert folded(message(1), erased(2, "text", "a1")).waiting_since is None

@@ -24,7 +24,7 @@ NOON = 1_790_000_000_000
 
 
 def fill(folder: Path, *, conversations: int = 3, messages: int = 4) -> list[int]:
-    """Make a database with one conversation a day, the second assigned to ana."""
+    """Make a database with one conversation a day, the second assigned to li."""
     at = NOON
     ids: list[int] = []
 
@@ -35,7 +35,7 @@ def fill(folder: Path, *, conversations: int = 3, messages: int = 4) -> list[int
         async with SqlStore(url, now=time.monotonic, now_ms=lambda: at) as store:
             await store.put_site(Site(id=1, name="茶馆", embed_key="tea"))
             await store.put_agent(
-                Agent(id=7, login="ana", name="安娜", password_hash="x")
+                Agent(id=7, login="li", name="安娜", password_hash="x")
             )
             for number in range(1, conversations + 1):
                 at = NOON + number * DAY_MS
@@ -81,7 +81,7 @@ def test_an_export_is_whole_private_and_says_what_it_wrote(tmp_path: Path) -> No
     [
         (["--visitor", "v1"], [0]),
         (["--visitor", "3"], [2]),
-        (["--agent", "ANA"], [1]),
+        (["--agent", "LI"], [1]),
         (["--site", "tea", "--status", "queued"], [0, 2]),
         (["--label", "none"], []),
         (["--zone", "UTC", "--from", "2026-09-23"], [1, 2]),

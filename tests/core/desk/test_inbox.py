@@ -312,3 +312,53 @@ async def test_a_message_that_was_never_told_is_counted_with_the_next() -> None:
         await w.store.append(draft)  # The answer to its commit was lost.
         await w.say(conversation, "v1", "m3")
         await eventually(lambda: w.rows[conversation]["unread"] == 3)
+
+
+async def test_erased_lines_and_names_leave_the_list() -> None:
+    async with world(before=fill) as w:
+        first, second = list(w.rows)[:2]
+        visitor = ParticipantId("v10001")
+        (mine,) = [row["id"] for row in w.rows.values() if row["visitor"] == visitor]
+        other = second if mine == first else first
+        await w.store.erase_conversation(mine)
+        await w.store.forget_visitor(visitor)
+        w.hub.forget()
+        await eventually(lambda: w.rows[mine]["last_line"] == "")
+        assert w.rows[mine]["visitor_name"] == "访客 0001"
+        assert w.rows[other]["last_line"] == "hi"
+
+
+async def test_a_store_that_fails_delays_the_end_of_a_line_and_no_count() -> None:
+    async with world(before=fill) as w:
+        (mine, *_) = w.rows
+        await w.store.erase_conversation(mine)
+        look = w.store.last_lines
+        asked = 0
+
+        async def fails_once(conversations: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            if asked == 1:
+                raise StoreUnavailable
+            return await look(conversations)
+
+        w.store.last_lines = fails_once  # type: ignore[method-assign]
+        w.hub.forget()
+        await eventually(lambda: w.rows[mine]["last_line"] == "")
+        assert asked == 2
+
+
+async def test_a_line_that_came_after_the_look_stays() -> None:
+    async with world(before=fill) as w:
+        (mine, *_) = w.rows
+        look = w.store.last_lines
+
+        async def slow(conversations: Any) -> Any:
+            found = await look(conversations)
+            await w.say(mine, "a1", "newer")
+            return found
+
+        await w.store.erase_conversation(mine)
+        w.store.last_lines = slow  # type: ignore[method-assign]
+        w.hub.forget()
+        await eventually(lambda: w.rows[mine]["last_line"] == "newer")

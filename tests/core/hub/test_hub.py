@@ -23,6 +23,7 @@ class Observer:
         self.messages: list[str] = []
         self.found: list[str] = []
         self.cursors: list[Cursor] = []
+        self.erasures = 0
 
     def message_committed(self, appended: Appended) -> None:
         self.messages.append(appended.message.body)
@@ -32,6 +33,9 @@ class Observer:
 
     def cursor_advanced(self, cursor: Cursor) -> None:
         self.cursors.append(cursor)
+
+    def history_erased(self) -> None:
+        self.erasures += 1
 
 
 async def test_a_visitor_and_an_agent_talk() -> None:
@@ -222,3 +226,24 @@ async def test_a_drain_does_not_wait_for_ever_for_a_commit_that_hangs() -> None:
             assert await peer.until_closed() == CloseCode.RESTART
         assert peer.of(f.Sent) == []
         gate.opened.set()
+
+
+@pytest.mark.parametrize("is_one", [True, False])
+async def test_what_was_erased_is_not_shown_from_memory(is_one: bool) -> None:
+    async with world() as w:
+        w.hub.observers.append(observer := Observer())
+        conversation, other = await w.conversation(), await w.conversation("v2")
+        await w.follower("v1", conversation)
+        await w.follower("v2", other)
+        await w.append(conversation, "m1", "m2")
+        await w.append(other, "m1")
+        await w.store.erase_conversation(conversation)
+        assert w.hub.recent(conversation, Seq(0), 9) is not None
+        w.hub.forget(conversation if is_one else None)
+        assert w.hub.recent(conversation, Seq(0), 9) is None
+        assert (w.hub.recent(other, Seq(0), 9) is None) is not is_one
+        assert observer.erasures == 1
+        peer = await w.follower("a1", conversation)
+        assert await peer.bodies(2) == ["", ""]
+        await w.append(conversation, "m3")
+        assert await peer.bodies(1) == ["m3"]

@@ -1,0 +1,91 @@
+"""Blanks what a site keeps no longer, and notices what was blanked elsewhere.
+
+Both only ask the store. Erasing goes in small transactions with pauses in between, so
+that sends never wait long behind it: at most a fifth of the time is spent in them.
+"""
+
+import logging
+from collections.abc import Callable
+
+import anyio
+
+from kefu_core.abc.store import Store
+from kefu_core.errors import KefuError
+from kefu_core.types import UnixMs
+
+logger = logging.getLogger(__name__)
+
+DAY_MS = 86_400_000
+INTERVAL_S = 3600.0
+"""Texts go at most an hour after their last day."""
+FIRST_AFTER_S = 60.0
+"""A starting server has better things to do."""
+MARK_INTERVAL_S = 2.0
+_PAUSES = 4.0
+_PAUSE_S_MIN = 0.02
+
+
+class Retention:
+    """Keeps every site's promise of how long texts and notes are kept."""
+
+    def __init__(
+        self, store: Store, *, now: Callable[[], float], now_ms: Callable[[], int]
+    ) -> None:
+        """Take the store and clocks (monotonic s, Unix ms)."""
+        self._store = store
+        self._now = now
+        self._now_ms = now_ms
+
+    async def run(self) -> None:
+        """Erase every hour, until cancelled."""
+        await anyio.sleep(FIRST_AFTER_S)
+        while True:
+            try:
+                await self.erase_all()
+            except KefuError as error:
+                logger.info("retention goes on in the next hour: %s", error)
+            except Exception:
+                # A fault of ours here must not end the server.
+                logger.exception("retention failed; it is tried again in an hour")
+            await anyio.sleep(INTERVAL_S)
+
+    async def erase_all(self) -> None:
+        """Erase all that is due on every site. Raises `StoreUnavailable`."""
+        for site in await self._store.sites():
+            if site.retention_days > 0:
+                before = self._now_ms() - site.retention_days * DAY_MS
+                await self._erase(site.id, UnixMs(before))
+
+    async def _erase(self, site_id: int, before: UnixMs) -> None:
+        while True:
+            began = self._now()
+            if not await self._store.erase_old(site_id, before):
+                return
+            pause = max(_PAUSE_S_MIN, _PAUSES * (self._now() - began))
+            await anyio.sleep(pause)
+
+
+class ErasureWatch:
+    """Notices erasures by whatever process: this one's, another node's, a command's.
+
+    Texts in this process's memory are dropped within `MARK_INTERVAL_S`.
+    """
+
+    def __init__(self, store: Store, forget: Callable[[], None]) -> None:
+        """Take the store, and what drops everything that memory holds of texts."""
+        self._store = store
+        self._forget = forget
+
+    async def run(self) -> None:
+        """Look every two seconds, until cancelled."""
+        seen: int | None = None
+        while True:
+            try:
+                mark = await self._store.erasure_mark()
+                # The first look may come after the first texts: nobody knows.
+                if mark != seen:
+                    self._forget()
+                seen = mark
+            except KefuError as error:
+                logger.info("erasures are looked for at the next turn: %s", error)
+            await anyio.sleep(MARK_INTERVAL_S)

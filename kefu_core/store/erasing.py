@@ -1,0 +1,253 @@
+"""Blanking messages: what retention and erasure do to rows, in short transactions.
+
+Rows of conversations are locked first and in the order of their ids, as the appender
+does, so that neither waits for the other in a circle and `last_line` is never of a
+message that is gone.
+
+Where retention goes on
+-----------------------
+
+`conversation.kept_from` says that no message before it has content any more, and an
+index on (site_id, kept_from, id) finds the conversations that are due without looking
+at the others. A step looks only at messages between it and the moment asked for; both
+ends are found in the log by halving, since times never run backwards along seq. After
+a step it is the time of the first message that was kept; where none was, the moment
+until which all future messages are kept.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, Select, bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kefu_core.abc.upkeep import Erased
+from kefu_core.model import SENDABLE_KINDS, MessageKind
+from kefu_core.store import tables as t
+from kefu_core.store.blanking import blanked
+from kefu_core.store.rows import MESSAGE_COLUMNS, message_from, message_row
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
+
+CONVERSATIONS_AT_ONCE = 20
+CLOCK_SKEW_MS = 86_400_000
+"""Nodes' clocks differ by less. A message may be older than `kept_from` by as much."""
+_MARK = "erasure"
+_WITH_CONTENT = [str(kind) for kind in sorted(SENDABLE_KINDS)]
+_IN_MAX = 500
+_SHORT = 200
+"""A log of so many messages is read rather than halved."""
+
+_m, _c, _f = t.message.c, t.conversation.c, t.follower.c
+_messages = select(*(_m[name] for name in MESSAGE_COLUMNS))
+
+_BLANK = (
+    update(t.message)
+    .where(
+        _m.conversation_id == bindparam("of_conversation"),
+        _m.seq == bindparam("of_seq"),
+    )
+    .values(
+        kind=bindparam("new_kind"),
+        body=bindparam("new_body"),
+        data=bindparam("new_data"),
+        digest=bindparam("new_digest"),
+    )
+)
+_NEXT_AT = (
+    select(_m.seq, _m.at)
+    .where(_m.conversation_id == bindparam("conversation"), _m.seq >= bindparam("seq"))
+    .order_by(_m.seq)
+    .limit(1)
+)
+_LATER_TEXT = (
+    select(_m.seq)
+    .where(
+        _m.conversation_id == bindparam("conversation"),
+        _m.seq > bindparam("seq"),
+        _m.kind == str(MessageKind.TEXT),
+    )
+    .order_by(_m.seq.desc())
+    .limit(1)
+)
+
+
+def locked(query: Select[Any]) -> Select[Any]:
+    """Return a query that locks the conversations it finds until the commit.
+
+    SQLite has no such words: there the transaction has the database to itself.
+    """
+    return query.with_hint(
+        t.conversation, "WITH (UPDLOCK, ROWLOCK)", "mssql"
+    ).with_for_update(of=t.conversation)
+
+
+async def erase_old(
+    connection: AsyncConnection, site_id: int, before: UnixMs, now: UnixMs, limit: int
+) -> int:
+    """Blank some of what a site has from before a moment; see `Upkeep.erase_old`."""
+    due = (
+        select(_c.id)
+        .where(_c.site_id == site_id, _c.kept_from < before)
+        .order_by(_c.kept_from, _c.id)
+        .limit(CONVERSATIONS_AT_ONCE)
+    )
+    ids = sorted((await connection.execute(due)).scalars())
+    if not ids:
+        return 0
+    query = locked(select(_c.id, _c.last_seq, _c.kept_from).where(_c.id.in_(ids)))
+    rows = (await connection.execute(query.order_by(_c.id))).all()
+    left, looked_at = limit, 0
+    for row in rows:
+        if left <= 0:
+            break
+        left -= await _erase_old_of(connection, row, before, now, left)
+        looked_at += 1
+    if left < limit:
+        await _move_mark(connection)
+    return looked_at
+
+
+async def _erase_old_of(
+    connection: AsyncConnection, row: Row[Any], before: UnixMs, now: UnixMs, limit: int
+) -> int:
+    conversation, last_seq, kept_from = row.id, row.last_seq, row.kept_from
+    first, end = 1, last_seq + 1
+    if last_seq > _SHORT:
+        since = kept_from - CLOCK_SKEW_MS
+        first, _ = await _first_at(connection, conversation, since, 1, end)
+        end, _ = await _first_at(connection, conversation, before, first, end)
+    query = (
+        _messages.where(
+            _m.conversation_id == conversation,
+            _m.seq >= first,
+            _m.seq < end,
+            _m.at < before,
+            _m.kind.in_(_WITH_CONTENT),
+        )
+        .order_by(_m.seq)
+        .limit(limit)
+    )
+    rows = (await connection.execute(query)).all()
+    await _blank(connection, conversation, rows)
+    if len(rows) == limit:
+        kept = rows[-1].at
+    else:
+        _, at = await _first_at(connection, conversation, before, first, last_seq + 1)
+        kept = at if at is not None else max(now, before)
+    await connection.execute(
+        update(t.conversation).where(_c.id == conversation).values(kept_from=kept)
+    )
+    return len(rows)
+
+
+async def _first_at(
+    connection: AsyncConnection, conversation: int, moment: int, low: int, high: int
+) -> tuple[int, int | None]:
+    """Return the first seq in [low, high) stored at a moment or later, and its time.
+
+    `high` and None if there is none. Some log2(messages) reads of one row.
+    """
+    found: int | None = None
+    while low < high:
+        middle = (low + high) // 2
+        row = (
+            await connection.execute(
+                _NEXT_AT, {"conversation": conversation, "seq": middle}
+            )
+        ).first()
+        if row is None or row.at >= moment:
+            high, found = middle, row.at if row is not None else found
+        else:
+            low = middle + 1
+    return high, found
+
+
+async def erase_conversation(
+    connection: AsyncConnection,
+    conversation: ConversationId,
+    after: Seq,
+    limit: int,
+) -> Erased:
+    """Blank the next texts and notes; see `Upkeep.erase_conversation`."""
+    row = locked(select(_c.id).where(_c.id == conversation))
+    if (await connection.execute(row)).first() is None:
+        return Erased(messages=0, next=None)
+    query = (
+        _messages.where(
+            _m.conversation_id == conversation,
+            _m.seq > after,
+            _m.kind.in_(_WITH_CONTENT),
+        )
+        .order_by(_m.seq)
+        .limit(limit)
+    )
+    rows = (await connection.execute(query)).all()
+    await _blank(connection, conversation, rows)
+    if rows:
+        await _move_mark(connection)
+    is_end = len(rows) < limit
+    return Erased(messages=len(rows), next=None if is_end else Seq(rows[-1].seq))
+
+
+async def _blank(
+    connection: AsyncConnection, conversation: int, rows: Sequence[Row[Any]]
+) -> None:
+    """Take the content of these messages, ascending by seq, of a locked row."""
+    if not rows:
+        return
+    changes = []
+    for row in rows:
+        blank = message_row(blanked(message_from(row)))
+        changes.append(
+            {
+                "of_conversation": conversation,
+                "of_seq": row.seq,
+                "new_kind": blank[4],
+                "new_body": blank[5],
+                "new_data": blank[6],
+                "new_digest": blank[9],
+            }
+        )
+    await connection.execute(_BLANK, changes)
+    texts = [row.seq for row in rows if row.kind == str(MessageKind.TEXT)]
+    if texts:
+        later = await connection.execute(
+            _LATER_TEXT, {"conversation": conversation, "seq": texts[-1]}
+        )
+        if later.first() is None:
+            await connection.execute(
+                update(t.conversation).where(_c.id == conversation).values(last_line="")
+            )
+
+
+async def forget_visitor(connection: AsyncConnection, visitor: ParticipantId) -> None:
+    """Empty a visitor's name."""
+    statement = update(t.visitor).where(t.visitor.c.id == int(visitor[1:]))
+    await connection.execute(statement.values(name=""))
+    await _move_mark(connection)
+
+
+async def mark(connection: AsyncConnection) -> int:
+    """Return the number that grows with everything erased."""
+    query = select(_f.position).where(_f.name == _MARK)
+    return int((await connection.execute(query)).scalar() or 0)
+
+
+async def _move_mark(connection: AsyncConnection) -> None:
+    statement = update(t.follower).where(_f.name == _MARK)
+    moved = await connection.execute(statement.values(position=_f.position + 1))
+    if not moved.rowcount:
+        await connection.execute(insert(t.follower).values(name=_MARK, position=1))
+
+
+async def last_lines(
+    connection: AsyncConnection, conversations: Sequence[ConversationId]
+) -> dict[ConversationId, tuple[Seq, str]]:
+    """Return last seqs and last lines of those that exist."""
+    found: dict[ConversationId, tuple[Seq, str]] = {}
+    for start in range(0, len(conversations), _IN_MAX):
+        some = conversations[start : start + _IN_MAX]
+        query = select(_c.id, _c.last_seq, _c.last_line).where(_c.id.in_(some))
+        for row in (await connection.execute(query)).all():
+            found[ConversationId(row[0])] = Seq(row[1]), row[2]
+    return found

@@ -1,0 +1,62 @@
+"""Erasing one visitor: what it said and was told, and its name."""
+
+from collections.abc import Callable
+
+import anyio
+import msgspec
+
+from kefu_core.abc.archive import ConversationFilter
+from kefu_core.abc.store import Store
+from kefu_core.errors import NotFound
+from kefu_core.types import ConversationId, ParticipantId, Seq
+
+PAUSE_S = 0.02
+"""Between two transactions, so that sends come in between."""
+
+
+class ErasureReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What was erased, by this run."""
+
+    conversations: int
+    """All that the visitor has."""
+    messages: int
+
+
+async def erase_visitor(
+    store: Store,
+    visitor: ParticipantId,
+    *,
+    on_progress: Callable[[int], None] | None = None,
+) -> ErasureReport:
+    """Blank all texts and notes of a visitor's conversations, and empty its name.
+
+    Both sides' texts, since an answer repeats what was asked. What stays: that there
+    was a conversation and when, who answered, the system's lines with their labels.
+    Killed at any moment it may be run again; a second run erases nothing more. What
+    the visitor writes after it began may be erased or not.
+
+    Raises:
+        NotFound: There is no such visitor, and no conversation of it.
+        StoreUnavailable: What was erased is erased; run it again.
+    """
+    conversations = messages = 0
+    after: ConversationId | None = ConversationId(0)
+    while after is not None:
+        walk = await store.walk_conversations(
+            ConversationFilter(visitor=visitor), after=after
+        )
+        for row in walk.conversations:
+            conversations += 1
+            seq: Seq | None = Seq(0)
+            while seq is not None:
+                erased = await store.erase_conversation(row.id, after=seq)
+                messages += erased.messages
+                seq = erased.next
+                if on_progress is not None:
+                    on_progress(messages)
+                await anyio.sleep(PAUSE_S)
+        after = walk.next
+    if not conversations and not await store.people([visitor]):
+        raise NotFound(f"There is no visitor {visitor}.")
+    await store.forget_visitor(visitor)
+    return ErasureReport(conversations=conversations, messages=messages)

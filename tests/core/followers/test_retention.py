@@ -1,0 +1,98 @@
+"""Retention in the background, and noticing what others erased."""
+
+import anyio
+import pytest
+from msgspec.structs import replace
+
+from kefu_core.errors import StoreUnavailable
+from kefu_core.followers import retention
+from kefu_core.followers.retention import DAY_MS, ErasureWatch, Retention
+from kefu_core.model import MessageKind
+from kefu_core.store.memory import MemoryStore
+from kefu_core.testing.stores import Clock
+from tests.core.upkeep.world import SHOP, memory_store, talk
+
+pytestmark = pytest.mark.anyio
+
+
+async def kinds(store: MemoryStore, conversation: int) -> set[MessageKind]:
+    return {m.kind for m in await store.history(conversation, limit=10_000)}
+
+
+async def test_every_site_keeps_texts_as_long_as_it_says() -> None:
+    clock = Clock()
+    async with memory_store(clock) as store:
+        old = await talk(store, 1, ["a"] * 700)
+        clock.ms += 3 * DAY_MS
+        new = await talk(store, 2, ["a"])
+        clock.ms += 8 * DAY_MS
+        follower = Retention(store, now=lambda: 0.0, now_ms=clock)
+        await follower.erase_all()
+        assert await kinds(store, old) == {MessageKind.TEXT}
+        await store.put_site(replace(SHOP, retention_days=10))
+        await follower.erase_all()
+        assert await kinds(store, old) == {MessageKind.ERASED}
+        assert await kinds(store, new) == {MessageKind.TEXT}
+
+
+async def test_it_runs_for_ever_whatever_the_store_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retention, "FIRST_AFTER_S", 0.0)
+    monkeypatch.setattr(retention, "INTERVAL_S", 0.001)
+    faults = [StoreUnavailable(), ZeroDivisionError(), None]
+
+    class Faulty(Retention):
+        async def erase_all(self) -> None:
+            if faults and (fault := faults.pop(0)) is not None:
+                raise fault
+            if not faults:
+                done.set()
+
+    done = anyio.Event()
+    async with memory_store() as store, anyio.create_task_group() as tasks:
+        tasks.start_soon(Faulty(store, now=lambda: 0.0, now_ms=Clock()).run)
+        with anyio.fail_after(5):
+            await done.wait()
+        tasks.cancel_scope.cancel()
+
+
+async def test_an_erasure_by_anybody_is_noticed_and_no_other_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retention, "MARK_INTERVAL_S", 0.001)
+    forgotten = 0
+
+    def forget() -> None:
+        nonlocal forgotten
+        forgotten += 1
+
+    async def looked(store: MemoryStore, times: int = 3) -> None:
+        nonlocal looks
+        looks = 0
+        with anyio.fail_after(5):
+            while looks < times:
+                await anyio.sleep(0.001)
+
+    looks = 0
+    async with memory_store() as store, anyio.create_task_group() as tasks:
+        ask = store.erasure_mark
+
+        async def asked() -> int:
+            nonlocal looks
+            looks += 1
+            if looks == 2:
+                raise StoreUnavailable
+            return await ask()
+
+        store.erasure_mark = asked  # type: ignore[method-assign]
+        tasks.start_soon(ErasureWatch(store, forget).run)
+        await looked(store)
+        assert forgotten == 1
+        conversation = await talk(store, 1, ["a", "b"])
+        await looked(store)
+        assert forgotten == 1
+        await store.erase_conversation(conversation)
+        await looked(store, 4)
+        assert forgotten == 2
+        tasks.cancel_scope.cancel()
