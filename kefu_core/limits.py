@@ -140,6 +140,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     # -- people --------------------------------------------------------------------
     new_conversations_per_h: int = 5
     """Conversations that one visitor may open."""
+    new_conversations_per_address_h: int = 60
+    """Conversations that one address (/64 for IPv6) may open: a visitor's name is free
+    to have, an address is not."""
     address_tokens_per_s: float = 10.0
     """Visitors' tokens that one address (/64 for IPv6) may ask for, sustained."""
     address_tokens_burst: int = 200

@@ -54,6 +54,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """When the right to be connected ends; 0 for never."""
     session: str = ""
     """What a revocation names: the hash of a login, or a visitor's token id."""
+    address: str = ""
+    """Where it came from, as limits count it; empty: its address is not counted."""
 
     @property
     def is_agent(self) -> bool:

@@ -33,6 +33,8 @@ logger = logging.getLogger("kefu.auth")
 _TOUCH_MS = 60_000
 """A login's last use is stored at most once a minute."""
 _LOGIN_CHARS_MAX = 100
+_REFUSALS_PER_S, _REFUSALS_BURST = 0.2, 20
+"""Lines in the log about one address that is refused."""
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +77,7 @@ class Authenticator:
         self._tokens = AddressPace(
             limits.address_tokens_per_s, limits.address_tokens_burst
         )
+        self._refusals = AddressPace(_REFUSALS_PER_S, _REFUSALS_BURST)
         self._sessions_lock = anyio.Lock()
         """Held from reading a login to storing it, so that refreshing one that is
         being revoked cannot bring it back."""
@@ -89,12 +92,31 @@ class Authenticator:
 
     async def authenticate(self, token: str, peer: PeerInfo) -> Principal:
         """Return who this is. Raises `Unauthorized`, the same for every reason."""
+        try:
+            principal = await self._authenticate(token, peer)
+        except Unauthorized:
+            self._note_refusal(token, peer)
+            raise
+        return msgspec.structs.replace(principal, address=address_key(peer.address))
+
+    async def _authenticate(self, token: str, peer: PeerInfo) -> Principal:
         if token:
             return await self._of_token(token)
         secret = peer.cookies.get(self.cookie, "")
         if not secret or not self.is_own_origin(peer.origin):
             raise Unauthorized
         return await self.agent_of_secret(secret)
+
+    def _note_refusal(self, token: str, peer: PeerInfo) -> None:
+        """Log where it came from and what it relied on, never the secret itself."""
+        if self._refusals.take(peer.address, self._now()):
+            return  # Whoever is refused all the time does not fill the disk.
+        has_cookie = bool(peer.cookies.get(self.cookie))
+        by = "token" if token else "cookie" if has_cookie else "nothing"
+        fields = {"transport": peer.transport, "by": by, "address": peer.address}
+        if by == "cookie" and not self.is_own_origin(peer.origin):
+            fields["origin"] = peer.origin or "none"
+        logger.warning(event("hello_refused", **fields))
 
     async def revalidate(self, principal: Principal) -> bool:
         """Whether a live connection may go on; counts as use of an agent's login."""

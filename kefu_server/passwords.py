@@ -22,6 +22,40 @@ CHARS_MAX = 128
 HASHES_MAX = 2
 WAITING_MAX = 64
 
+_EVERYBODYS = """
+    abcdefghijklmnopqrstuvwxyz 1q2w3e4r5t6y7u8i9o0p qwertzuiop qwertyuiop administrator
+    basketball asdfghjkl q1w2e3r4t5 passphrase 1q2w3e4r5t changeme whatever sunshine
+    princess password passwort football baseball iloveyou superman starwars welcome
+    letmein pokemon michael charlie default freedom trustno 1q2w3e4r abcdefg zxcvbnm
+    asdfgh batman zxcvbn jordan qwerty qwertz dragon monkey master shadow secret poiuyt
+    abcdef woaini abcde admin hello world login guest super magic abcd kefu mima root
+    1314520 1314 520 test user demo pass 1qaz 2wsx 3edc 4rfv qaz wsx edc rfv abc xyz
+"""
+"""What long common passwords are put together from, longest first."""
+_LEET = str.maketrans("@4301!5$7", "aaeoiisst")
+_OWN_CHARS_MIN = 8
+
+
+def _is_everybodys(password: str) -> bool:
+    """Whether little is left of a password once common words and runs are taken out.
+
+    Fifteen characters rule out nearly every password of the well-known lists; what
+    is left of them are words of these lists in a row: `qwertyuiop123456`.
+    """
+    folded = password.casefold()
+    rests = [folded, folded.translate(_LEET)]
+    for word in _EVERYBODYS.split():
+        rests = [rest.replace(word, " ") for rest in rests]
+    # Said twice, a word is worth as much as once.
+    is_repeated = folded in (folded + folded)[1:-1]
+    return is_repeated or min(map(_own_chars, rests)) < _OWN_CHARS_MIN
+
+
+def _own_chars(text: str) -> int:
+    """Count letters and digits that do not follow from the one before: 1234, aaaa."""
+    pairs = zip(" " + text, text, strict=False)
+    return sum(b.isalnum() and abs(ord(a) - ord(b)) > 1 for a, b in pairs)
+
 
 def check_new_password(password: str, login: str) -> None:
     """Refuse a password that is easy to guess. Raises `Invalid` with the reason."""
@@ -32,6 +66,10 @@ def check_new_password(password: str, login: str) -> None:
         )
     if len(set(password)) < 5:
         raise Invalid("The password repeats a few characters; use random words.")
+    if _is_everybodys(password):
+        raise Invalid(
+            "The password is made of what many people use; choose random words."
+        )
     if len(login) > 2 and login.casefold() in password.casefold():
         raise Invalid("The password contains the login; choose another.")
 

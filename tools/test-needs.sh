@@ -1,12 +1,14 @@
 #!/bin/sh
 # Install what the tests need beside Python: Chromium, Chinese letters, nginx, Node.js,
-# database servers, TypeScript and AsyncAPI's rules. What cannot be installed is said, and its tests are skipped.
+# strace, database servers, TypeScript and AsyncAPI's rules. What cannot be installed is
+# said, and its tests are skipped.
 set -u
 cd "$(dirname "$0")/.."
 
 missing=""
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v node >/dev/null || missing="$missing nodejs"
+command -v strace >/dev/null || missing="$missing strace"
 [ -d node_modules/@asyncapi ] || command -v npm >/dev/null || missing="$missing npm"
 PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || missing="$missing nginx"
 PATH="$PATH:/usr/sbin" command -v mariadbd >/dev/null || missing="$missing mariadb-server"

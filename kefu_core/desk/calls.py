@@ -129,6 +129,8 @@ async def _open_new(desk: "Desk", principal: Principal) -> Conversation:
         if row is not None:
             return row
         wait_s = desk.openings.take(principal.participant)
+        if not wait_s and principal.address:
+            wait_s = desk.openings_of_address.take(principal.address)
         if wait_s:
             raise TooMany("You opened too many conversations.", retry_after_s=wait_s)
         visitor = Person(

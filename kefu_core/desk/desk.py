@@ -1,5 +1,6 @@
 """The application that a hub asks: people, permissions, calls and the agents' list."""
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -14,13 +15,17 @@ from kefu_core.desk.calls import run_call
 from kefu_core.desk.drafts import check_send
 from kefu_core.desk.inbox import TOPIC, Inbox
 from kefu_core.desk.pace import Paces
-from kefu_core.errors import TooMany
+from kefu_core.errors import NotFound, TooMany
 from kefu_core.hub import Hub
 from kefu_core.ids import ID_MAX, IdGenerator
 from kefu_core.limits import Limits
 from kefu_core.model import Conversation, Draft, Principal
 from kefu_core.protocol.frames import Send
 from kefu_core.types import ConversationId
+
+logger = logging.getLogger(__name__)
+
+_TOLD_PER_S, _TOLD_BURST = 0.2, 10
 
 Authenticate = Callable[[str, PeerInfo], Awaitable[Principal]]
 Revalidate = Callable[[Principal], Awaitable[bool]]
@@ -54,6 +59,10 @@ class Desk(Handler):
         """Held from looking for a visitor's conversation to having one."""
         per_h = limits.new_conversations_per_h
         self.openings = Paces(per_h / 3600, per_h, now)
+        per_h = limits.new_conversations_per_address_h
+        self.openings_of_address = Paces(per_h / 3600, per_h, now)
+        self._told = Paces(_TOLD_PER_S, _TOLD_BURST, now)
+        """Lines in the log about one participant's reaching for what is not theirs."""
         self._authenticate = authenticate
         self._revalidate = revalidate
         self._find_revoked = find_revoked
@@ -120,7 +129,14 @@ class Desk(Handler):
             if 0 < number <= ID_MAX
             else None
         )
-        return readable(principal, row)
+        try:
+            return readable(principal, row)
+        except NotFound:
+            # The answer tells nobody that it exists; the log may tell the operator.
+            if row is not None and not self._told.take(principal.participant):
+                who = principal.participant
+                logger.warning("refused who=%s conversation=%d", who, row.id)
+            raise
 
     async def conversations(self, principal: Principal) -> Sequence[Conversation]:
         if principal.is_agent:

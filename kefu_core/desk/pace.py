@@ -1,25 +1,24 @@
-"""How fast one participant may act, over all its connections together."""
+"""How fast one participant or address may act, over all its connections."""
 
 from collections.abc import Callable
 
 from kefu_core.protocol.pace import TokenBucket
-from kefu_core.types import ParticipantId
 
 _SWEEP_AT = 1_000
 
 
 class Paces:
-    """One token bucket a participant; full ones are forgotten, they say nothing."""
+    """One token bucket for each; full ones are forgotten, they say nothing."""
 
     def __init__(self, rate: float, burst: float, now: Callable[[], float]) -> None:
         """Allow `rate` acts a second, up to `burst` at once."""
         self._rate = rate
         self._burst = burst
         self._now = now
-        self._buckets: dict[ParticipantId, TokenBucket] = {}
+        self._buckets: dict[str, TokenBucket] = {}
         self._sweep_at = _SWEEP_AT
 
-    def take(self, who: ParticipantId) -> float:
+    def take(self, who: str) -> float:
         """Take one token. Returns 0.0 if there was one, else the seconds to wait."""
         now = self._now()
         bucket = self._buckets.get(who)
@@ -39,5 +38,5 @@ class Paces:
         self._sweep_at = max(_SWEEP_AT, 2 * len(self._buckets))
 
     def __len__(self) -> int:
-        """How many participants acted lately."""
+        """How many acted lately."""
         return len(self._buckets)

@@ -161,7 +161,8 @@ def test_the_numbers_are_those_of_the_limits() -> None:
         f"{limits.address_connections_max} of one address",
         f"{limits.hello_timeout_s:.0f} s",
         f"{limits.requests_waiting_max} a connection",
-        f"{limits.new_conversations_per_h} an hour",
+        f"{limits.new_conversations_per_h} an hour a visitor",
+        f"{limits.new_conversations_per_address_h} an hour an address",
     ):
         assert number in text, number
     assert f"({limits.heartbeat_s:.0f} s)" in section("Heartbeats")

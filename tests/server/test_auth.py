@@ -105,6 +105,40 @@ async def test_a_program_may_hand_over_a_login_as_its_token(
     assert principal.participant == "a7"
 
 
+async def test_who_is_refused_is_logged_without_what_they_showed(
+    auth: Authenticator, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = await open_login(auth)
+    caplog.clear()
+    for token, cookies, origin in (
+        ("a.canary.c", {}, ORIGIN),
+        ("canary", {}, ORIGIN),
+        ("", {"kefu_session": secret}, "https://evil.example"),
+        ("", {"kefu_session": "canary"}, ORIGIN),
+        ("", {}, None),
+    ):
+        with pytest.raises(Unauthorized):
+            await auth.authenticate(token, peer(origin, **cookies))
+    said = "hello_refused transport=websocket by={} address=192.0.2.1"
+    assert [record.getMessage() for record in caplog.records] == [
+        said.format("token"),
+        said.format("token"),
+        said.format("cookie") + " origin=https://evil.example",
+        said.format("cookie"),
+        said.format("nothing"),
+    ]
+
+
+async def test_an_address_that_is_refused_all_the_time_does_not_fill_the_log(
+    auth: Authenticator, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(1_000):
+        clock.s += 0.01
+        with pytest.raises(Unauthorized):
+            await auth.authenticate("nobody's", peer())
+    assert 10 < len(caplog.records) < 30
+
+
 # -- how long a login lives --------------------------------------------------------
 
 

@@ -10,10 +10,37 @@ GOOD = "correct horse battery"
 
 
 @pytest.mark.parametrize(
-    "password", [GOOD, "五个随机的词语最好记住也最难猜", "x1y2z" * 25]
+    "password",
+    [
+        "83920174650392817465",
+        GOOD,
+        "五个随机的词语最好记住也最难猜",
+        "".join(chr(97 + i * i % 26) for i in range(125)),
+    ],
 )
 def test_a_long_password_is_taken_whatever_is_in_it(password: str) -> None:
     check_new_password(password, "ana")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "passwordpassword",
+        "P@ssw0rd12345678",
+        "qwertyuiop123456",
+        "1q2w3e4r5t6y7u8i",
+        "1qaz2wsx3edc4rfv",
+        "Administrator2024!",
+        "12345678901234567890",
+        "woaini1314520woaini",
+        "iloveyou-iloveyou",
+        "abcdefghijklmnop",
+        "teapotsteapots!teapotsteapots!",
+    ],
+)
+def test_what_everybody_chooses_is_refused(password: str) -> None:
+    with pytest.raises(Invalid, match="many people"):
+        check_new_password(password, "ana")
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,21 @@ async def test_new_conversations_of_one_visitor_are_limited() -> None:
         there.cut()
 
 
+async def test_new_conversations_of_one_address_are_limited() -> None:
+    limits = msgspec.structs.replace(LIMITS, new_conversations_per_address_h=1)
+    async with world(limits) as w:
+        for token, address, code in (
+            ("v1", "192.0.2.1", None),
+            ("v2", "192.0.2.1", "rate_limited"),
+            ("v2", "192.0.2.2", None),
+        ):
+            wire = await w.live(token, address=address)
+            await wire.send(f.Call(id="1", method="conversation.open"))
+            answer = await wire.until(f.Reply, f.ErrorFrame)
+            assert getattr(answer, "code", None) == code, (token, address)
+            wire.cut()
+
+
 async def test_a_conversation_is_taken_once_and_its_log_says_by_whom() -> None:
     async with world() as w, w.client("a1") as agent, w.client("a2") as other:
         conversation = await w.conversation()

@@ -73,3 +73,19 @@ async def test_a_right_that_ended_or_was_revoked_is_not_renewed() -> None:
         assert not await w.desk.revalidate(expired)
         w.revoked.add("a1")
         assert not await w.desk.revalidate(me)
+
+
+async def test_reaching_for_anothers_conversation_is_logged_a_few_times(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with world() as w:
+        hidden = await w.conversation("v1")
+        wire = await w.live("v2")
+        caplog.clear()
+        for number in range(50):
+            await wire.answers(f.Fetch(id=f"{number}", conversation=hidden))
+            await wire.answers(f.Follow(conversation=ConversationId(999)))
+        told = [record.getMessage() for record in caplog.records]
+        assert set(told) == {f"refused who=v2 conversation={hidden}"}
+        assert len(told) == 10
+        wire.cut()

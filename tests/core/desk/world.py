@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
+import msgspec
 
 from kefu_core.abc.streams import FrameStream, PeerInfo
 from kefu_core.client import Client
@@ -89,7 +90,7 @@ class World:
     async def authenticate(self, token: str, peer: PeerInfo) -> Principal:
         if token not in PRINCIPALS or token in self.revoked:
             raise Unauthorized
-        return PRINCIPALS[token]
+        return msgspec.structs.replace(PRINCIPALS[token], address=peer.address)
 
     async def revalidate(self, principal: Principal) -> bool:
         return principal.participant not in self.revoked
@@ -125,16 +126,17 @@ class World:
 
         return Client(token=token, dial=dial, rng=random.Random(1))
 
-    def stream(self, codec: Any = JSON) -> MemoryStream:
+    def stream(self, codec: Any = JSON, *, address: str = "") -> MemoryStream:
         """Return the client's end of a connection that is served."""
         ours, theirs = memory_pair(codec, self.limits)
+        theirs.peer = PeerInfo(transport="memory", address=address)
         self.streams.append(ours)
         self.tasks.start_soon(self.hub.serve, theirs)
         return ours
 
-    async def live(self, token: str, codec: Any = JSON) -> "Wire":
+    async def live(self, token: str, codec: Any = JSON, *, address: str = "") -> "Wire":
         """Return a connection that was welcomed."""
-        wire = Wire(self.stream(codec))
+        wire = Wire(self.stream(codec, address=address))
         await wire.send(f.Hello(token=token))
         await wire.until(f.Welcome)
         return wire
