@@ -106,6 +106,7 @@ class SseApp(AsgiEndpoint):
             session = [(b"kefu-session", stream.id.encode())]
             await answer(send, codec, 200, b"", session)
         except Refused as refused:
+            self._context.server.counts.refused["sse", str(refused.status)] += 1
             text = encode_body(codec, refused.body)
             await answer(send, codec, refused.status, text, refused.headers)
 

@@ -7,6 +7,7 @@ a hypercorn that has moved them stops the start instead of serving unprotected.
 """
 
 import importlib
+from collections import Counter
 from io import BytesIO, StringIO
 from typing import Any
 
@@ -18,6 +19,10 @@ from wsproto.events import Message, TextMessage
 from wsproto.extensions import PerMessageDeflate
 
 from kefu_core.errors import ConfigurationError
+
+REFUSED: Counter[str] = Counter()
+"""Requests of this process that were refused before any application saw them, by
+status: endless headers are 431, what is not HTTP is 400."""
 
 
 class NoDeflate(PerMessageDeflate):
@@ -56,6 +61,8 @@ class Http11Only(H11Protocol):
     proxy that forwards `Upgrade` as it comes would then pass everything unseen.
     """
 
+    _is_refused = False
+
     async def handle(self, event: Event) -> None:
         """Close what was refused as a WebSocket, which hypercorn would keep for ever.
 
@@ -64,7 +71,14 @@ class Http11Only(H11Protocol):
         """
         await super().handle(event)
         if isinstance(self.stream, WSStream) and self.stream.closed:
+            if not self._is_refused:
+                self._is_refused = True
+                REFUSED["400"] += 1
             await self.send(Closed())
+
+    async def _send_error_response(self, status_code: int) -> None:
+        REFUSED[str(status_code)] += 1
+        await super()._send_error_response(status_code)
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Leave the refusal to `_create_stream`, which can also end the request."""

@@ -28,10 +28,11 @@ from hypercorn.config import Config
 from hypercorn.utils import wrap_app
 
 from kefu_core.errors import ConfigurationError
+from kefu_core.hub import HubStatistics
 from kefu_core.limits import Limits
 from kefu_core.transports.sockets import BACKLOG, open_listening_socket
 from kefu_server.app import KefuApp, create_app
-from kefu_server.hardening import harden_hypercorn
+from kefu_server.hardening import REFUSED, harden_hypercorn
 from kefu_server.logs import event
 from kefu_server.settings import Settings, environment_name
 from kefu_server.tcp import serving_tcp
@@ -133,7 +134,26 @@ async def _serve(
         with anyio.move_on_after(REQUESTS_S):
             while connections:
                 await anyio.sleep(0.01)
+        _log_counts(app.state.services.hub.statistics())
     logger.info(event("stopped", connections=len(connections)))
+
+
+def _log_counts(statistics: HubStatistics) -> None:
+    """Say what was refused since the start, and why connections ended."""
+    refused = statistics.refused | ({"http": dict(REFUSED)} if REFUSED else {})
+    fields = {
+        name: ",".join(
+            f"{transport}:{word}={count}"
+            for transport, words in counted.items()
+            for word, count in words.items()
+        )
+        for name, counted in (
+            ("refused", refused),
+            ("errors", statistics.errors),
+            ("closes", statistics.closes),
+        )
+    }
+    logger.info(event("counted", **fields))
 
 
 def _acceptor(

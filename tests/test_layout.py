@@ -14,7 +14,8 @@ CORE = ROOT / "kefu_core"
 TESTS = ROOT / "tests"
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 # `types` has no behaviour and `abc` is tested by its implementations.
-MIRRORED = ("errors", "ids", "limits", "model", "text", "folding", "protocol", "hub")
+MIRRORED = ("errors", "ids", "limits", "counts", "model", "text", "folding")
+MIRRORED += ("protocol", "hub")
 
 
 def _mirrored_modules() -> list[Path]:

@@ -17,6 +17,7 @@ import msgspec
 from anyio.abc import SocketListener
 
 from kefu_core.abc.streams import FrameStream
+from kefu_core.counts import Counts
 from kefu_core.limits import Limits
 
 Scope = MutableMapping[str, Any]
@@ -31,6 +32,8 @@ class StreamServer(Protocol):
 
     hello_pending: int
     is_draining: bool
+    counts: Counts
+    """What a transport refuses by itself it counts in `counts.refused`."""
 
     @property
     def connection_count(self) -> int:

@@ -20,6 +20,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from kefu_core.abc.streams import BufferedStream, FrameStream
+from kefu_core.counts import GONE
 from kefu_core.errors import CloseCode, ConnectionClosed, KefuError, NotFound
 from kefu_core.hub.fanout import Fanout
 from kefu_core.hub.following import Following
@@ -69,6 +70,8 @@ class Connection:
         """The stream where writing is no I/O: the hub writes for all of these."""
         self._writing_since: float | None = None
         self._closing: CloseRequested | None = None
+        self._is_gone = False
+        """The peer ended the connection, or the network did."""
         self._validated_at = now
 
     # -- life ------------------------------------------------------------------------
@@ -85,7 +88,7 @@ class Connection:
                 await self._read()
                 tasks.cancel_scope.cancel()
         except* ConnectionClosed:
-            pass
+            self._is_gone = True
         except* Exception as group:
             logger.error("connection ended by a fault of ours", exc_info=group)
             self._closing = self._closing or CloseRequested(CloseCode.OVERLOADED)
@@ -95,6 +98,9 @@ class Connection:
             # Whoever was not told otherwise, by a cancelled node for example, comes
             # back; a peer that left by itself does not hear this any more.
             closing = self._closing or CloseRequested(CloseCode.RESTART)
+            is_unsaid = self._is_gone and self._closing is None
+            code = GONE if is_unsaid else int(closing.code)
+            self._hub.counts.closes[self.peer.transport, str(code)] += 1
             with anyio.CancelScope(shield=True):
                 await self._stream.aclose(closing.code, closing.reason)
 
@@ -149,6 +155,7 @@ class Connection:
                 stream.put(outbox.take())
                 self.session.wrote(self._hub.now())
         except ConnectionClosed:
+            self._is_gone = True
             self.abort()
             return
         if not len(outbox) and self._closing is not None:
@@ -302,6 +309,8 @@ class Connection:
         if frames:
             encode, put = self.codec.encode, self.outbox.put
             for frame in frames:
+                if type(frame) is f.ErrorFrame:
+                    self._hub.counts.errors[self.peer.transport, str(frame.code)] += 1
                 put(encode(frame))
             if self.outbox.is_overfull and self._closing is None:
                 self.outbox.clear()

@@ -5,7 +5,7 @@ import itertools
 import logging
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import anyio
@@ -14,11 +14,13 @@ from anyio.abc import TaskGroup
 from kefu_core.abc.handler import Handler
 from kefu_core.abc.store import Outcome, PendingAppend, Store
 from kefu_core.abc.streams import FrameStream
+from kefu_core.counts import Counts
 from kefu_core.errors import CloseCode, KefuError
 from kefu_core.hub.connection import Connection
 from kefu_core.hub.fanout import Fanout
 from kefu_core.hub.lists import Lists
 from kefu_core.hub.receipts import Receipts
+from kefu_core.hub.statistics import HubStatistics, statistics_of
 from kefu_core.limits import Limits
 from kefu_core.model import Appended, Conversation, Cursor, Draft, Message
 from kefu_core.protocol.frames import Head, Receipt, TypingEvent
@@ -77,6 +79,8 @@ class Hub:
         self.hello_pending = 0
         """Connections that have not been welcomed."""
         self.is_draining = False
+        self.counts = Counts()
+        """What was refused and why connections ended."""
         self._connections: dict[Connection, None] = {}
         self._followers: dict[ConversationId, dict[Connection, None]] = {}
         self._rows: dict[ConversationId, Conversation] = {}
@@ -143,6 +147,24 @@ class Hub:
     def connection_count(self) -> int:
         """Connections of this node."""
         return len(self._connections)
+
+    def connections(self) -> Collection[Connection]:
+        """Return what is open now."""
+        return self._connections.keys()
+
+    @property
+    def participant_count(self) -> int:
+        """How many people have a connection here."""
+        return len(self._by_participant)
+
+    @property
+    def followed_count(self) -> int:
+        """How many conversations are followed here."""
+        return len(self._followers)
+
+    def statistics(self) -> HubStatistics:
+        """Return what happens here now, and what was refused."""
+        return statistics_of(self)
 
     # -- the log -----------------------------------------------------------------------
 

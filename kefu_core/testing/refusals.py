@@ -112,6 +112,7 @@ class RefusalContract:
             peer = await _follower(kit, node, conversation)
             await ERRORS[code](Scene(node, peer, conversation))
             error = await peer.expect(f.ErrorFrame, code=code)
+            assert node.hub.counts.errors[kit.transport.name, code]
             assert error.text
             assert "fault of the application" not in error.text
             await peer.say(f.Ping())
@@ -132,6 +133,9 @@ class RefusalContract:
             assert (await peer.until_closed())[0] == expected[1]
             await peer.stream.aclose()
             await node.until_empty()
+            counts, name = node.hub.counts, kit.transport.name
+            assert counts.errors == {(name, expected[0]): 1}
+            assert counts.closes == {(name, str(int(expected[1]))): 1}
 
     @pytest.mark.parametrize(
         "code",
@@ -166,6 +170,8 @@ class RefusalContract:
             assert (await peer.until_closed())[0] == code
             await peer.stream.aclose()
             await node.until_empty()
+            counted = {(kit.transport.name, str(int(code))): 1}
+            assert node.hub.counts.closes == counted
 
 
 _CLOSE_LIMITS: dict[CloseCode, Limits] = {

@@ -209,6 +209,7 @@ class TransportContract(RefusalContract):
             peer = await _welcomed(kit, node)
             await peer.say(f.Hello(token="v1"))
             assert (await peer.expect(f.ErrorFrame)).code == "bad_request"
+            assert _refusals(kit, node) == 1
             await peer.say(f.Call(id="1", method="echo"))
             await peer.expect(f.Reply, id="1")
             await peer.stream.aclose()
@@ -245,6 +246,7 @@ class TransportContract(RefusalContract):
                 except ConnectionClosed as closed:
                     # A status of HTTP says it where there is no session yet.
                     assert closed.reason  # noqa: PT017
+            assert _refusals(kit, node) == 1
             await peer.stream.aclose()
             await _still_serves(kit, node)
 
@@ -257,6 +259,7 @@ class TransportContract(RefusalContract):
             size = node.node.limits.frame_bytes_max + 2_000
             told = await _told(peer, send(conversation, 1, "x" * size))
             assert told.is_refused("too_large", status=413)
+            assert _refusals(kit, node) == 1
             await peer.stream.aclose()
             assert await node.store.history(conversation) == []
             await _still_serves(kit, node)
@@ -272,6 +275,7 @@ class TransportContract(RefusalContract):
                 peer, *(send(conversation, n) for n in range(1, count + 1))
             )
             assert told.is_refused("too_large", status=413)
+            assert _refusals(kit, node) == 1
             await peer.stream.aclose()
             assert await node.store.history(conversation) == []
 
@@ -360,6 +364,17 @@ async def _told(peer: Peer, *frames: f.Frame) -> Told:
     except ConnectionClosed as closed:
         return Told("", closed.reason)
     return Told(error.code, "")
+
+
+def _refusals(kit: Kit, node: Served) -> int:
+    """Return how much was refused, by an error or before there was a session."""
+    counts, name = node.hub.counts, kit.transport.name
+    return sum(
+        count
+        for counter in (counts.errors, counts.refused)
+        for (transport, _), count in counter.items()
+        if transport == name
+    )
 
 
 async def _still_serves(kit: Kit, node: Served) -> None:

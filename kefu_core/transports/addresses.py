@@ -28,7 +28,6 @@ class AddressLimiter:
         self._limits = limits
         self._open: dict[str, int] = {}
         self._paces: dict[str, TokenBucket] = {}
-        self.refused_count = 0
 
     def enter(self, address: str, now: float) -> bool:
         """Count a connection in; False if it must be refused (and was not counted)."""
@@ -42,7 +41,6 @@ class AddressLimiter:
             )
         is_over = self._open.get(network, 0) >= limits.address_connections_max
         if is_over or pace.take(now):
-            self.refused_count += 1
             return False
         self._open[network] = self._open.get(network, 0) + 1
         return True

@@ -122,3 +122,31 @@ def test_a_stop_that_hangs_ends_at_the_deadline(tmp_path: Path) -> None:
     # The 20 s are far below the minute for which the loop hangs.
     process.communicate(timeout=20)
     assert process.returncode == 1
+
+
+POLL = (
+    b"POST /kefu/poll HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n"
+    b"Content-Type: application/json\r\n\r\n%b"
+)
+REFUSALS = [
+    (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"x" * 70_000, b"431", "http:431=1"),
+    (b"\x16\x03\x01\x02\x00\x01\r\n\r\n", b"400", "http:400=1"),
+    (
+        HANDSHAKE.replace(b"Protocol: kefu.v1.json", b"Protocol: chat") + b"\r\n",
+        b"400",
+        "websocket:400=1",
+    ),
+    (POLL % (10, b'{"poll":1}'), b"410", "longpoll:410=1"),
+    (POLL % (99_999, b""), b"413", "longpoll:413=1"),
+]
+
+
+def test_what_was_refused_is_answered_and_said_at_the_stop(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path) as server:
+        for said, status, _ in REFUSALS:
+            answer = server.exchange(said)
+            assert answer.startswith(b"HTTP/1.1 " + status), answer
+        assert server.stop() == 0
+    (line,) = [line for line in server.log.splitlines() if " counted " in line]
+    for _, _, counted in REFUSALS:
+        assert counted in line

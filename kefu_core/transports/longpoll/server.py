@@ -81,8 +81,6 @@ class LongPollApp(AsgiEndpoint):
                 session must bring too; the `Authorization` header and cookies by
                 default. A session's id alone then opens nothing.
         """
-        self.refused_count = 0
-        """Requests answered with a status other than 200."""
         self._server = context.server
         self._limits = limits = context.limits
         self._now = context.now
@@ -155,7 +153,7 @@ class LongPollApp(AsgiEndpoint):
                 stream.requests_open -= 1
                 stream.used_at = self._now()
         except Refused as refused:
-            self.refused_count += 1
+            self._server.counts.refused["longpoll", str(refused.status)] += 1
             logger.info("a request was refused: %s", refused.body.text)
             body = encode_body(codec, refused.body)
             await answer(send, codec, refused.status, body, refused.headers)

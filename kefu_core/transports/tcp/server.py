@@ -24,7 +24,7 @@ _GONE = (
     anyio.IncompleteRead,
     anyio.BrokenResourceError,
     anyio.ClosedResourceError,
-    OSError,  # ssl.SSLError is one of them.
+    OSError,
 )
 
 
@@ -36,8 +36,6 @@ class TcpEndpoint(SocketEndpoint):
     """
 
     def __init__(self, context: ServerContext) -> None:
-        self.refused_count = 0
-        """Connections closed before they were served."""
         self._server = context.server
         self._limits = context.limits
         self._now = context.now
@@ -76,23 +74,35 @@ class TcpEndpoint(SocketEndpoint):
             or server.connection_count >= limits.node_connections_max
         )
         try:
-            if is_full or not self._addresses.enter(address, self._now()):
-                self.refused_count += 1
+            if is_full:
+                self._refused("busy")
+                return
+            if not self._addresses.enter(address, self._now()):
+                self._refused("address")
                 return
             try:
                 await self._open(accepted, address, ssl_context)
             finally:
                 self._addresses.leave(address)
+        except TimeoutError:
+            self._refused("silent")
+            logger.info("a connection did not say in time what it is")
+        except ssl.SSLError as error:
+            self._refused("tls")
+            logger.info("a connection was refused: %s", error)
         except _GONE as error:
             logger.info("a connection ended while it opened: %s", error)
         except RemoteProtocolError as error:
-            self.refused_count += 1
+            self._refused("preface")
             logger.info("a connection was refused: %s", error)
         except Exception:
             logger.exception("a connection ended by a fault of ours")
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(accepted)
+
+    def _refused(self, why: str) -> None:
+        self._server.counts.refused["tcp", why] += 1
 
     async def _open(
         self,

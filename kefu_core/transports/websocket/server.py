@@ -34,6 +34,11 @@ logger = logging.getLogger(__name__)
 
 SUBPROTOCOL_PREFIX = "kefu.v1."
 _CLOSE_TIMEOUT_S = 2.0
+_REFUSALS = {
+    400: b"Offer kefu.v1.json or kefu.v1.msgpack.",
+    429: b"Too many connections of your address.",
+    503: b"Too many connections; try again later.",
+}
 
 
 class WebSocketStream(FrameStream):
@@ -119,7 +124,7 @@ class WebSocketApp(AsgiEndpoint):
         await receive()  # websocket.connect
         codec = _choose_codec(scope.get("subprotocols") or ())
         if codec is None:
-            await _refuse(scope, send, 400, b"Offer kefu.v1.json or kefu.v1.msgpack.")
+            await self._refuse(scope, send, 400)
             return
         server, limits = self._server, self._limits
         if (
@@ -127,11 +132,11 @@ class WebSocketApp(AsgiEndpoint):
             or server.hello_pending >= limits.hello_pending_max
             or server.connection_count >= limits.node_connections_max
         ):
-            await _refuse(scope, send, 503, b"Too many connections; try again later.")
+            await self._refuse(scope, send, 503)
             return
         address = self._address_of(scope)
         if not self._addresses.enter(address, self._now()):
-            await _refuse(scope, send, 429, b"Too many connections of your address.")
+            await self._refuse(scope, send, 429)
             return
         try:
             await send(
@@ -146,6 +151,19 @@ class WebSocketApp(AsgiEndpoint):
         finally:
             self._addresses.leave(address)
 
+    async def _refuse(self, scope: Scope, send: AsgiSend, status: int) -> None:
+        """Answer the handshake with a status where the server can, else close it."""
+        self._server.counts.refused["websocket", str(status)] += 1
+        text = _REFUSALS[status]
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            reason = text.decode()
+            await send({"type": "websocket.close", "code": 1008, "reason": reason})
+            return
+        headers = [(b"content-type", b"text/plain"), (b"cache-control", b"no-store")]
+        start = "websocket.http.response.start"
+        await send({"type": start, "status": status, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": text})
+
 
 def _choose_codec(offered: Sequence[str]) -> Codec | None:
     for name in offered:
@@ -153,15 +171,3 @@ def _choose_codec(offered: Sequence[str]) -> Codec | None:
         if codec is not None and name.startswith(SUBPROTOCOL_PREFIX):
             return codec
     return None
-
-
-async def _refuse(scope: Scope, send: AsgiSend, status: int, text: bytes) -> None:
-    """Answer the handshake with an HTTP status where the server can, else close it."""
-    if "websocket.http.response" not in scope.get("extensions", {}):
-        await send({"type": "websocket.close", "code": 1008, "reason": text.decode()})
-        return
-    headers = [(b"content-type", b"text/plain"), (b"cache-control", b"no-store")]
-    await send(
-        {"type": "websocket.http.response.start", "status": status, "headers": headers}
-    )
-    await send({"type": "websocket.http.response.body", "body": text})

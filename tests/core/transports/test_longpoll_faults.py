@@ -345,6 +345,7 @@ async def test_bodies_that_are_not_ours_are_refused(
         poller = await w.follower()
         answer = await poller.post(poller.encode(poll=3, ack=2, wait=0), **headers)
         assert answer.status == status
+        assert w.hub.counts.refused == {("longpoll", str(status)): 1}
         assert (await poller.poll(3, ack=2)).status == 200
 
 
@@ -377,6 +378,7 @@ async def test_a_body_that_comes_too_slowly_is_given_up() -> None:
         poller = await w.follower()
         answer = await poller.post(b"{", body_pause=anyio.Event())
         assert answer.status == 408
+        assert w.hub.counts.refused == {("longpoll", "408"): 1}
 
 
 async def test_a_poll_is_held_for_its_wait_less_some_jitter(

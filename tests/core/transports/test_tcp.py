@@ -118,7 +118,7 @@ async def test_who_does_not_speak_kefu_is_refused_with_codec_0(data: bytes) -> N
         stream = await tcp.raw(data)
         assert (await read_all(stream)) in (preface(None), b"")
         await tcp.until_empty()
-        assert tcp.endpoint.refused_count == 1
+        assert tcp.hub.counts.refused == {("tcp", "preface"): 1}
 
 
 async def test_who_says_no_preface_in_time_is_let_go() -> None:
@@ -126,6 +126,7 @@ async def test_who_says_no_preface_in_time_is_let_go() -> None:
         stream = await tcp.raw(b"KEFU")
         assert await read_all(stream) == b""
         await tcp.until_empty()
+        assert tcp.hub.counts.refused == {("tcp", "silent"): 1}
 
 
 async def test_a_length_that_lies_is_told_and_ends_the_connection() -> None:
@@ -137,6 +138,8 @@ async def test_a_length_that_lies_is_told_and_ends_the_connection() -> None:
         assert b"too_large" in data
         assert b'"code":4000' in data
         await tcp.until_empty()
+        assert tcp.hub.counts.errors == {("tcp", "too_large"): 1}
+        assert tcp.hub.counts.closes == {("tcp", "4000"): 1}
 
 
 async def test_a_batch_in_the_other_codec_ends_the_connection() -> None:
@@ -160,7 +163,7 @@ async def test_more_than_an_address_may_open_are_refused() -> None:
         streams = [await connect_tcp(tcp.url, DialOptions()) for _ in range(2)]
         with pytest.raises(ConnectionClosed):
             await connect_tcp(tcp.url, DialOptions())
-        assert tcp.endpoint.refused_count == 1
+        assert tcp.hub.counts.refused == {("tcp", "address"): 1}
         for stream in streams:
             await stream.aclose()
         await tcp.until_empty()
@@ -175,6 +178,7 @@ async def test_more_than_may_be_without_a_hello_are_refused() -> None:
                 await anyio.sleep(0.005)
         with pytest.raises(ConnectionClosed):
             await connect_tcp(tcp.url, DialOptions())
+        assert tcp.hub.counts.refused == {("tcp", "busy"): 1}
         for stream in quiet:
             await anyio.aclose_forcefully(stream)
 
@@ -215,6 +219,9 @@ async def test_a_plain_client_and_a_server_with_tls_do_not_hang() -> None:
             port = listener.extra(SocketAttribute.local_port)
             with pytest.raises(ConnectionClosed):
                 await connect_tcp(f"tcp://127.0.0.1:{port}", DialOptions(timeout_s=5))
+            with anyio.fail_after(10):
+                while w.hub.counts.refused != {("tcp", "tls"): 1}:
+                    await anyio.sleep(0.005)
             tasks.cancel_scope.cancel()
 
 
