@@ -132,6 +132,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     page."""
     list_rows_max: int = 300
     """Rows in a watched list's snapshot."""
+    history_reads_max: int = 2
+    """Lists, searches and exports that ask the store at once: half of its readers, the
+    other half is always free for the chat."""
+    history_wait_s: float = 5.0
+    """How long one of them waits for its turn."""
+    agent_history_requests_max: int = 8
+    """Of one agent, waiting or running: what a page asks at once, and some more."""
+    export_stall_s: float = 60.0
+    """An export that its reader takes nothing of for so long ends."""
     drain_s: float = 5.0
     """What is being committed at a stop has this long to finish."""
     stop_s: float = 10.0

@@ -27,14 +27,16 @@ from kefu_server.middleware import (
     TrustedProxies,
 )
 from kefu_server.pages import Pages
-from kefu_server.routes import agents, health, visitors
+from kefu_server.routes import agents, export, health, history, search, visitors
 from kefu_server.services import Services
 from kefu_server.settings import Settings, load_secret
 from kefu_server.static import StaticFiles
+from kefu_server.turns import Turns
 
 WEB = Path(__file__).parent / "web"
 WEBSOCKET_PATH = "/kefu/ws"
 LONGPOLL_PATH = "/kefu/poll"
+_CONVERSATION = "/api/history/conversations/{conversation:int}"
 
 
 class KefuApp(Starlette):
@@ -97,6 +99,12 @@ def _routes(static: StaticFiles) -> list[BaseRoute]:
         Route(agents.LOGIN_PATH, agents.login, methods=["POST"]),
         Route("/api/agent/logout", agents.logout, methods=["POST"]),
         Route("/api/agent/me", agents.me),
+        Route("/api/history/facets", history.facets),
+        Route("/api/history/conversations", history.list_conversations),
+        Route(_CONVERSATION, history.find_conversation),
+        Route(f"{_CONVERSATION}/messages", history.list_messages),
+        Route("/api/history/search", search.search),
+        Route("/api/history/export", export.export_file),
     ]
 
 
@@ -129,7 +137,14 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
     transports = ("websocket", longpoll, "tcp")
     async with Node(store, desk, settings.limits, transports=transports) as node:
         app.state.node = node
-        app.state.services = Services(store=store, hub=node.hub, auth=auth, ids=ids)
+        app.state.services = Services(
+            store=store,
+            hub=node.hub,
+            auth=auth,
+            ids=ids,
+            limits=settings.limits,
+            turns=Turns(settings.limits),
+        )
         try:
             yield
         finally:

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from kefu_core.abc.store import Store
-from kefu_core.errors import StoreUnavailable
+from kefu_core.desk.access import rights_of
+from kefu_core.errors import NotAllowed, StoreUnavailable
 from kefu_core.hub import Hub
 from kefu_core.ids import IdGenerator
+from kefu_core.limits import Limits
+from kefu_core.model import Principal
 from kefu_server.auth import Authenticator
+from kefu_server.turns import Turns
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
@@ -23,6 +27,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     hub: Hub
     auth: Authenticator
     ids: IdGenerator
+    limits: Limits
+    turns: Turns
 
 
 def services_of(request: HTTPConnection) -> Services:
@@ -31,3 +37,21 @@ def services_of(request: HTTPConnection) -> Services:
     if services is None:
         raise StoreUnavailable("The server is starting or stopping.")
     return cast(Services, services)
+
+
+async def agent_of(request: HTTPConnection) -> Principal:
+    """Return the agent whose cookie this is. Raises `Unauthorized`."""
+    auth = services_of(request).auth
+    return await auth.agent_of_secret(request.cookies.get(auth.cookie, ""))
+
+
+async def history_reader_of(request: HTTPConnection) -> Principal:
+    """Return an agent who may read everybody's history.
+
+    Raises:
+        Unauthorized: Nobody is logged in. NotAllowed: not with this role.
+    """
+    principal = await agent_of(request)
+    if not rights_of(principal).reads_every_conversation:
+        raise NotAllowed
+    return principal

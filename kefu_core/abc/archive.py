@@ -111,6 +111,13 @@ class Archive(ABC):
         """
 
     @abstractmethod
+    async def labels_in_use(self, *, limit: int = 200) -> list[str]:
+        """Return labels that conversations have, each once, sorted.
+
+        Cost: one seek in an index for each label, however many conversations have it.
+        """
+
+    @abstractmethod
     async def seq_at(self, conversation: ConversationId, at: UnixMs) -> Seq:
         """Return the first seq stored at `at` or later; last seq + 1 if there is none.
 

@@ -42,6 +42,9 @@ class SqlArchive(Archive):
     ) -> list[Conversation]:
         return await self._read(lambda c: lists.find(c, wanted, before, limit))
 
+    async def labels_in_use(self, *, limit: int = 200) -> list[str]:
+        return await self._read(lambda c: lists.labels_in_use(c, limit))
+
     async def seq_at(self, conversation: ConversationId, at: UnixMs) -> Seq:
         return await self._read(lambda c: lists.seq_at(c, conversation, at))
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.abc.archive import ConversationFilter, Place
@@ -33,6 +33,25 @@ def conditions_of(wanted: ConversationFilter) -> list[ColumnElement[bool]]:
     if wanted.status is not None:
         conditions.append(_c.status == str(wanted.status))
     return conditions
+
+
+_FIRST_LABEL = select(func.min(_l.label))
+_NEXT_LABEL = _FIRST_LABEL.where(_l.label > bindparam("last"))
+
+
+async def labels_in_use(connection: AsyncConnection, limit: int) -> list[str]:
+    """Return the labels that conversations have; see `Archive.labels_in_use`.
+
+    From each to the next by a seek: DISTINCT would read a row for each conversation
+    that has one.
+    """
+    labels: list[str] = []
+    label = (await connection.execute(_FIRST_LABEL)).scalar()
+    while label is not None and len(labels) < limit:
+        labels.append(label)
+        label = (await connection.execute(_NEXT_LABEL, {"last": label})).scalar()
+    # Engines sort text in their own ways.
+    return sorted(labels)
 
 
 async def find(

@@ -49,6 +49,11 @@ class MemoryArchive(Archive):
         ]
         return rows[:limit]
 
+    async def labels_in_use(self, *, limit: int = 200) -> list[str]:
+        await anyio.lowlevel.checkpoint()
+        used = {label for row in self._rows.values() for label in row.labels}
+        return sorted(used)[:limit]
+
     async def seq_at(self, conversation: ConversationId, at: UnixMs) -> Seq:
         await anyio.lowlevel.checkpoint()
         log = self._logs.get(conversation, [])

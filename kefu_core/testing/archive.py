@@ -249,6 +249,22 @@ class ArchiveContract:
         rows = await store.find_conversations(vip)
         assert oldest not in [row.id for row in rows]
 
+    async def test_labels_in_use_are_told_once_and_no_others(
+        self, store: Store, clock: Clock
+    ) -> None:
+        world = await self.world(store, clock, visitors=6)
+        assert await store.labels_in_use() == []
+        for conversation in world.rows:
+            data = {"labels": ["vip", "退款", f"order {conversation % 2}", "VIP"]}
+            await world.say(conversation, "", kind=MessageKind.LABELS, data=data)
+        used = {label for row in world.rows.values() for label in row.labels}
+        assert await store.labels_in_use() == sorted(used)
+        assert len(await store.labels_in_use(limit=2)) == 2
+        for conversation in world.rows:
+            data = {"labels": ["投诉"]}
+            await world.say(conversation, "", kind=MessageKind.LABELS, data=data)
+        assert await store.labels_in_use() == ["投诉"]
+
     async def test_a_moment_leads_to_the_first_message_stored_then_or_later(
         self, store: Store, clock: Clock
     ) -> None:

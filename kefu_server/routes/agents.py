@@ -9,7 +9,7 @@ from kefu_core.ids import agent_participant
 from kefu_server.answers import address_of, answer, read_json
 from kefu_server.auth import Authenticator
 from kefu_server.pages import Pages
-from kefu_server.services import services_of
+from kefu_server.services import agent_of, services_of
 from kefu_server.tokens import DeviceTokens
 
 LOGIN_PATH = "/api/agent/login"
@@ -62,8 +62,7 @@ async def logout(request: Request) -> Response:
 
 async def me(request: Request) -> Response:
     """Answer who is logged in."""
-    auth = services_of(request).auth
-    principal = await auth.agent_of_secret(request.cookies.get(auth.cookie, ""))
+    principal = await agent_of(request)
     return answer(
         {
             "me": {

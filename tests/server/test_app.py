@@ -26,6 +26,12 @@ KNOWN_ROUTES = {
     ("GET", "/widget/{embed_key}"),
     ("GET", "/console"),
     ("GET", "/api/agent/me"),
+    ("GET", "/api/history/facets"),
+    ("GET", "/api/history/conversations"),
+    ("GET", "/api/history/conversations/{conversation:int}"),
+    ("GET", "/api/history/conversations/{conversation:int}/messages"),
+    ("GET", "/api/history/search"),
+    ("GET", "/api/history/export"),
     ("POST", "/api/visitor/token"),
     ("POST", LONGPOLL_PATH),
     ("POST", "/api/agent/login"),
@@ -62,6 +68,7 @@ def concrete(path: str, app: KefuApp) -> str:
         path.replace("{version}", version)
         .replace("{name:path}", "loader.js")
         .replace("{embed_key}", SITE.embed_key)
+        .replace("{conversation:int}", "1")
     )
 
 
