@@ -230,9 +230,9 @@ class MariaDb(PrivateServer):
              "--auth-root-authentication-method=socket",
              f"--auth-root-socket-user={self._account()}", "--skip-test-db"],
         )  # fmt: skip
-        # The account exists from the first start on.
+        # The account exists from the first start on. Every line is one statement.
         (folder / "init.sql").write_text(
-            f"CREATE USER IF NOT EXISTS 'kefu'@'%' IDENTIFIED BY '{PASSWORD}';"
+            f"CREATE USER IF NOT EXISTS 'kefu'@'%' IDENTIFIED BY '{PASSWORD}';\n"
             "GRANT ALL ON *.* TO 'kefu'@'%';\n",
             "utf-8",
         )

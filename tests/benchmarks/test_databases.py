@@ -2,8 +2,11 @@
 
 import time
 
+import anyio
 import psutil
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from benchmarks.databases import MariaDb, Postgres, PrivateServer, ServerMissingError
 
@@ -17,11 +20,12 @@ def test_a_private_server_survives_a_kill_and_leaves_nothing_behind(
     except ServerMissingError as missing:
         pytest.skip(str(missing))
     with server:
-        server.create("one")
+        url = server.create("one")
         server.run_sql("CREATE TABLE t (n INT); INSERT INTO t VALUES (7);", "one")
         server.kill()
         server.start()
         assert server.run_sql("SELECT n FROM t;", "one").strip() == "7"
+        assert anyio.run(_ask, url) == 7
         with server.stalled():
             process = psutil.Process(server.pid)
             while process.status() != psutil.STATUS_STOPPED:
@@ -30,3 +34,12 @@ def test_a_private_server_survives_a_kill_and_leaves_nothing_behind(
         pid, folder = server.pid, server.folder
     assert not psutil.pid_exists(pid)
     assert not folder.exists()
+
+
+async def _ask(url: str) -> int:
+    """Ask as kefu does: over the network, with a password."""
+    engine = create_async_engine(url)
+    async with engine.connect() as connection:
+        found = (await connection.execute(text("SELECT n FROM t"))).scalar_one()
+    await engine.dispose()
+    return int(found)
