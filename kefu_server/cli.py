@@ -12,6 +12,7 @@ from pathlib import Path
 from kefu_core.errors import ConfigurationError, KefuError
 from kefu_server import database
 from kefu_server.commands.agents import add_agents
+from kefu_server.commands.auditing import add_auditing
 from kefu_server.commands.databases import add_databases
 from kefu_server.commands.exporting import add_exporting
 from kefu_server.commands.parsing import Command
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         add_sites,
         add_visitors,
         add_exporting,
+        add_auditing,
         add_databases,
     ):
         add(commands)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from kefu_core.abc.archive import ConversationFilter
+from kefu_core.abc.audit import AuditReport, OnAudited
 from kefu_core.model import Conversation
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
@@ -99,3 +100,15 @@ class Upkeep(ABC):
         self, conversations: Sequence[ConversationId]
     ) -> dict[ConversationId, tuple[Seq, str]]:
         """Return `last_seq` and `last_line` of each of these that exists."""
+
+    # -- audit -------------------------------------------------------------------------
+
+    @abstractmethod
+    async def audit(
+        self, *, faults_max: int = 100, on_progress: OnAudited | None = None
+    ) -> AuditReport:
+        """Look through everything and name what is wrong; changes nothing.
+
+        In short reads, beside a running server: what is being written raises no false
+        alarm, since whatever looks wrong is looked at again before it is named.
+        """

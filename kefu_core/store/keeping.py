@@ -7,8 +7,10 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.abc.archive import ConversationFilter
+from kefu_core.abc.audit import AuditReport, OnAudited
 from kefu_core.abc.upkeep import Erased, Extent, Upkeep, Walk
 from kefu_core.store import erasing, upkeep
+from kefu_core.store.audit import Audit
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 T = TypeVar("T")
@@ -69,6 +71,13 @@ class SqlUpkeep(Upkeep):
         self, conversations: Sequence[ConversationId]
     ) -> dict[ConversationId, tuple[Seq, str]]:
         return await self._read(lambda c: erasing.last_lines(c, conversations))
+
+    # -- audit -------------------------------------------------------------------------
+
+    async def audit(
+        self, *, faults_max: int = 100, on_progress: OnAudited | None = None
+    ) -> AuditReport:
+        return await Audit(self._read, on_progress, faults_max).run()
 
 
 def _measuring(

@@ -1,5 +1,6 @@
 """The upkeep of the store in memory."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import anyio
@@ -7,18 +8,24 @@ import anyio.lowlevel
 import msgspec
 
 from kefu_core.abc.archive import ConversationFilter
+from kefu_core.abc.audit import AuditReport, Fault, OnAudited
 from kefu_core.abc.upkeep import Erased, Extent, Upkeep, Walk
 from kefu_core.folding import active_at
 from kefu_core.model import (
     SENDABLE_KINDS,
+    Agent,
     Conversation,
+    Cursor,
     Message,
     MessageKind,
     Person,
+    Site,
 )
 from kefu_core.store.blanking import blanked
+from kefu_core.store.checking import ConversationCheck
 from kefu_core.store.matching import is_conversation_wanted
 from kefu_core.store.planner import KeyOf, key_of
+from kefu_core.store.rows import conversation_row, message_row
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 
@@ -28,7 +35,10 @@ class MemoryUpkeep(Upkeep):
     _rows: dict[ConversationId, Conversation]
     _logs: dict[ConversationId, list[Message]]
     _keys: dict[KeyOf, Message]
+    _cursors: dict[tuple[ConversationId, ParticipantId], Cursor]
     _visitors: dict[ParticipantId, Person]
+    _sites: dict[int, Site]
+    _agents: dict[int, Agent]
     _erasures: int = 0
 
     async def walk_conversations(
@@ -112,6 +122,36 @@ class MemoryUpkeep(Upkeep):
         await anyio.lowlevel.checkpoint()
         found = [self._rows[c] for c in conversations if c in self._rows]
         return {row.id: (row.last_seq, row.last_line) for row in found}
+
+    # -- audit -------------------------------------------------------------------------
+
+    async def audit(
+        self, *, faults_max: int = 100, on_progress: OnAudited | None = None
+    ) -> AuditReport:
+        await anyio.lowlevel.checkpoint()
+        faults: list[Fault] = []
+        messages = 0
+        agents = {f"a{number}" for number in self._agents}
+        for number, row in enumerate(self._rows.values(), 1):
+            check = ConversationCheck((*conversation_row(row), 0), agents)
+            for message in self._logs.get(row.id, []):
+                check.message(message_row(message))
+            cursors = [c for c in self._cursors.values() if c.conversation == row.id]
+            check.cursors([(c.participant, c.delivered, c.read) for c in cursors])
+            faults += check.finish(
+                has_site=row.site_id in self._sites,
+                has_visitor=row.visitor in self._visitors,
+            )
+            messages += check.messages
+            if on_progress is not None:
+                on_progress(number, messages)
+        return AuditReport(
+            conversations=len(self._rows),
+            messages=messages,
+            without_digest=0,
+            faults=faults[:faults_max],
+            counts=dict(Counter(fault.kind for fault in faults)),
+        )
 
 
 def is_wanted(row: Conversation, wanted: ConversationFilter) -> bool:

@@ -127,6 +127,25 @@ def conversation_from(row: Sequence[Any]) -> Conversation:
     )
 
 
+def conversation_row(row: Conversation) -> tuple[Any, ...]:
+    """Return a conversation in the order of `CONVERSATION_COLUMNS`, and `active_at`."""
+    return (
+        row.id,
+        row.site_id,
+        row.visitor,
+        str(row.status),
+        row.assignee,
+        row.last_seq,
+        row.last_at,
+        row.last_sender,
+        row.last_line,
+        row.waiting_since,
+        row.opened_at,
+        labels_text(row.labels),
+        active_at(row.last_at),
+    )
+
+
 def labels_text(labels: Sequence[str]) -> str | None:
     """Return labels as the conversation's row keeps them."""
     return _encode(labels).decode() if labels else None
