@@ -5,9 +5,11 @@ not what was promised; 2 a wrong command line.
 """
 
 import argparse
+import asyncio
 import resource
 import shlex
 import sys
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -16,12 +18,18 @@ from rich.progress import Progress
 
 from benchmarks.chat import ChatOptions, run_chat
 from benchmarks.crash import CrashOptions, result_of, run_crash
+from benchmarks.databases import ServerMissingError
 from benchmarks.history import Record, read_history
 from benchmarks.idle import compare_idle
 from benchmarks.judge import Verdict, judge
 from benchmarks.report import show_result, show_verdict
 from benchmarks.result import Result
 from benchmarks.rows import load_rows
+from benchmarks.store.appending import AppendError
+from benchmarks.store.filling import FillError
+from benchmarks.store.reading import ReadError
+from benchmarks.store.run import MARKS, StoreOptions, run_store
+from benchmarks.store.showing import plot_store, show_store
 from benchmarks.storm import StormOptions, run_storm
 
 console = Console()
@@ -87,6 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     storm.add_argument("--json", type=Path, metavar="FILE")
     storm.set_defaults(run=_storm)
 
+    _add_store(commands.add_parser("store", help="a large history: writing, reading"))
+
     crash = commands.add_parser("crash", help="kill the server under load, and judge")
     crash.add_argument("--target", choices=("server",), default="server")
     crash.add_argument("--kills", type=int, default=5)
@@ -104,6 +114,44 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--kills", type=int, default=0, help="for the bound per kill")
     check.set_defaults(run=_check)
     return parser
+
+
+def _add_store(store: argparse.ArgumentParser) -> None:
+    store.add_argument(
+        "--url",
+        default="sqlite",
+        help="sqlite (files in --data, kept), mysql or postgres (a private server), or "
+        "a SQLAlchemy URL of an empty database",
+    )
+    store.add_argument("--messages", type=int, default=MARKS[-1])
+    default = Path(tempfile.gettempdir()) / "kefu-store"
+    store.add_argument("--data", type=Path, default=default, metavar="DIR")
+    plots = Path("docs/benchmarks")
+    store.add_argument("--plots", type=Path, default=plots, metavar="DIR")
+    store.add_argument("--json", type=Path, metavar="FILE")
+    store.set_defaults(run=_store)
+
+
+def _store(options: argparse.Namespace) -> int:
+    store = StoreOptions(
+        url=options.url,
+        messages=options.messages,
+        data=options.data,
+        command=options.line,
+    )
+    try:
+        with Progress(console=console) as progress:
+            result = asyncio.run(run_store(store, progress))
+    except (FillError, AppendError, ReadError, ServerMissingError) as error:
+        console.print(f"A bad run: {error}", style="red", markup=False)
+        return 1
+    show_store(console, result)
+    for path in plot_store(result, options.plots):
+        console.print(f"Drawn: {path}")
+    if options.json is not None:
+        encoded = msgspec.json.encode(result)
+        options.json.write_bytes(msgspec.json.format(encoded, indent=2))
+    return 1 if result.faults else 0
 
 
 def _chat(options: argparse.Namespace) -> int:

@@ -1,0 +1,1 @@
+"""`python -m benchmarks store`: a large history, what it costs to write and to read."""
