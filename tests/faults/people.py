@@ -43,11 +43,11 @@ class Server(ServerProcess):
         more = {f"KEFU_LIMITS_{name.upper()}": f"{v}" for name, v in limits.items()}
         more |= {"KEFU_TCP_BIND": "127.0.0.1:0", "KEFU_TRUSTED_PROXIES": proxies}
         super().__init__(folder, **(RAISED_LIMITS | more))
-        self._settings = load_settings(environ=environment(folder))
+        self.settings = load_settings(environ=environment(folder))
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self.site = accounts.add_site(self._settings, "Shop", [self.url], "en")
+        self.site = accounts.add_site(self.settings, "Shop", [self.url], "en")
         self.tcp_port = int(self.log.partition("tcp=tcp://127.0.0.1:")[2].split()[0])
         self.agent_token = self.log_in()
         # The pipe is read to its end, or a full one would stop the server.
@@ -81,7 +81,7 @@ class Server(ServerProcess):
 
     def add_agent(self, login: str) -> str:
         """Create one more account, and log in."""
-        accounts.add_agent(self._settings, login, login, PASSWORD, is_admin=False)
+        accounts.add_agent(self.settings, login, login, PASSWORD, is_admin=False)
         return self.log_in(login)
 
     def _post(self, path: str, **body: object) -> "urllib.request._UrlopenRet":
@@ -94,7 +94,7 @@ class Server(ServerProcess):
         """Compare what people noted about a conversation with the database."""
         rows = [
             row
-            for row in load_rows(self._settings.database)
+            for row in load_rows(self.settings.database)
             if row.conversation == conversation
         ]
         return judge(history.records, rows)
