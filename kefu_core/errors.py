@@ -13,6 +13,7 @@
     ├── ConnectionClosed            .close_code, .reason
     ├── StoreError
     │   └── StoreUnavailable        nothing was committed, retry is safe
+    │       └── StorageFull         the same, for want of room on the disk
     └── ConfigurationError          at start only; names the setting
 
 A class holds data; its default text is the first line of its docstring.
@@ -37,6 +38,7 @@ class ErrorCode(StrEnum):
     RATE_LIMITED = "rate_limited"
     BUSY = "busy"
     UNAVAILABLE = "unavailable"
+    STORAGE_FULL = "storage_full"
     INTERNAL = "internal"
 
 
@@ -191,6 +193,12 @@ class StoreUnavailable(StoreError):
 
     code = ErrorCode.UNAVAILABLE
     retry = Retry.SAME
+
+
+class StorageFull(StoreUnavailable):
+    """The database's disk is full; nothing was stored, sending again is safe."""
+
+    code = ErrorCode.STORAGE_FULL
 
 
 class ConfigurationError(KefuError):

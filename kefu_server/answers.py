@@ -21,6 +21,7 @@ _STATUS = {
     ErrorCode.RATE_LIMITED: 429,
     ErrorCode.BUSY: 503,
     ErrorCode.UNAVAILABLE: 503,
+    ErrorCode.STORAGE_FULL: 503,
     ErrorCode.INTERNAL: 500,
 }
 

@@ -48,7 +48,9 @@ logger = logging.getLogger(__name__)
 _NOBODY = ParticipantId("")
 _EVENTS_MAX = 10_000
 _CONNECTED_LONG_S = 5.0
-_TRANSIENT_CODES = frozenset({ErrorCode.BUSY, ErrorCode.UNAVAILABLE})
+_TRANSIENT_CODES = frozenset(
+    {ErrorCode.BUSY, ErrorCode.UNAVAILABLE, ErrorCode.STORAGE_FULL}
+)
 
 
 class ConnectionChanged(msgspec.Struct, frozen=True):

@@ -23,28 +23,29 @@ What holds, and why:
   cancels a statement, so no transaction is ever left in doubt by it (G11).
 - Rows are locked first and keys are looked up second; on SQLite the lock is the
   database's (`BEGIN IMMEDIATE`). Nothing slow happens between BEGIN and COMMIT.
+- A conversation that another node holds at this moment is not waited for. Its messages
+  go first into the next batch, before any later one of the same conversation.
 - A COMMIT whose outcome is unknown is run again: keys that were stored are found and
   answered with their first seq (G3).
 - Every `done` of a batch runs before the next batch is taken. Whoever must not store
   its later messages after a failure marks them void in that moment (G14).
 - A message that the database refuses is found by halving the batch; its neighbours are
   stored. After a temporary failure of one half the rest of the batch fails as well.
-- Other writes are jobs of the same task, each in a transaction of its own: SQLite has
-  one writer, and two would wait for each other's locks in threads.
+- Other writes are jobs, each in a transaction of its own. On SQLite they are done by
+  the same task, between commits: two writers would wait for each other's locks in
+  threads. On a server they have an appender of their own, which gets no messages.
 
-Given up: a second writer. One commit at a time is what the disk does anyway.
+A server's database commits several transactions at once, so there each appender has a
+share of the conversations; order holds within a conversation, which has one appender.
 """
 
 import logging
 import random
-import sqlite3
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import anyio
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kefu_core.abc.store import Outcome, PendingAppend
 from kefu_core.errors import (
@@ -52,27 +53,28 @@ from kefu_core.errors import (
     Invalid,
     KefuError,
     OutOfOrder,
+    StorageFull,
     StoreUnavailable,
 )
 from kefu_core.limits import Limits
 from kefu_core.model import Draft
-from kefu_core.store.planner import Plan
-from kefu_core.store.transaction import commit_drafts
+from kefu_core.store.writing import (
+    Committed,
+    DataError,
+    DiskFullError,
+    DraftWriter,
+    Job,
+    TemporaryError,
+)
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Job = Callable[[AsyncConnection], Awaitable[T]]
 
 _RETRY_S = (0.01, 0.25)
-
-
-class _DataError(Exception):
-    """The database refuses something in the batch."""
-
-
-class _TemporaryError(Exception):
-    """The transaction did not happen, or nobody knows; it may be run again."""
+_JOB_ATTEMPTS = 5
+_HELD_S = (0.001, 0.02)
+"""Before a row that somebody else holds is tried again when nothing else waits."""
 
 
 class Appender:
@@ -80,7 +82,7 @@ class Appender:
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        writer: DraftWriter,
         limits: Limits,
         *,
         now: Callable[[], float],
@@ -88,7 +90,7 @@ class Appender:
     ) -> None:
         self.commits = 0
         self.messages = 0
-        self._engine = engine
+        self._writer = writer
         self._limits = limits
         self._now = now
         self._now_ms = now_ms
@@ -97,9 +99,6 @@ class Appender:
         self._bytes = 0
         self._jobs: deque[tuple[Job[Any], Callable[[Any], None]]] = deque()
         self._wake = anyio.Event()
-        self._connection: AsyncConnection | None = None
-        self._driver: Any = None
-        """The driver's own connection: the way of a message goes past no layer."""
         self._is_open = True
         self._is_busy = False
         self._drained = anyio.Event()
@@ -168,7 +167,7 @@ class Appender:
             self._refuse_all()
             self._drained.set()
             with anyio.CancelScope(shield=True):
-                await self._disconnect()
+                await self._writer.disconnect()
 
     def _refuse_all(self) -> None:
         """Answer what will not be written: nobody may wait for a task that ended."""
@@ -213,17 +212,31 @@ class Appender:
         if not batch:
             return
         outcomes = await self._store([append.draft for append in batch], batch)
+        held: list[PendingAppend] = []
         for append, outcome in zip(batch, outcomes, strict=True):
-            append.done(append, outcome)
+            if outcome is None:
+                held.append(append)
+            else:
+                append.done(append, outcome)
+        if held:
+            await self._put_back(held)
+
+    async def _put_back(self, held: list[PendingAppend]) -> None:
+        """Let what could not be locked go first into the next batch, in its order."""
+        self._queue.extendleft(reversed(held))
+        self._bytes += sum(append.size for append in held)
+        if len(held) == len(self._queue):
+            await anyio.sleep(self._rng.uniform(*_HELD_S))
 
     async def _store(
         self, drafts: Sequence[Draft], batch: Sequence[PendingAppend]
-    ) -> list[Outcome]:
+    ) -> list[Outcome | None]:
+        """Return an outcome for each draft; None for what must be tried again."""
         try:
-            planned = await self._transaction_with_retries(drafts, batch)
+            committed = await self._transaction_with_retries(drafts, batch)
         except KefuError as error:
             return [error] * len(drafts)
-        except _DataError as error:
+        except DataError as error:
             if len(drafts) == 1:
                 logger.warning("the database refuses a message: %s", error)
                 return [Invalid("The database refuses this message.")]
@@ -233,89 +246,61 @@ class Appender:
                 return first + [first[-1]] * (len(drafts) - half)
             return first + await self._store(drafts[half:], batch[half:])
         self.commits += 1
-        self.messages += len(planned.messages)
-        return list(planned.outcomes)
+        self.messages += len(committed.plan.messages)
+        outcomes = iter(committed.plan.outcomes)
+        return [
+            None if draft.conversation in committed.deferred else next(outcomes)
+            for draft in drafts
+        ]
 
     async def _transaction_with_retries(
         self, drafts: Sequence[Draft], batch: Sequence[PendingAppend]
-    ) -> Plan:
+    ) -> Committed:
         give_up_at = batch[0].submitted_at + self._limits.appender_wait_s
         while True:
             try:
                 return await self._transaction(drafts)
-            except _TemporaryError as error:
-                await self._disconnect()
+            except DiskFullError as error:
+                logger.warning("the database has no room: %s", error)
+                raise StorageFull(retry_after_s=5.0) from error
+            except TemporaryError as error:
                 if self._now() >= give_up_at:
                     logger.warning("a batch was not stored: %s", error)
                     raise StoreUnavailable(retry_after_s=1.0) from error
                 logger.info("a batch is tried again: %s", error)
                 await anyio.sleep(self._rng.uniform(*_RETRY_S))
 
-    async def _transaction(self, drafts: Sequence[Draft]) -> Plan:
-        try:
-            driver = self._driver or await self._connect()
-            # The driver's own way into its thread, which its public methods share.
-            return await driver._execute(  # type: ignore[no-any-return]
-                commit_drafts, driver._conn, drafts, self._now_ms
-            )
-        except (
-            sqlite3.Error,
-            SQLAlchemyError,
-            OSError,
-            ValueError,
-            OverflowError,
-            TypeError,
-        ) as error:
-            if _is_about_data(error):
-                await self._roll_back()
-                raise _DataError(str(error)) from error
-            raise _TemporaryError(str(error)) from error
-
-    async def _roll_back(self) -> None:
-        try:
-            await self._driver.execute_fetchall("ROLLBACK")
-        except (sqlite3.Error, ValueError) as error:
-            logger.info("rollback failed, the connection is replaced: %s", error)
-            await self._disconnect()
+    async def _transaction(self, drafts: Sequence[Draft]) -> Committed:
+        return await self._writer.commit(drafts, self._now_ms)
 
     # -- jobs --------------------------------------------------------------------------
 
     async def _run_job(self, job: Job[Any], done: Callable[[Any], None]) -> None:
-        result: Any
-        try:
-            await self._connect()
-            assert self._connection is not None, "connected without a connection"
-            async with self._connection.begin():
-                result = await job(self._connection)
-        except KefuError as error:
-            result = error
-        except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
-            logger.warning("a write failed: %s", error)
-            await self._disconnect()
-            unavailable = StoreUnavailable(retry_after_s=1.0)
-            unavailable.__cause__ = error
-            result = unavailable
+        give_up_at = self._now() + self._limits.appender_wait_s
+        result: Any = None
+        for attempt in range(_JOB_ATTEMPTS):
+            try:
+                result = await self._writer.run(job)
+            except KefuError as error:
+                result = error
+            except DataError as error:
+                logger.warning("the database refuses a write: %s", error)
+                result = Invalid("The database refuses this.")
+                result.__cause__ = error
+            except DiskFullError as error:
+                result = StorageFull(retry_after_s=5.0)
+                result.__cause__ = error
+            except TemporaryError as error:
+                may_try = self._is_open and attempt < _JOB_ATTEMPTS - 1
+                if may_try and self._now() < give_up_at:
+                    logger.info("a write is tried again: %s", error)
+                    await anyio.sleep(self._rng.uniform(*_RETRY_S))
+                    continue
+                logger.warning("a write failed: %s", error)
+                result = StoreUnavailable(retry_after_s=1.0)
+                result.__cause__ = error
+            break
         done(result)
-
-    # -- the connection ----------------------------------------------------------------
-
-    async def _connect(self) -> Any:
-        if self._connection is None:
-            connection = await self._engine.connect()
-            raw = await connection.get_raw_connection()
-            self._connection, self._driver = connection, raw.driver_connection
-        return self._driver
-
-    async def _disconnect(self) -> None:
-        """Drop the connection; closing it rolls back what it had begun."""
-        connection, self._connection, self._driver = self._connection, None, None
-        if connection is None:
-            return
-        try:
-            await connection.invalidate()
-            await connection.close()
-        except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
-            logger.info("a broken connection did not close: %s", error)
 
 
 def _fault(append: PendingAppend, expired_before: float) -> KefuError | None:
@@ -324,13 +309,3 @@ def _fault(append: PendingAppend, expired_before: float) -> KefuError | None:
     if append.submitted_at < expired_before:
         return Busy(retry_after_s=1.0)
     return None
-
-
-def _is_about_data(error: Exception) -> bool:
-    """Whether the statement's values are at fault, not the database's state."""
-    if isinstance(error, (UnicodeError, OverflowError, TypeError)):
-        # A lone surrogate, a number beyond 64 bits, `data` that JSON cannot say.
-        return True
-    return isinstance(
-        error, (sqlite3.DataError, sqlite3.InterfaceError, sqlite3.NotSupportedError)
-    )

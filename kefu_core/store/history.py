@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from sqlalchemy import bindparam, func, select
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.model import (
@@ -133,36 +132,6 @@ async def unread(
     counts = dict.fromkeys(conversations, 0)
     counts.update({ConversationId(row[0]): int(row[1]) for row in rows})
     return counts
-
-
-async def advance_cursors(
-    connection: AsyncConnection, cursors: Sequence[Cursor]
-) -> None:
-    """Raise stored cursors; lower values change nothing."""
-    if not cursors:
-        return
-    statement = sqlite_insert(t.participant)
-    statement = statement.on_conflict_do_update(
-        index_elements=["conversation_id", "participant"],
-        set_={
-            "delivered": func.max(_p.delivered, statement.excluded.delivered),
-            "read": func.max(_p.read, statement.excluded.read),
-        },
-    )
-    known = select(_c.id).where(_c.id.in_({c.conversation for c in cursors}))
-    existing = set((await connection.execute(known)).scalars())
-    values = [
-        {
-            "conversation_id": cursor.conversation,
-            "participant": cursor.participant,
-            "delivered": cursor.delivered,
-            "read": cursor.read,
-        }
-        for cursor in cursors
-        if cursor.conversation in existing
-    ]
-    if values:
-        await connection.execute(statement, values)
 
 
 async def cursors(

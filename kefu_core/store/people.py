@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,11 +20,9 @@ from kefu_core.model import (
     Site,
 )
 from kefu_core.store import tables as t
+from kefu_core.store.putting import IN_MAX, insert_row, put_row
 from kefu_core.store.rows import CONVERSATION_COLUMNS, conversation_from
 from kefu_core.types import ConversationId, ParticipantId, UnixMs
-
-_IN_MAX = 500
-"""Values in one list of a query; every engine takes as many parameters."""
 
 _c = t.conversation.c
 
@@ -50,13 +47,11 @@ async def open_conversation(
     site = select(t.site.c.id).where(t.site.c.id == site_id)
     if (await connection.execute(site)).first() is None:
         raise NotFound("There is no such site.")
-    await connection.execute(
-        insert(t.visitor)
-        .values(
-            id=int(visitor.id[1:]), site_id=site_id, name=visitor.name, created_at=now
-        )
-        .on_conflict_do_nothing()
-    )
+    await _lock_visitor(connection, site_id, visitor, now)
+    # Read after the lock: two nodes that open at once find one another's.
+    found = (await connection.execute(query)).first()
+    if found is not None:
+        return conversation_from(found)
     row = Conversation(
         id=new_id, site_id=site_id, visitor=visitor.id, last_at=now, opened_at=now
     )
@@ -75,6 +70,25 @@ async def open_conversation(
         )
     )
     return row
+
+
+async def _lock_visitor(
+    connection: AsyncConnection, site_id: int, visitor: Person, now: UnixMs
+) -> None:
+    """Hold the visitor's row, new or not, until the transaction ends."""
+    number = int(visitor.id[1:])
+    row = {
+        "id": number,
+        "site_id": site_id,
+        "name": visitor.name,
+        "created_at": now,
+    }
+    if not await insert_row(connection, t.visitor, row):
+        # An update locks on every engine; it changes nothing.
+        columns = t.visitor.c
+        await connection.execute(
+            update(t.visitor).where(columns.id == number).values(name=columns.name)
+        )
 
 
 async def people(
@@ -197,8 +211,8 @@ async def live_agent_sessions(
 ) -> set[str]:
     """Return which login sessions exist and belong to an active agent."""
     live: set[str] = set()
-    for start in range(0, len(token_hashes), _IN_MAX):
-        some = token_hashes[start : start + _IN_MAX]
+    for start in range(0, len(token_hashes), IN_MAX):
+        some = token_hashes[start : start + IN_MAX]
         query = (
             select(t.agent_session.c.token_hash)
             .join(t.agent, t.agent.c.id == t.agent_session.c.agent_id)
@@ -249,14 +263,8 @@ async def delete_agent_sessions(
 async def _put(
     connection: AsyncConnection, table: Any, values: dict[str, Any], taken: str
 ) -> None:
-    key = [column.name for column in table.primary_key]
-    statement = insert(table).values(**values)
-    statement = statement.on_conflict_do_update(
-        index_elements=key,
-        set_={name: value for name, value in values.items() if name not in key},
-    )
     try:
-        await connection.execute(statement)
+        await put_row(connection, table, values)
     except IntegrityError as error:
         raise Conflict(taken) from error
 

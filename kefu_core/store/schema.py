@@ -1,18 +1,18 @@
 """The schema's version: what the database has, what this program needs."""
 
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kefu_core.errors import ConfigurationError, StoreUnavailable
+from kefu_core.store.dialects import Dialect, dialect_of
 from kefu_core.store.engine import open_writer, parse_url
+from kefu_core.store.writing import message_of
 
 
 def newest() -> str:
@@ -48,31 +48,56 @@ async def check(url: str) -> None:
 
 def require(revision: str | None) -> None:
     """Raise `ConfigurationError` that says what to run, unless this is the newest."""
-    if revision != newest():
+    if revision == newest():
+        return
+    if revision is not None and revision not in _known():
         raise ConfigurationError(
-            f"The database has schema {revision or 'none'}, this program needs "
-            f"{newest()}; run: kefu db upgrade."
+            f"The database has schema {revision}, which is newer than this program's "
+            f"{newest()}; install the kefu that last used it, or a later one."
         )
+    raise ConfigurationError(
+        f"The database has schema {revision or 'none'}, this program needs "
+        f"{newest()}; run: kefu db upgrade."
+    )
 
 
 async def current_of(engine: AsyncEngine) -> str | None:
-    """Return the revision behind an engine."""
+    """Return the revision behind an engine. Raises `StoreUnavailable`."""
+    dialect = dialect_of(engine.url)
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(_revision)
-    except (SQLAlchemyError, OSError) as error:
-        raise StoreUnavailable(
-            f"The database cannot be opened: {_cause(error)}."
-        ) from error
+    except dialect.errors as error:
+        raise _refusal(dialect, "The database cannot be opened", error) from error
 
 
 async def upgrade_engine(engine: AsyncEngine) -> None:
-    """Run the migrations that are missing."""
+    """Run the migrations that are missing. Raises `StoreUnavailable`.
+
+    One process at a time: a second one waits, and finds nothing to do.
+    """
+    dialect = dialect_of(engine.url)
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(_upgrade)
-    except (SQLAlchemyError, OSError) as error:
-        raise StoreUnavailable(f"The upgrade failed: {_cause(error)}.") from error
+        async with engine.connect() as connection:
+            await dialect.lock_migrations(connection)
+            await connection.commit()
+            async with connection.begin():
+                await connection.run_sync(_upgrade)
+            # The lock is the connection's, and goes with it.
+            await connection.invalidate()
+    except dialect.errors as error:
+        raise _refusal(dialect, "The upgrade failed", error) from error
+
+
+def _refusal(dialect: Dialect, what: str, error: Exception) -> StoreUnavailable:
+    said = dialect.sentence(error)
+    text = f"{what}. {said}" if said else f"{what}: {message_of(error)}."
+    return StoreUnavailable(text)
+
+
+def _known() -> set[str]:
+    scripts = ScriptDirectory.from_config(_config()).walk_revisions()
+    return {script.revision for script in scripts}
 
 
 def _revision(connection: Connection) -> str | None:
@@ -95,7 +120,3 @@ def _config() -> Config:
     location = Path(__file__).parent / "migrations"
     config.set_main_option("script_location", str(location).replace("%", "%%"))
     return config
-
-
-def _cause(error: BaseException) -> Any:
-    return getattr(error, "orig", None) or error

@@ -7,7 +7,6 @@ from typing import TypeVar
 import anyio
 from anyio.abc import TaskGroup
 from sqlalchemy import insert, select, text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kefu_core.abc.store import (
@@ -34,8 +33,10 @@ from kefu_core.store import history, people, schema
 from kefu_core.store import tables as t
 from kefu_core.store.appender import Appender
 from kefu_core.store.archive import SqlArchive
+from kefu_core.store.dialects import dialect_of
 from kefu_core.store.engine import open_readers, open_writer, parse_url
 from kefu_core.store.keeping import SqlUpkeep
+from kefu_core.store.putting import raise_cursors
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 T = TypeVar("T")
@@ -57,13 +58,21 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
         """Take the URL; nothing is opened yet. Raises `ConfigurationError`."""
         self._limits = limits or Limits()
         self._url = parse_url(url)
+        self._dialect = dialect_of(self._url)
+        self._read_errors: tuple[type[Exception], ...] = (
+            TimeoutError,
+            *self._dialect.errors,
+        )
         self._now = now
         self._now_ms = now_ms
         self._ids = ids or IdGenerator(now_ms)
         self._epoch = ""
         self._writer: AsyncEngine | None = None
         self._readers: AsyncEngine | None = None
-        self._appender: Appender | None = None
+        self._appenders: list[Appender] = []
+        """Each has the conversations whose number modulo their count is its own."""
+        self._jobs: Appender | None = None
+        """Gets no messages; where the appender does jobs itself, that appender."""
         self._tasks: TaskGroup | None = None
 
     # -- life --------------------------------------------------------------------------
@@ -78,12 +87,9 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
                 await schema.upgrade_engine(self._writer)
             else:
                 schema.require(revision)
-            self._appender = Appender(
-                self._writer, self._limits, now=self._now, now_ms=self._now_ms
-            )
             self._tasks = anyio.create_task_group()
             await self._tasks.__aenter__()
-            self._tasks.start_soon(self._appender.run)
+            self._start_appenders(self._writer, self._tasks)
             self._epoch = await self._do(_load_epoch)
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -91,11 +97,32 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
             raise
         return self
 
+    def _start_appenders(self, writer: AsyncEngine, tasks: TaskGroup) -> None:
+        dialect = self._dialect
+        for _ in range(dialect.appenders + dialect.job_writers):
+            appender = Appender(
+                dialect.draft_writer(writer),
+                self._limits,
+                now=self._now,
+                now_ms=self._now_ms,
+            )
+            self._appenders.append(appender)
+            tasks.start_soon(appender.run)
+        self._jobs = self._appenders[-1]
+        if dialect.job_writers:
+            del self._appenders[dialect.appenders :]
+
+    @property
+    def _writing(self) -> list[Appender]:
+        jobs = [self._jobs] if self._jobs and self._jobs not in self._appenders else []
+        return self._appenders + jobs
+
     async def __aexit__(self, *exc_info: object) -> None:
         try:
-            if self._tasks is not None and self._appender is not None:
+            if self._tasks is not None:
                 with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSE_S):
-                    await self._appender.close()
+                    for appender in self._writing:
+                        await appender.close()
                 self._tasks.cancel_scope.cancel()
                 await self._tasks.__aexit__(None, None, None)
         finally:
@@ -113,13 +140,12 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
         await self._read(lambda c: c.execute(text("SELECT 1")))
 
     def statistics(self) -> StoreStatistics:
-        appender = self._appender
-        waiting = appender.waiting if appender else (0, 0)
+        waiting = [appender.waiting for appender in self._appenders]
         return StoreStatistics(
-            appends_waiting=waiting[0],
-            bytes_waiting=waiting[1],
-            commits=appender.commits if appender else 0,
-            messages=appender.messages if appender else 0,
+            appends_waiting=sum(messages for messages, _ in waiting),
+            bytes_waiting=sum(size for _, size in waiting),
+            commits=sum(appender.commits for appender in self._appenders),
+            messages=sum(appender.messages for appender in self._appenders),
         )
 
     @property
@@ -130,9 +156,10 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
     # -- the log -----------------------------------------------------------------------
 
     def submit(self, append: PendingAppend) -> None:
-        if self._appender is None:
+        if not self._appenders:
             raise StoreUnavailable("The store is not open.")
-        self._appender.submit(append)
+        share = append.draft.conversation % len(self._appenders)
+        self._appenders[share].submit(append)
 
     async def append(self, draft: Draft) -> Appended:
         finished = anyio.Event()
@@ -199,7 +226,7 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
     # -- cursors -----------------------------------------------------------------------
 
     async def advance_cursors(self, cursors: Sequence[Cursor]) -> None:
-        await self._do(lambda c: history.advance_cursors(c, cursors))
+        await self._do(lambda c: raise_cursors(c, cursors))
 
     async def cursors(self, conversation: ConversationId) -> list[Cursor]:
         return await self._read(lambda c: history.cursors(c, conversation))
@@ -252,9 +279,9 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
     # -- the two ways to the database --------------------------------------------------
 
     async def _do(self, job: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        if self._appender is None:
+        if self._jobs is None:
             raise StoreUnavailable("The store is not open.")
-        return await self._appender.do(job)
+        return await self._jobs.do(job)
 
     async def _read(self, query: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run a read that the caller cannot cancel and that ends by itself.
@@ -271,7 +298,7 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
                 with anyio.fail_after(self._limits.read_timeout_s):
                     await connection.start()
                     result = await query(connection)
-            except (TimeoutError, SQLAlchemyError, OSError) as error:
+            except self._read_errors as error:
                 if connection.sync_connection is not None:
                     await connection.invalidate(error)
                 raise StoreUnavailable(retry_after_s=1.0) from error

@@ -18,10 +18,10 @@ from kefu_core.model import (
     Message,
     MessageKind,
 )
-from kefu_core.store import appender as appending
 from kefu_core.store.appender import Appender
 from kefu_core.store.memory import MemoryStore
 from kefu_core.store.planner import Plan, key_of, plan
+from kefu_core.store.writing import Committed, DataError, DraftWriter, TemporaryError
 from kefu_core.testing.sim.chance import Chance
 from kefu_core.types import ConversationId, ParticipantId, Seq
 
@@ -92,32 +92,45 @@ class Disk:
         self.epoch = f"epoch {self._epochs}"
 
 
+class NoDatabase(DraftWriter):
+    """Nothing to connect to: `SimAppender` stores by itself."""
+
+    def __init__(self) -> None:
+        self.connection = None
+
+    async def _roll_back(self) -> None:
+        pass
+
+    async def _commit(self, drafts: Any, now_ms: Any) -> Committed:
+        raise AssertionError("the simulated appender asked a database")
+
+
 class SimAppender(Appender):
     """The appender over a disk; only what talks to a database is replaced."""
 
     def __init__(
         self, disk: Disk, chance: Chance, limits: Limits, now: Any, now_ms: Any
     ) -> None:
-        super().__init__(None, limits, now=now, now_ms=now_ms)  # type: ignore[arg-type]
+        super().__init__(NoDatabase(), limits, now=now, now_ms=now_ms)
         self._rng = random.Random(chance.rng("appender").random())
         self.is_dead = False
         """The process is gone: whatever still runs of it reaches nothing."""
         self.away_until = 0.0
         self._disk, self._chance = disk, chance
 
-    async def _transaction(self, drafts: Sequence[Draft]) -> Plan:
+    async def _transaction(self, drafts: Sequence[Draft]) -> Committed:
         happens, rng = self._chance.happens, self._chance.rng("disk")
         slow = happens("commit_slow", 0.3)
         await anyio.sleep(rng.uniform(0.1, 3.0) if slow else rng.uniform(0.001, 0.02))
         if self.is_dead:
             raise StoreUnavailable
         if self._now() < self.away_until:
-            raise appending._TemporaryError("the database is away")
+            raise TemporaryError("the database is away")
         if happens("commit_fails") or happens("commit_unknown_lost"):
             await anyio.sleep(rng.uniform(0.0, 0.2))
-            raise appending._TemporaryError("rolled back, or nobody knows")
+            raise TemporaryError("rolled back, or nobody knows")
         if len(drafts) > 1 and happens("commit_refused", 0.3):
-            raise appending._DataError("a planted refusal")
+            raise DataError("a planted refusal")
         planned = plan(
             drafts, self._disk.rows, self._disk.known(drafts), self._now_ms()
         )
@@ -126,10 +139,10 @@ class SimAppender(Appender):
         self._chance.note(f"commit {[(m.seq, m.key) for m in planned.messages]}")
         await anyio.sleep(rng.uniform(0.0, 0.02))
         if happens("commit_unknown_stored", 0.2):
-            raise appending._TemporaryError("the answer was lost")
+            raise TemporaryError("the answer was lost")
         if self.is_dead:
             raise StoreUnavailable
-        return planned
+        return Committed(plan=planned)
 
 
 class SimStore(MemoryStore):

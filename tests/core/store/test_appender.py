@@ -15,7 +15,7 @@ from kefu_core.abc.store import Outcome, PendingAppend
 from kefu_core.errors import Conflict, Invalid, NotFound, StoreUnavailable
 from kefu_core.limits import Limits
 from kefu_core.model import Appended, Draft, Person, Role
-from kefu_core.store import appender
+from kefu_core.store.dialects import sqlite
 from kefu_core.store.sql import SqlStore
 from kefu_core.store.transaction import commit_drafts
 from kefu_core.testing.stores import SITE, VISITOR, draft
@@ -126,18 +126,18 @@ async def test_a_commit_whose_answer_is_lost_is_not_stored_twice(
 ) -> None:
     conversation = await conversation_of(store)
     await store.append(draft(conversation, 1))
-    assert store._appender is not None
-    driver = store._appender._driver
+    writer: Any = store._appenders[0]._writer
+    driver = writer.driver
 
     def lose_the_answer(*values: Any) -> Any:
         commit_drafts(*values)
         monkeypatch.undo()
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(appender, "commit_drafts", lose_the_answer)
+    monkeypatch.setattr(sqlite, "commit_drafts", lose_the_answer)
     appended = await store.append(draft(conversation, 2))
     assert (appended.message.seq, appended.duplicate) == (2, True)
-    assert store._appender._driver is not driver
+    assert writer.driver is not driver
     assert [m.seq for m in await store.history(conversation)] == [1, 2]
 
 

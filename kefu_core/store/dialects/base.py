@@ -1,0 +1,136 @@
+"""What engines do differently, behind one set of names."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from sqlalchemy import event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import NoSuchModuleError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from kefu_core.errors import ConfigurationError
+from kefu_core.store.writing import DRIVER_ERRORS, DraftWriter, Fault
+
+POOL_WAIT_S = 2.0
+"""For a connection; then the caller is told to come again."""
+RECYCLE_S = 1_800
+"""A connection lives no longer: firewalls forget idle ones in silence."""
+LOCK_WAIT_S = 5
+"""In the database, for a lock: a bound that a cancelled client cannot give."""
+READERS = 4
+
+
+class Dialect(ABC):
+    """One engine: its connections, errors, statements and what makes it durable."""
+
+    name: ClassVar[str]
+    """SQLAlchemy's name of it."""
+    drivername: ClassVar[str]
+    """What its URLs begin with."""
+    title: ClassVar[str]
+    """As people call it."""
+    extra: ClassVar[str]
+    """What to install: `pip install 'kefu[extra]'`."""
+    appenders: ClassVar[int] = 2
+    """Group commits at once; each has a share of the conversations."""
+    job_writers: ClassVar[int] = 1
+    """Tasks for other writes; 0: the appender does them between its commits."""
+
+    def check_url(self, url: URL) -> None:
+        """Raise `ConfigurationError` for a URL that cannot be meant."""
+        if not url.database:
+            raise ConfigurationError(
+                f"The database URL names no database; write {self.drivername}://"
+                "USER:PASSWORD@HOST/DATABASE."
+            )
+
+    def open_writer(self, url: URL) -> AsyncEngine:
+        """Return the engine of the connections that write."""
+        engine = self._create(
+            url,
+            # One for each task that writes, and one for a migration or a check.
+            pool_size=self.appenders + self.job_writers + 1,
+            isolation_level="READ COMMITTED",
+        )
+        self._on_connect(engine, is_reader=False)
+        return engine
+
+    def open_readers(self, url: URL) -> AsyncEngine:
+        """Return the engine of the connections that read; they hold no transaction."""
+        engine = self._create(url, pool_size=READERS, isolation_level="AUTOCOMMIT")
+        self._on_connect(engine, is_reader=True)
+        return engine
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """Every kind of error that the driver raises, wrapped or not."""
+        return DRIVER_ERRORS
+
+    @abstractmethod
+    def fault_of(self, error: Exception) -> Fault:
+        """Return what an error says about its transaction."""
+
+    @abstractmethod
+    def draft_writer(self, engine: AsyncEngine) -> DraftWriter:
+        """Return what commits drafts on one of the writers' connections."""
+
+    @abstractmethod
+    async def problems(self, connection: AsyncConnection) -> list[str]:
+        """Return what keeps this database from keeping the promise, each with a fix."""
+
+    @abstractmethod
+    def sentence(self, error: BaseException) -> str | None:
+        """Return what a person should do about an error at the start; None: unknown."""
+
+    @abstractmethod
+    async def lock_migrations(self, connection: AsyncConnection) -> None:
+        """Wait until no other process migrates; held until the connection closes."""
+
+    # -- parts -------------------------------------------------------------------------
+
+    def session_statements(self, *, is_reader: bool) -> tuple[str, ...]:
+        """Return what is said on each new connection."""
+        return ()
+
+    def _create(self, url: URL, *, pool_size: int, **options: Any) -> AsyncEngine:
+        settings: dict[str, Any] = {
+            "pool_size": pool_size,
+            "max_overflow": 0,
+            # Errors are logged; what people wrote is not.
+            "hide_parameters": True,
+            "pool_timeout": POOL_WAIT_S,
+            "pool_pre_ping": True,
+            "pool_recycle": RECYCLE_S,
+            **options,
+        }
+        try:
+            return create_async_engine(url, **settings)
+        except (NoSuchModuleError, ImportError) as error:
+            raise ConfigurationError(
+                f"The {self.title} driver is missing; install it with: "
+                f"pip install 'kefu[{self.extra}]'."
+            ) from error
+
+    def _on_connect(self, engine: AsyncEngine, *, is_reader: bool) -> None:
+        statements = self.session_statements(is_reader=is_reader)
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def _connected(connection: Any, record: object) -> None:
+            cursor = connection.cursor()
+            try:
+                for statement in statements:
+                    cursor.execute(statement)
+            finally:
+                cursor.close()
+            connection.commit()
+
+
+async def rows_of(connection: AsyncConnection, text: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a statement without values."""
+    found: Any = (await connection.exec_driver_sql(text)).all()
+    return [tuple(row) for row in found]
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """Return the driver's own error."""
+    return getattr(error, "orig", None) or error

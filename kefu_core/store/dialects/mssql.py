@@ -1,0 +1,255 @@
+"""SQL Server 2019 or later, through aioodbc and an ODBC driver.
+
+aioodbc has no cancel and runs each call in a thread: the pool has an executor of its
+own, as large as the pool, since with fewer threads those that wait for a row's lock
+keep the COMMIT that would free it from running. What must end by itself is bounded in
+the database: `LOCK_TIMEOUT` and the driver's query time-out.
+
+Rows travel as one JSON text (`OPENJSON`), so no statement comes near the 2,100 values
+that one may have.
+"""
+
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+from sqlalchemy import event
+from sqlalchemy.engine import URL, ExceptionContext
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from kefu_core.store.batching import BatchWriter, Rows, Statement, Statements
+from kefu_core.store.dialects.base import LOCK_WAIT_S, Dialect, cause_of, rows_of
+from kefu_core.store.rows import (
+    CHANGE_COLUMNS,
+    CONVERSATION_COLUMNS,
+    MESSAGE_COLUMNS,
+    MESSAGE_INSERT_COLUMNS,
+    TOUCH_COLUMNS,
+)
+from kefu_core.store.types import MSSQL_BINARY
+from kefu_core.store.writing import DraftWriter, Fault
+
+_VERSION_MIN = 15
+_QUERY_S = 30
+_FULL = {1105, 9002, 1101, 5149}
+_DATA = {2627, 2601, 547, 2628, 8152, 8115, 245, 241, 220, 515}
+_NUMBER = re.compile(r"\((\d+)\) \(SQL")
+
+_TYPES = {
+    "conversation_id": "BIGINT",
+    "id": "BIGINT",
+    "seq": "BIGINT",
+    "ref": "BIGINT",
+    "at": "BIGINT",
+    "digest": "BIGINT",
+    "last_seq": "BIGINT",
+    "last_at": "BIGINT",
+    "waiting_since": "BIGINT",
+    "active_at": "BIGINT",
+    "sender": "NVARCHAR(24)",
+    "key": "NVARCHAR(64)",
+    "kind": "NVARCHAR(16)",
+    "body": "NVARCHAR(MAX)",
+    "data": "NVARCHAR(MAX)",
+    "status": "NVARCHAR(16)",
+    "assignee": "NVARCHAR(24)",
+    "last_sender": "NVARCHAR(24)",
+    "last_line": "NVARCHAR(200)",
+    "labels": "NVARCHAR(MAX)",
+    "label": "NVARCHAR(40)",
+}
+
+
+class MssqlDialect(Dialect):
+    """SQL Server."""
+
+    name, drivername = "mssql", "mssql+aioodbc"
+    title, extra = "SQL Server", "mssql"
+
+    def session_statements(self, *, is_reader: bool) -> tuple[str, ...]:
+        return (f"SET LOCK_TIMEOUT {LOCK_WAIT_S * 1000}", "SET XACT_ABORT ON")
+
+    def fault_of(self, error: Exception) -> Fault:
+        numbers = _numbers(error)
+        if numbers & _FULL:
+            return Fault.FULL
+        refused = isinstance(cause_of(error), (UnicodeError, OverflowError, TypeError))
+        return Fault.DATA if refused or numbers & _DATA else Fault.TEMPORARY
+
+    def draft_writer(self, engine: AsyncEngine) -> DraftWriter:
+        return BatchWriter(engine, self, MssqlStatements())
+
+    async def lock_migrations(self, connection: AsyncConnection) -> None:
+        await connection.exec_driver_sql(
+            "EXEC sp_getapplock @Resource = 'kefu migration', @LockMode = 'Exclusive', "
+            "@LockOwner = 'Session', @LockTimeout = 600000"
+        )
+
+    async def problems(self, connection: AsyncConnection) -> list[str]:
+        [row] = await rows_of(
+            connection,
+            "SELECT CAST(SERVERPROPERTY('ProductMajorVersion') AS NVARCHAR(8)), "
+            "is_read_committed_snapshot_on, delayed_durability_desc "
+            "FROM sys.databases WHERE name = DB_NAME()",
+        )
+        found = []
+        version = str(row[0] or "")
+        if version.isdigit() and int(version) < _VERSION_MIN:
+            found.append(
+                f"SQL Server's version {version} is too old; kefu needs 2019 (15) or "
+                "later."
+            )
+        if not row[1]:
+            found.append(
+                "READ_COMMITTED_SNAPSHOT is off, so reading waits for writing; ALTER "
+                "DATABASE kefu SET READ_COMMITTED_SNAPSHOT ON WITH ROLLBACK IMMEDIATE."
+            )
+        if row[2] == "FORCED":
+            found.append(
+                "DELAYED_DURABILITY is FORCED: a crash loses acknowledged messages; "
+                "ALTER DATABASE kefu SET DELAYED_DURABILITY = DISABLED."
+            )
+        return found
+
+    def sentence(self, error: BaseException) -> str | None:
+        numbers = _numbers(error)
+        if 18456 in numbers:
+            return "The database refuses the user or the password; check the URL."
+        if 4060 in numbers:
+            return (
+                "There is no such database, or the user may not use it; run as its "
+                "administrator: CREATE DATABASE kefu."
+            )
+        if numbers & {262, 229, 230}:
+            return (
+                "The database user has too few rights; run as its administrator: "
+                "ALTER ROLE db_owner ADD MEMBER kefu."
+            )
+        if numbers & _FULL:
+            return "The database's disk or log is full; make room, then start again."
+        text = str(cause_of(error))
+        if "IM002" in text or "01000" in text:
+            return (
+                "The ODBC driver is missing or has another name; install msodbcsql18 "
+                "and write ?driver=ODBC+Driver+18+for+SQL+Server into the URL."
+            )
+        if "08001" in text or "HYT00" in text:
+            return (
+                "The database server cannot be reached; check host and port in the "
+                "URL, and that it runs."
+            )
+        return None
+
+    def _create(self, url: URL, *, pool_size: int, **options: Any) -> AsyncEngine:
+        try:
+            import pyodbc
+        except ImportError:
+            pass  # `create_async_engine` says it better.
+        else:
+            # SQLAlchemy pools already; two pools keep dead connections twice as long.
+            pyodbc.pooling = False
+        executor = ThreadPoolExecutor(pool_size, thread_name_prefix="kefu-mssql")
+        engine = super()._create(
+            url, pool_size=pool_size, connect_args={"executor": executor}, **options
+        )
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def _connected(connection: Any, record: object) -> None:
+            connection._connection._conn.timeout = _QUERY_S
+
+        @event.listens_for(engine.sync_engine, "handle_error")
+        def _failed(context: ExceptionContext) -> None:
+            # One statement that ran out of time says nothing of the other connections.
+            if "HYT00" in str(context.original_exception):
+                context.invalidate_pool_on_disconnect = False
+
+        return engine
+
+
+def _numbers(error: BaseException) -> set[int]:
+    """Return the server's own error numbers; drivers disagree about everything else."""
+    return {int(found) for found in _NUMBER.findall(str(cause_of(error)))}
+
+
+class MssqlStatements(Statements):
+    """The group commit in T-SQL."""
+
+    def lock(self, ids: Sequence[int]) -> Statement:
+        # A list of values, not OPENJSON, so that it seeks: what is read is locked.
+        return (
+            f"SELECT {_columns(CONVERSATION_COLUMNS)} "  # noqa: S608
+            "FROM conversation WITH (UPDLOCK, ROWLOCK, READPAST) "
+            f"WHERE id IN ({_marks(ids)}) ORDER BY id"
+        ), tuple(ids)
+
+    def existing(self, ids: Sequence[int]) -> Statement:
+        return (
+            "SELECT id FROM conversation WITH (NOLOCK) "  # noqa: S608
+            f"WHERE id IN ({_marks(ids)})"
+        ), tuple(ids)
+
+    def known(self, keys: Rows) -> Statement:
+        wanted = _table(("conversation_id", "sender", "key"))
+        return (
+            f"SELECT {_columns(MESSAGE_COLUMNS, 'm.')} "  # noqa: S608
+            f"FROM {wanted} AS w JOIN message AS m "
+            "ON m.conversation_id = w.[conversation_id] "
+            f"AND m.sender = w.[sender] COLLATE {MSSQL_BINARY} "
+            f"AND m.[key] = w.[key] COLLATE {MSSQL_BINARY}"
+        ), (_json(keys),)
+
+    def insert(self, rows: Rows) -> list[Statement]:
+        return [_insert("message", MESSAGE_INSERT_COLUMNS, rows)]
+
+    def change(self, rows: Rows) -> list[Statement]:
+        return [_update(CHANGE_COLUMNS, rows)]
+
+    def touch(self, rows: Rows) -> list[Statement]:
+        return [_update(TOUCH_COLUMNS, rows)]
+
+    def unlabel(self, ids: Sequence[int]) -> Statement:
+        return (
+            "DELETE FROM conversation_label "  # noqa: S608
+            f"WHERE conversation_id IN ({_marks(ids)})"
+        ), tuple(ids)
+
+    def label(self, rows: Rows) -> list[Statement]:
+        columns = ("conversation_id", "label", "active_at")
+        return [_insert("conversation_label", columns, rows)]
+
+
+def _insert(table: str, columns: Sequence[str], rows: Rows) -> Statement:
+    return (
+        f"INSERT INTO {table} ({_columns(columns)}) "  # noqa: S608
+        f"SELECT {_columns(columns)} FROM {_table(columns)} AS v"
+    ), (_json(rows),)
+
+
+def _update(columns: Sequence[str], rows: Rows) -> Statement:
+    changes = ", ".join(f"[{name}] = v.[{name}]" for name in columns)
+    return (
+        f"UPDATE c SET {changes} FROM conversation AS c "  # noqa: S608
+        f"JOIN {_table((*columns, 'id'))} AS v ON c.id = v.[id]"
+    ), (_json(rows),)
+
+
+def _table(columns: Sequence[str]) -> str:
+    """Return a table of values that comes as one JSON text: a list of lists."""
+    shape = ", ".join(
+        f"[{name}] {_TYPES[name]} '$[{number}]'" for number, name in enumerate(columns)
+    )
+    return f"OPENJSON(?) WITH ({shape})"
+
+
+def _json(rows: Rows) -> str:
+    return msgspec.json.encode(rows).decode()
+
+
+def _columns(names: Sequence[str], prefix: str = "") -> str:
+    return ", ".join(f"{prefix}[{name}]" for name in names)
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ", ".join("?" * len(values))

@@ -1,0 +1,239 @@
+"""MySQL 8 and MariaDB 10.6 or later, through asyncmy.
+
+READ COMMITTED, since at REPEATABLE READ a transaction goes on seeing what its first
+read saw, and the look-up of keys would be older than the lock. A duplicate key leaves a
+shared lock behind on which three inserters deadlock, so keys are looked up first and
+inserted second. Error 1205 rolls back one statement only: the connection is dropped.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from kefu_core.store.batching import BatchWriter, Rows, Statement, Statements
+from kefu_core.store.dialects.base import LOCK_WAIT_S, Dialect, cause_of, rows_of
+from kefu_core.store.rows import (
+    CHANGE_COLUMNS,
+    CONVERSATION_COLUMNS,
+    MESSAGE_COLUMNS,
+    MESSAGE_INSERT_COLUMNS,
+    TOUCH_COLUMNS,
+)
+from kefu_core.store.writing import DraftWriter, Fault
+
+_MARIADB_MIN = (10, 6)
+_MYSQL_MIN = (8, 0)
+_FULL = {1021, 1041, 1114, 3, 28}
+_DATA = {1264, 1300, 1366, 1406, 3140, 3141, 1048, 1292, 1153}
+
+
+class MysqlDialect(Dialect):
+    """MySQL and MariaDB."""
+
+    name, drivername = "mysql", "mysql+asyncmy"
+    title, extra = "MySQL", "mysql"
+
+    def session_statements(self, *, is_reader: bool) -> tuple[str, ...]:
+        return (
+            f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}",
+            f"SET SESSION lock_wait_timeout = {LOCK_WAIT_S}",
+            "SET SESSION time_zone = '+00:00'",
+            "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+        )
+
+    def fault_of(self, error: Exception) -> Fault:
+        number = _number(error)
+        if number in _FULL:
+            return Fault.FULL
+        if number in _DATA or isinstance(
+            cause_of(error), (UnicodeError, OverflowError, TypeError)
+        ):
+            return Fault.DATA
+        return Fault.TEMPORARY
+
+    def draft_writer(self, engine: AsyncEngine) -> DraftWriter:
+        return BatchWriter(engine, self, MysqlStatements())
+
+    async def lock_migrations(self, connection: AsyncConnection) -> None:
+        await connection.exec_driver_sql("SELECT GET_LOCK('kefu migration', 600)")
+
+    async def problems(self, connection: AsyncConnection) -> list[str]:
+        rows = await rows_of(
+            connection,
+            "SHOW GLOBAL VARIABLES WHERE Variable_name IN ("
+            "'version', 'innodb_flush_log_at_trx_commit', 'sync_binlog', 'log_bin', "
+            "'innodb_doublewrite')",
+        )
+        settings = {row[0]: str(row[1]) for row in rows}
+        found = [_version_problem(settings.get("version", ""))]
+        if settings.get("innodb_flush_log_at_trx_commit") not in {"1", "3"}:
+            found.append(
+                "innodb_flush_log_at_trx_commit is "
+                f"{settings.get('innodb_flush_log_at_trx_commit')}: a power cut loses "
+                "acknowledged messages; SET GLOBAL innodb_flush_log_at_trx_commit = 1."
+            )
+        is_logging = settings.get("log_bin") in {"ON", "1"}
+        if is_logging and settings.get("sync_binlog") != "1":
+            found.append(
+                f"sync_binlog is {settings.get('sync_binlog')} while the binary log "
+                "is on: a power cut loses acknowledged messages; SET GLOBAL "
+                "sync_binlog = 1."
+            )
+        if settings.get("innodb_doublewrite") == "OFF":
+            found.append(
+                "innodb_doublewrite is OFF: a power cut can tear a page; set it to ON."
+            )
+        found += await _table_problems(connection)
+        return [problem for problem in found if problem]
+
+    def sentence(self, error: BaseException) -> str | None:
+        match _number(error):
+            case 1045 | 1698:
+                return "The database refuses the user or the password; check the URL."
+            case 1044 | 1142 | 1143:
+                return (
+                    "The database user has too few rights; run as its administrator: "
+                    "GRANT ALL ON kefu.* TO 'kefu'@'%' (with your own names)."
+                )
+            case 1049:
+                return (
+                    "There is no such database; run as its administrator: "
+                    "CREATE DATABASE kefu CHARACTER SET utf8mb4."
+                )
+            case 2003 | 2005:
+                return (
+                    "The database server cannot be reached; check host and port in "
+                    "the URL, and that it runs."
+                )
+            case 1040:
+                return "The database has too many connections; raise max_connections."
+            case number if number in _FULL:
+                return "The database's disk is full; make room, then start again."
+        return None
+
+    def _create(self, url: URL, *, pool_size: int, **options: Any) -> AsyncEngine:
+        arguments = {"charset": "utf8mb4", "connect_timeout": LOCK_WAIT_S}
+        return super()._create(
+            url, pool_size=pool_size, connect_args=arguments, **options
+        )
+
+
+async def _table_problems(connection: AsyncConnection) -> list[str]:
+    rows = await rows_of(
+        connection,
+        "SELECT table_name, engine, table_collation FROM information_schema.tables "
+        "WHERE table_schema = DATABASE() AND table_name IN ('conversation', 'message')",
+    )
+    found = []
+    for table, engine, collation in rows:
+        if str(engine).lower() != "innodb":
+            found.append(
+                f"The table {table} is in {engine}, which has no transactions; "
+                f"ALTER TABLE {table} ENGINE=InnoDB."
+            )
+        if collation != "utf8mb4_bin":
+            found.append(
+                f"The table {table} compares as {collation}, so keys that differ can "
+                f"be taken for equal; ALTER TABLE {table} CONVERT TO CHARACTER SET "
+                "utf8mb4 COLLATE utf8mb4_bin."
+            )
+    return found
+
+
+def _version_problem(text: str) -> str:
+    is_mariadb = "mariadb" in text.lower()
+    least = _MARIADB_MIN if is_mariadb else _MYSQL_MIN
+    parts = text.split("-")[0].split(".")
+    if tuple(int(part) for part in parts[:2] if part.isdigit()) >= least:
+        return ""
+    title = "MariaDB" if is_mariadb else "MySQL"
+    return (
+        f"{title} {text} is too old; kefu needs {title} "
+        f"{'.'.join(map(str, least))} or later."
+    )
+
+
+def _number(error: BaseException) -> int:
+    arguments = cause_of(error).args
+    return arguments[0] if arguments and isinstance(arguments[0], int) else 0
+
+
+class MysqlStatements(Statements):
+    """The group commit in MySQL's words; the driver writes the values into the text."""
+
+    def lock(self, ids: Sequence[int]) -> Statement:
+        return (
+            f"SELECT {_columns(CONVERSATION_COLUMNS)} FROM conversation "  # noqa: S608
+            f"WHERE id IN ({_marks(ids)}) ORDER BY id FOR UPDATE SKIP LOCKED"
+        ), tuple(ids)
+
+    def existing(self, ids: Sequence[int]) -> Statement:
+        text = f"SELECT id FROM conversation WHERE id IN ({_marks(ids)})"  # noqa: S608
+        return text, tuple(ids)
+
+    def known(self, keys: Rows) -> Statement:
+        # STRAIGHT_JOIN fixes the order: one probe of the unique index for each key.
+        return (
+            f"SELECT STRAIGHT_JOIN {_columns(MESSAGE_COLUMNS, 'm.')} "  # noqa: S608
+            f"FROM ({_table('csk', len(keys))}) AS w JOIN message AS m "
+            "ON m.conversation_id = w.c AND m.sender = w.s COLLATE utf8mb4_bin "
+            "AND m.`key` = w.k COLLATE utf8mb4_bin"
+        ), _flat(keys)
+
+    def insert(self, rows: Rows) -> list[Statement]:
+        return [_insert("message", MESSAGE_INSERT_COLUMNS, rows)]
+
+    def change(self, rows: Rows) -> list[Statement]:
+        return [_update(CHANGE_COLUMNS, rows)]
+
+    def touch(self, rows: Rows) -> list[Statement]:
+        return [_update(TOUCH_COLUMNS, rows)]
+
+    def unlabel(self, ids: Sequence[int]) -> Statement:
+        return (
+            "DELETE FROM conversation_label "  # noqa: S608
+            f"WHERE conversation_id IN ({_marks(ids)})"
+        ), tuple(ids)
+
+    def label(self, rows: Rows) -> list[Statement]:
+        columns = ("conversation_id", "label", "active_at")
+        return [_insert("conversation_label", columns, rows)]
+
+
+def _update(columns: Sequence[str], rows: Rows) -> Statement:
+    names = [*columns, "id"]
+    changes = ", ".join(f"c.`{name}` = v.`{name}`" for name in columns)
+    return (
+        f"UPDATE conversation AS c JOIN ({_table(names, len(rows))}) AS v "  # noqa: S608
+        f"ON c.id = v.id SET {changes}"
+    ), _flat(rows)
+
+
+def _insert(table: str, columns: Sequence[str], rows: Rows) -> Statement:
+    line = f"({_marks(columns)})"
+    return (
+        f"INSERT INTO {table} ({_columns(columns)}) "  # noqa: S608
+        f"VALUES {', '.join([line] * len(rows))}"
+    ), _flat(rows)
+
+
+def _table(names: Sequence[str], count: int) -> str:
+    """Return a table of values as a query; the first line names the columns."""
+    first = ", ".join(f"%s AS `{name}`" for name in names)
+    return " UNION ALL ".join(
+        [f"SELECT {first}", *[f"SELECT {_marks(names)}"] * (count - 1)]
+    )
+
+
+def _columns(names: Sequence[str], prefix: str = "") -> str:
+    return ", ".join(f"{prefix}`{name}`" for name in names)
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ", ".join(["%s"] * len(values))
+
+
+def _flat(rows: Rows) -> tuple[Any, ...]:
+    return tuple(value for row in rows for value in row)

@@ -1,0 +1,230 @@
+"""PostgreSQL 12 or later, through asyncpg.
+
+Every statement takes one array for each column, so its text never changes and is
+prepared once. The rows of `conversation` that an append touches change no indexed
+column, so PostgreSQL updates them in place.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from kefu_core.store.batching import BatchWriter, Rows, Statement, Statements
+from kefu_core.store.dialects.base import LOCK_WAIT_S, Dialect, cause_of, rows_of
+from kefu_core.store.rows import (
+    CHANGE_COLUMNS,
+    CONVERSATION_COLUMNS,
+    MESSAGE_COLUMNS,
+    MESSAGE_INSERT_COLUMNS,
+    TOUCH_COLUMNS,
+)
+from kefu_core.store.writing import DraftWriter, Fault
+
+_VERSION_MIN = 120_000
+_MIGRATION_LOCK = 0x6B656675  # "kefu"
+_STATEMENT_S = 30
+
+_NUMBERS = frozenset(
+    {
+        "conversation_id",
+        "id",
+        "seq",
+        "ref",
+        "at",
+        "digest",
+        "last_seq",
+        "last_at",
+        "waiting_since",
+        "active_at",
+    }
+)
+_DURABLE = {
+    "fsync": {"on"},
+    "full_page_writes": {"on"},
+    "synchronous_commit": {"on", "local", "remote_write", "remote_apply"},
+}
+
+
+class PostgresDialect(Dialect):
+    """PostgreSQL."""
+
+    name, drivername = "postgresql", "postgresql+asyncpg"
+    title, extra = "PostgreSQL", "postgres"
+
+    def session_statements(self, *, is_reader: bool) -> tuple[str, ...]:
+        return (
+            f"SET lock_timeout = '{LOCK_WAIT_S}s'",
+            f"SET statement_timeout = '{_STATEMENT_S}s'",
+            f"SET idle_in_transaction_session_timeout = '{_STATEMENT_S}s'",
+        )
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        # What asyncpg raises while it connects, SQLAlchemy does not wrap.
+        import asyncpg
+
+        return (*super().errors, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+    def fault_of(self, error: Exception) -> Fault:
+        state = _state(error)
+        if state == "53100":
+            return Fault.FULL
+        # 22…: data, 23…: a constraint; what cannot be encoded has no state.
+        refused = isinstance(cause_of(error), (UnicodeError, OverflowError, TypeError))
+        if state[:2] in {"22", "23"} or refused or "DataError" in _kind(error):
+            return Fault.DATA
+        return Fault.TEMPORARY
+
+    def draft_writer(self, engine: AsyncEngine) -> DraftWriter:
+        return BatchWriter(engine, self, PostgresStatements())
+
+    async def lock_migrations(self, connection: AsyncConnection) -> None:
+        # A migration of millions of rows takes its time; its connection is not kept.
+        await connection.exec_driver_sql("SET statement_timeout = 0")
+        await connection.exec_driver_sql("SET lock_timeout = '600s'")
+        await connection.exec_driver_sql(f"SELECT pg_advisory_lock({_MIGRATION_LOCK})")
+
+    async def problems(self, connection: AsyncConnection) -> list[str]:
+        rows = await rows_of(
+            connection,
+            "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', "
+            "'full_page_writes', 'synchronous_commit', 'server_version_num', "
+            "'server_version', 'server_encoding')",
+        )
+        settings = {row[0]: str(row[1]) for row in rows}
+        found = []
+        if int(settings["server_version_num"]) < _VERSION_MIN:
+            found.append(
+                f"PostgreSQL {settings['server_version']} is too old; kefu needs 12 "
+                "or later."
+            )
+        if settings["server_encoding"] != "UTF8":
+            found.append(
+                f"The database's encoding is {settings['server_encoding']}; make one "
+                "with: CREATE DATABASE kefu ENCODING 'UTF8' TEMPLATE template0."
+            )
+        for name, safe in _DURABLE.items():
+            if settings[name] not in safe:
+                found.append(
+                    f"{name} is {settings[name]}: a crash loses acknowledged "
+                    f"messages; set {name} = on."
+                )
+        return found
+
+    def sentence(self, error: BaseException) -> str | None:
+        match _state(error):
+            case "28P01" | "28000":
+                return "The database refuses the user or the password; check the URL."
+            case "42501":
+                return (
+                    "The database user has too few rights; run as its administrator: "
+                    "GRANT ALL ON SCHEMA public TO kefu (with your own name)."
+                )
+            case "3D000":
+                return (
+                    "There is no such database; run as its administrator: "
+                    "CREATE DATABASE kefu OWNER kefu ENCODING 'UTF8' "
+                    "TEMPLATE template0."
+                )
+            case "53300":
+                return "The database has too many connections; raise max_connections."
+            case "53100":
+                return "The database's disk is full; make room, then start again."
+        if isinstance(cause_of(error), OSError):
+            return (
+                "The database server cannot be reached; check host and port in the "
+                "URL, and that it runs."
+            )
+        return None
+
+
+def _state(error: BaseException) -> str:
+    cause = cause_of(error)
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    return str(state or "")
+
+
+def _kind(error: BaseException) -> str:
+    """Return the names of the driver's error: values it cannot encode have no state."""
+    inner = cause_of(error).__cause__
+    return type(inner).__name__ if inner is not None else ""
+
+
+class PostgresStatements(Statements):
+    """The group commit in PostgreSQL's words."""
+
+    def __init__(self) -> None:
+        locked = ", ".join(f'"{name}"' for name in CONVERSATION_COLUMNS)
+        columns = ", ".join(f'm."{name}"' for name in MESSAGE_COLUMNS)
+        self._lock = (
+            f"SELECT {locked} FROM conversation "  # noqa: S608
+            "WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE SKIP LOCKED"
+        )
+        self._known = (
+            f"SELECT {columns} FROM unnest($1::bigint[], $2::text[], "  # noqa: S608
+            "$3::text[]) AS w(c, s, k) JOIN message AS m "
+            "ON m.conversation_id = w.c AND m.sender = w.s AND m.key = w.k"
+        )
+        self._insert = _insert("message", MESSAGE_INSERT_COLUMNS)
+        labels = ("conversation_id", "label", "active_at")
+        self._label = _insert("conversation_label", labels)
+        self._change = _update(CHANGE_COLUMNS)
+        self._touch = _update(TOUCH_COLUMNS)
+
+    def lock(self, ids: Sequence[int]) -> Statement:
+        return self._lock, (list(ids),)
+
+    def existing(self, ids: Sequence[int]) -> Statement:
+        return "SELECT id FROM conversation WHERE id = ANY($1::bigint[])", (list(ids),)
+
+    def known(self, keys: Rows) -> Statement:
+        return self._known, _turned(keys)
+
+    def insert(self, rows: Rows) -> list[Statement]:
+        return [(self._insert, _turned(rows))]
+
+    def change(self, rows: Rows) -> list[Statement]:
+        return [(self._change, _turned(rows))]
+
+    def touch(self, rows: Rows) -> list[Statement]:
+        return [(self._touch, _turned(rows))]
+
+    def unlabel(self, ids: Sequence[int]) -> Statement:
+        text = (
+            "DELETE FROM conversation_label WHERE conversation_id = ANY($1::bigint[])"
+        )
+        return text, (list(ids),)
+
+    def label(self, rows: Rows) -> list[Statement]:
+        return [(self._label, _turned(rows))]
+
+
+def _insert(table: str, columns: Sequence[str]) -> str:
+    names = ", ".join(f'"{name}"' for name in columns)
+    return (
+        f"INSERT INTO {table} ({names}) "  # noqa: S608
+        f"SELECT * FROM unnest({_arrays(columns)})"
+    )
+
+
+def _update(columns: Sequence[str]) -> str:
+    names = (*columns, "id")
+    changes = ", ".join(f'"{name}" = v."{name}"' for name in columns)
+    quoted = ", ".join(f'"{name}"' for name in names)
+    return (
+        f"UPDATE conversation AS c SET {changes} "  # noqa: S608
+        f"FROM unnest({_arrays(names)}) AS v({quoted}) WHERE c.id = v.id"
+    )
+
+
+def _arrays(columns: Sequence[str]) -> str:
+    return ", ".join(
+        f"${number}::{'bigint' if name in _NUMBERS else 'text'}[]"
+        for number, name in enumerate(columns, 1)
+    )
+
+
+def _turned(rows: Rows) -> tuple[Any, ...]:
+    """Return one list for each column."""
+    return tuple(list(column) for column in zip(*rows, strict=True))
