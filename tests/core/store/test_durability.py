@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from kefu_core.errors import ConfigurationError
-from kefu_core.store.engine import READERS, open_readers, open_writer, parse_url
+from kefu_core.store.dialects.base import READERS
+from kefu_core.store.engine import open_readers, open_writer, parse_url
 
 FULL = 2
 
