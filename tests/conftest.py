@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 # Fixtures of every folder; pytest finds them by their names here.
 from tests.databases import (
     database_url,  # noqa: F401
+    fresh_database_url,  # noqa: F401
     mysql_server,  # noqa: F401
     postgres_server,  # noqa: F401
 )
