@@ -1,8 +1,9 @@
 """Fixtures: an empty database of each engine, on servers started for this run.
 
 A database is handed on from test to test with its tables, emptied; `fresh_database_url`
-is one that never had any. `database_url` runs a test once for each engine; a test for some of them parametrises it
-indirectly: `@pytest.mark.parametrize("database_url", ["mysql"], indirect=True)`.
+is one that never had any. `database_url` runs a test once for each engine; a test for
+some of them parametrises it indirectly:
+`@pytest.mark.parametrize("database_url", ["mysql"], indirect=True)`.
 `KEFU_TEST_MYSQL_URL`, `KEFU_TEST_POSTGRES_URL` and `KEFU_TEST_MSSQL_URL` name databases
 to use instead; all tables in them are dropped.
 """
