@@ -159,7 +159,8 @@ class PostgresStatements(Statements):
         columns = ", ".join(f'm."{name}"' for name in MESSAGE_COLUMNS)
         self._lock = (
             f"SELECT {locked} FROM conversation "  # noqa: S608
-            "WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE SKIP LOCKED"
+            # NO KEY: a row that refers to this one can be inserted meanwhile.
+            "WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
         )
         self._known = (
             f"SELECT {columns} FROM unnest($1::bigint[], $2::text[], "  # noqa: S608
