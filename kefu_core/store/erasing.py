@@ -25,6 +25,7 @@ from kefu_core.abc.upkeep import Erased
 from kefu_core.model import SENDABLE_KINDS, MessageKind
 from kefu_core.store import tables as t
 from kefu_core.store.blanking import blanked
+from kefu_core.store.indexing import unindex
 from kefu_core.store.rows import MESSAGE_COLUMNS, message_from, message_row
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
@@ -195,9 +196,11 @@ async def _blank(
     """Take the content of these messages, ascending by seq, of a locked row."""
     if not rows:
         return
+    messages = [message_from(row) for row in rows]
+    await unindex(connection, messages)
     changes = []
-    for row in rows:
-        blank = message_row(blanked(message_from(row)))
+    for row, message in zip(rows, messages, strict=True):
+        blank = message_row(blanked(message))
         changes.append(
             {
                 "of_conversation": conversation,

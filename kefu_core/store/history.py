@@ -13,6 +13,7 @@ from kefu_core.model import (
     MessageKind,
 )
 from kefu_core.store import tables as t
+from kefu_core.store.documents import chunks
 from kefu_core.store.rows import (
     CONVERSATION_COLUMNS,
     MESSAGE_COLUMNS,
@@ -91,6 +92,17 @@ async def find(
     query = _conversations.where(_c.id == conversation)
     row = (await connection.execute(query)).first()
     return conversation_from(row) if row is not None else None
+
+
+async def find_all(
+    connection: AsyncConnection, conversations: Sequence[ConversationId]
+) -> list[Conversation]:
+    """Return those of these that exist, in any order."""
+    found: list[Conversation] = []
+    for ids in chunks(conversations):
+        rows = (await connection.execute(_conversations.where(_c.id.in_(ids)))).all()
+        found += [conversation_from(row) for row in rows]
+    return found
 
 
 async def of_visitor(

@@ -1,24 +1,21 @@
 """Searching a few conversations by reading them, which needs no index."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.model import Conversation, Message
 from kefu_core.store import history
 from kefu_core.store.matching import Matches, document_range, numbered
+from kefu_core.store.reading import Read
 from kefu_core.types import ConversationId, Seq
-
-T = TypeVar("T")
-Read = Callable[[Callable[[AsyncConnection], Awaitable[T]]], Awaitable[T]]
 
 _PAGE = 500
 
 
 async def scan(
-    read: Read[list[Message]],
+    read: Read,
     found: Matches,
     rows: Sequence[Conversation],
     is_late: Callable[[], bool],

@@ -66,6 +66,7 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
         self._now = now
         self._now_ms = now_ms
         self._ids = ids or IdGenerator(now_ms)
+        self._searches = anyio.CapacityLimiter(self._limits.searches_max)
         self._epoch = ""
         self._writer: AsyncEngine | None = None
         self._readers: AsyncEngine | None = None

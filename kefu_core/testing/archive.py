@@ -428,6 +428,27 @@ class ArchiveContract:
         )
         assert [h.message.body for h in (await store.search(best)).hits] == ["退款退款"]
 
+    async def test_what_is_erased_is_not_found(
+        self, store: Store, clock: Clock
+    ) -> None:
+        world = await self.world(store, clock, seed=8, visitors=3)
+        await world.live(40)
+        await index_all(store)
+        erased, *_ = world.rows
+        await store.erase_conversation(erased)
+        await world.live(10)
+        await index_all(store)
+        for words in ("退款", "发货", "refund"):
+            query = SearchQuery(text=words)
+            hits = [hit.message for hit in await search_all(store, query)]
+            left = {m.seq for m in await store.history(erased) if m.body}
+            kept = [
+                m
+                for m in world.found(query)
+                if m.conversation != erased or m.seq in left
+            ]
+            assert sorted(places(hits)) == sorted(places(kept))
+
     async def test_what_was_indexed_is_told_and_then_nothing_is_behind(
         self, store: Store, clock: Clock
     ) -> None:
