@@ -54,9 +54,10 @@ class Progress:
             self._stream.write("\n")
             self._stream.flush()
 
-    def show(self, done: int) -> None:
-        """Note how many are done; draws at most ten times a second."""
+    def show(self, done: int, total: int | None = None) -> None:
+        """Note how many are done (of how many); draws at most ten times a second."""
         self._done = done
+        self._total = self._total if total is None else total
         now = self._now()
         if now - self._drawn_at >= _REDRAW_S:
             self._drawn_at = now

@@ -18,7 +18,7 @@ until which all future messages are kept.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, insert, select, update
+from sqlalchemy import Row, Select, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.abc.upkeep import Erased
@@ -26,6 +26,7 @@ from kefu_core.model import SENDABLE_KINDS, MessageKind
 from kefu_core.store import tables as t
 from kefu_core.store.blanking import blanked
 from kefu_core.store.indexing import unindex
+from kefu_core.store.putting import IN_MAX, insert_row
 from kefu_core.store.rows import MESSAGE_COLUMNS, message_from, message_row
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
@@ -34,7 +35,6 @@ CLOCK_SKEW_MS = 86_400_000
 """Nodes' clocks differ by less. A message may be older than `kept_from` by as much."""
 _MARK = "erasure"
 _WITH_CONTENT = [str(kind) for kind in sorted(SENDABLE_KINDS)]
-_IN_MAX = 500
 _SHORT = 200
 """A log of so many messages is read rather than halved."""
 
@@ -237,10 +237,11 @@ async def mark(connection: AsyncConnection) -> int:
 
 
 async def _move_mark(connection: AsyncConnection) -> None:
-    statement = update(t.follower).where(_f.name == _MARK)
-    moved = await connection.execute(statement.values(position=_f.position + 1))
-    if not moved.rowcount:
-        await connection.execute(insert(t.follower).values(name=_MARK, position=1))
+    move = update(t.follower).where(_f.name == _MARK).values(position=_f.position + 1)
+    if (await connection.execute(move)).rowcount:
+        return
+    if not await insert_row(connection, t.follower, {"name": _MARK, "position": 1}):
+        await connection.execute(move)
 
 
 async def last_lines(
@@ -248,8 +249,8 @@ async def last_lines(
 ) -> dict[ConversationId, tuple[Seq, str]]:
     """Return last seqs and last lines of those that exist."""
     found: dict[ConversationId, tuple[Seq, str]] = {}
-    for start in range(0, len(conversations), _IN_MAX):
-        some = conversations[start : start + _IN_MAX]
+    for start in range(0, len(conversations), IN_MAX):
+        some = conversations[start : start + IN_MAX]
         query = select(_c.id, _c.last_seq, _c.last_line).where(_c.id.in_(some))
         for row in (await connection.execute(query)).all():
             found[ConversationId(row[0])] = Seq(row[1]), row[2]

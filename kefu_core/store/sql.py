@@ -15,7 +15,7 @@ from kefu_core.abc.store import (
     Store,
     StoreStatistics,
 )
-from kefu_core.errors import KefuError, StoreUnavailable
+from kefu_core.errors import ConfigurationError, KefuError, StoreUnavailable
 from kefu_core.ids import IdGenerator
 from kefu_core.limits import Limits
 from kefu_core.model import (
@@ -33,6 +33,7 @@ from kefu_core.store import history, people, schema
 from kefu_core.store import tables as t
 from kefu_core.store.appender import Appender
 from kefu_core.store.archive import SqlArchive
+from kefu_core.store.copying import COPYING
 from kefu_core.store.dialects import dialect_of
 from kefu_core.store.engine import open_readers, open_writer, parse_url
 from kefu_core.store.keeping import SqlUpkeep
@@ -93,8 +94,8 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
             self._start_appenders(self._writer, self._tasks)
             self._epoch = await self._do(_load_epoch)
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self.__aexit__(None, None, None)
+            # Not in a scope of its own: the tasks began outside of it.
+            await self.__aexit__(None, None, None)
             raise
         return self
 
@@ -312,6 +313,10 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
 async def _load_epoch(connection: AsyncConnection) -> str:
     found = (await connection.execute(select(t.installation.c.epoch))).scalar()
     if found is not None:
+        if str(found).startswith(COPYING):
+            raise ConfigurationError(
+                "This database is an unfinished copy; run kefu db copy again."
+            )
         return str(found)
     epoch = secrets.token_hex(8)
     await connection.execute(insert(t.installation).values(id=1, epoch=epoch))

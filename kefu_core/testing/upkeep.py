@@ -334,7 +334,8 @@ class UpkeepContract:
         await opened(store, 2)
         await store.forget_visitor(VISITOR_ID)
         people = await store.people([VISITOR_ID, ParticipantId("v2")])
-        assert [person.name for person in people] == ["", "visitor 2"]
+        names = {person.id: person.name for person in people}
+        assert names == {VISITOR_ID: "", "v2": "visitor 2"}
 
     async def test_last_lines_come_with_the_seq_they_belong_to(
         self, store: Store

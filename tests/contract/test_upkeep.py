@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -25,14 +24,13 @@ class TestMemoryStore(UpkeepContract):
             yield store
 
 
-class TestSqliteStore(UpkeepContract):
+class TestSqlStore(UpkeepContract):
     @pytest.fixture
-    def anyio_backend(self) -> tuple[str, dict]:
-        return "asyncio", {}
+    def anyio_backend(self) -> tuple[str, dict[str, bool]]:
+        return "asyncio", {"use_uvloop": True}
 
     @pytest.fixture
-    async def store(self, clock: Clock, tmp_path: Path) -> AsyncIterator[Store]:
-        url = f"sqlite+aiosqlite:///{tmp_path / 'kefu.db'}"
-        async with SqlStore(url, now=time.monotonic, now_ms=clock) as store:
+    async def store(self, clock: Clock, database_url: str) -> AsyncIterator[Store]:
+        async with SqlStore(database_url, now=time.monotonic, now_ms=clock) as store:
             yield store
             assert store.reads_checked_out == 0
