@@ -66,7 +66,7 @@ class Upkeep(ABC):
     # conversation's `last_line` lose it in the same transaction.
 
     @abstractmethod
-    async def erase_old(self, site_id: int, before: UnixMs, *, limit: int = 200) -> int:
+    async def erase_old(self, site_id: int, before: UnixMs, *, limit: int = 100) -> int:
         """Blank up to about `limit` texts and notes of a site from before a moment.
 
         One transaction of some 20 ms, however long the logs are; safe to run in
@@ -76,7 +76,7 @@ class Upkeep(ABC):
 
     @abstractmethod
     async def erase_conversation(
-        self, conversation: ConversationId, *, after: Seq = Seq(0), limit: int = 200
+        self, conversation: ConversationId, *, after: Seq = Seq(0), limit: int = 100
     ) -> Erased:
         """Blank the next `limit` texts and notes after a seq, of whomever.
 

@@ -48,14 +48,14 @@ class SqlUpkeep(Upkeep):
 
     # -- erasure -----------------------------------------------------------------------
 
-    async def erase_old(self, site_id: int, before: UnixMs, *, limit: int = 200) -> int:
+    async def erase_old(self, site_id: int, before: UnixMs, *, limit: int = 100) -> int:
         now = UnixMs(self._now_ms())
         return await self._do(
             lambda c: erasing.erase_old(c, site_id, before, now, limit)
         )
 
     async def erase_conversation(
-        self, conversation: ConversationId, *, after: Seq = Seq(0), limit: int = 200
+        self, conversation: ConversationId, *, after: Seq = Seq(0), limit: int = 100
     ) -> Erased:
         return await self._do(
             lambda c: erasing.erase_conversation(c, conversation, after, limit)

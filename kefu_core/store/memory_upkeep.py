@@ -65,7 +65,7 @@ class MemoryUpkeep(Upkeep):
 
     # -- erasure -----------------------------------------------------------------------
 
-    async def erase_old(self, site_id: int, before: UnixMs, *, limit: int = 200) -> int:
+    async def erase_old(self, site_id: int, before: UnixMs, *, limit: int = 100) -> int:
         await anyio.lowlevel.checkpoint()
         looked_at = 0
         for row in [row for row in self._rows.values() if row.site_id == site_id]:
@@ -81,7 +81,7 @@ class MemoryUpkeep(Upkeep):
         return looked_at
 
     async def erase_conversation(
-        self, conversation: ConversationId, *, after: Seq = Seq(0), limit: int = 200
+        self, conversation: ConversationId, *, after: Seq = Seq(0), limit: int = 100
     ) -> Erased:
         await anyio.lowlevel.checkpoint()
         found = [
