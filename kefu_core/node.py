@@ -18,6 +18,7 @@ from kefu_core.abc.transports import (
     Transport,
 )
 from kefu_core.errors import ConfigurationError
+from kefu_core.followers.indexer import Indexer
 from kefu_core.followers.retention import ErasureWatch, Retention
 from kefu_core.hub import Hub
 from kefu_core.limits import Limits
@@ -107,6 +108,9 @@ class Node:
                 await start(tasks)
             retention = Retention(self.store, now=monotonic, now_ms=unix_ms)
             tasks.start_soon(retention.run)
+            indexer = Indexer(self.store, now=monotonic)
+            self.hub.observers.append(indexer)
+            tasks.start_soon(indexer.run)
             tasks.start_soon(ErasureWatch(self.store, self.hub.forget).run)
             for endpoint in self._endpoints.values():
                 if isinstance(endpoint, AsgiEndpoint):

@@ -181,11 +181,13 @@ async def write_segment(
     segment = await add_segment(
         connection, level=level_of(documents), documents=documents, is_whole=True
     )
-    rows = [
-        (term, newest, rest)
-        for term in sorted(postings)
-        for newest, rest in rows_of(sorted(postings[term]))
-    ]
+    rows: list[tuple[int, int, bytes]] = []
+    for term in sorted(postings):
+        of_term = postings[term]
+        if len(of_term) == 1:
+            rows.append((term, of_term[0], b""))  # As `rows_of`: half of all terms.
+        else:
+            rows += [(term, *row) for row in rows_of(sorted(of_term))]
     await add_rows(connection, segment, rows)
 
 
