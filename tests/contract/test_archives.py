@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -25,14 +24,13 @@ class TestMemoryStore(ArchiveContract):
             yield store
 
 
-class TestSqliteStore(ArchiveContract):
+class TestSqlStore(ArchiveContract):
     @pytest.fixture
     def anyio_backend(self) -> str:
         return "asyncio"
 
     @pytest.fixture
-    async def store(self, clock: Clock, tmp_path: Path) -> AsyncIterator[Store]:
-        url = f"sqlite+aiosqlite:///{tmp_path / 'kefu.db'}"
-        async with SqlStore(url, now=time.monotonic, now_ms=clock) as store:
+    async def store(self, clock: Clock, database_url: str) -> AsyncIterator[Store]:
+        async with SqlStore(database_url, now=time.monotonic, now_ms=clock) as store:
             yield store
             assert store.reads_checked_out == 0
