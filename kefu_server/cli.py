@@ -15,6 +15,7 @@ from kefu_server.commands.agents import add_agents
 from kefu_server.commands.auditing import add_auditing
 from kefu_server.commands.databases import add_databases
 from kefu_server.commands.exporting import add_exporting
+from kefu_server.commands.importing import add_importing
 from kefu_server.commands.parsing import Command
 from kefu_server.commands.serving import add_serving
 from kefu_server.commands.sites import add_sites
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         add_sites,
         add_visitors,
         add_exporting,
+        add_importing,
         add_auditing,
         add_databases,
     ):

@@ -7,7 +7,7 @@ import msgspec
 
 from kefu_core.abc.archive import ConversationFilter
 from kefu_core.abc.audit import AuditReport, OnAudited
-from kefu_core.model import Conversation
+from kefu_core.model import Conversation, Message, Person
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 
@@ -34,6 +34,19 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
     """Blanked by this step."""
     next: Seq | None
     """Where to go on in the conversation; None: nothing is left to do."""
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """What one step of an import did."""
+
+    is_new: bool = False
+    """The conversation was made by it."""
+    messages: int = 0
+    """Added by it; what was there already is not counted."""
+    fault: str | None = None
+    """Why the first message that does not fit does not; none after it was added."""
+    at: Seq | None = None
+    """The seq of that message; None when the conversation itself does not fit."""
 
 
 class Upkeep(ABC):
@@ -100,6 +113,29 @@ class Upkeep(ABC):
         self, conversations: Sequence[ConversationId]
     ) -> dict[ConversationId, tuple[Seq, str]]:
         """Return `last_seq` and `last_line` of each of these that exists."""
+
+    # -- import ------------------------------------------------------------------------
+
+    @abstractmethod
+    async def import_log(
+        self, opened: Conversation, visitor: Person, messages: Sequence[Message]
+    ) -> Imported:
+        """Continue a conversation's log by messages that have their seqs and times.
+
+        One transaction, safe beside a running server. The conversation and its visitor
+        are made if absent. Messages that are there already must be the same; the rest
+        follows on, without a hole, never back in time, each key once. In the index
+        for search they are once `index_some` was given the conversation.
+
+        Args:
+            opened: As it was opened: id, site, visitor and time are read of it.
+            visitor: With the name that an absent one gets.
+            messages: At most some 200 of this conversation, in seq order; checked by
+                the caller as far as one message can be.
+
+        Raises:
+            NotFound: There is no such site.
+        """
 
     # -- audit -------------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.abc.archive import ConversationFilter
 from kefu_core.abc.audit import AuditReport, OnAudited
-from kefu_core.abc.upkeep import Erased, Extent, Upkeep, Walk
-from kefu_core.store import erasing, upkeep
+from kefu_core.abc.upkeep import Erased, Extent, Imported, Upkeep, Walk
+from kefu_core.model import Conversation, Message, Person
+from kefu_core.store import erasing, imports, upkeep
 from kefu_core.store.audit import Audit
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
@@ -71,6 +72,15 @@ class SqlUpkeep(Upkeep):
         self, conversations: Sequence[ConversationId]
     ) -> dict[ConversationId, tuple[Seq, str]]:
         return await self._read(lambda c: erasing.last_lines(c, conversations))
+
+    # -- import ------------------------------------------------------------------------
+
+    async def import_log(
+        self, opened: Conversation, visitor: Person, messages: Sequence[Message]
+    ) -> Imported:
+        return await self._do(
+            lambda c: imports.import_log(c, opened, visitor, messages)
+        )
 
     # -- audit -------------------------------------------------------------------------
 

@@ -9,7 +9,8 @@ import msgspec
 
 from kefu_core.abc.archive import ConversationFilter
 from kefu_core.abc.audit import AuditReport, Fault, OnAudited
-from kefu_core.abc.upkeep import Erased, Extent, Upkeep, Walk
+from kefu_core.abc.upkeep import Erased, Extent, Imported, Upkeep, Walk
+from kefu_core.errors import NotFound
 from kefu_core.folding import active_at
 from kefu_core.model import (
     SENDABLE_KINDS,
@@ -23,6 +24,7 @@ from kefu_core.model import (
 )
 from kefu_core.store.blanking import blanked
 from kefu_core.store.checking import ConversationCheck
+from kefu_core.store.joining import join
 from kefu_core.store.matching import is_conversation_wanted
 from kefu_core.store.planner import KeyOf, key_of
 from kefu_core.store.rows import conversation_row, message_row
@@ -122,6 +124,42 @@ class MemoryUpkeep(Upkeep):
         await anyio.lowlevel.checkpoint()
         found = [self._rows[c] for c in conversations if c in self._rows]
         return {row.id: (row.last_seq, row.last_line) for row in found}
+
+    # -- import ------------------------------------------------------------------------
+
+    async def import_log(
+        self, opened: Conversation, visitor: Person, messages: Sequence[Message]
+    ) -> Imported:
+        await anyio.lowlevel.checkpoint()
+        row = self._rows.get(opened.id)
+        is_new = row is None
+        if row is None:
+            if opened.site_id not in self._sites:
+                raise NotFound("There is no such site.")
+            row = Conversation(
+                id=opened.id,
+                site_id=opened.site_id,
+                visitor=opened.visitor,
+                last_at=opened.opened_at,
+                opened_at=opened.opened_at,
+            )
+            self._rows[row.id] = row
+            self._visitors.setdefault(visitor.id, visitor)
+        if (row.site_id, row.visitor) != (opened.site_id, opened.visitor):
+            return Imported(fault="the conversation here is of another visitor or site")
+        log = self._logs.setdefault(row.id, [])
+        stored = {message.seq: message for message in log}
+        taken = {(message.sender, message.key): message.seq for message in log}
+        joined = join(row, stored, taken, messages)
+        log += joined.messages
+        self._keys |= {key_of(message): message for message in joined.messages}
+        self._rows[row.id] = joined.row
+        return Imported(
+            is_new=is_new,
+            messages=len(joined.messages),
+            fault=joined.fault,
+            at=joined.at,
+        )
 
     # -- audit -------------------------------------------------------------------------
 
