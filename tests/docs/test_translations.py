@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kefu_server.cli import main
+from kefu_server.cli import _parser, main
 
 ROOT = Path(__file__).parents[2]
 PAIRS = [
@@ -16,7 +16,9 @@ PAGES = [page for pair in PAIRS for page in pair]
 HOWTO = [
     ("docs/howto/transports.md", "docs/zh-CN/transports.md"),
     ("docs/howto/embedding.md", "docs/zh-CN/embedding.md"),
+    ("docs/howto/history.md", "docs/zh-CN/history.md"),
 ]
+HISTORY = ["docs/howto/history.md", "docs/zh-CN/history.md"]
 LINKING = [*PAGES, *(page for pair in HOWTO for page in pair), "examples/README.md"]
 
 
@@ -61,14 +63,27 @@ def test_every_link_to_a_file_leads_somewhere(page: str) -> None:
         assert ((ROOT / page).parent / target).exists(), target
 
 
-@pytest.mark.parametrize("page", [*PAGES, "examples/README.md"])
+@pytest.mark.parametrize(
+    "page", [*PAGES, *HISTORY, "docs/reference/archive.md", "examples/README.md"]
+)
 def test_every_kefu_command_that_a_page_names_exists(
     page: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    named = re.findall(r"\bkefu ((?:agent|site|db) [a-z]+|serve|demo)\b", text_of(page))
+    named = re.findall(
+        r"\bkefu ((?:agent|site|visitor|db) [a-z]+|serve|demo|export|import|audit)\b",
+        text_of(page),
+    )
     assert named
     for command in set(named):
         with pytest.raises(SystemExit) as ended:
             main([*command.split(), "--help"])
         assert ended.value.code == 0, command
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("page", HISTORY)
+def test_every_option_of_a_command_that_the_page_shows_exists(page: str) -> None:
+    shown = re.findall(r"^kefu (.*)$", text_of(page), re.MULTILINE)
+    assert len(shown) == 9
+    for line in shown:
+        assert _parser().parse_args(line.split()).command is not None

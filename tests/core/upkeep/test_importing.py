@@ -2,11 +2,12 @@
 
 import io
 import json
+import re
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import anyio
 import pytest
@@ -21,6 +22,7 @@ from kefu_core.testing.stores import Clock, draft
 from kefu_core.upkeep import importing
 from kefu_core.upkeep.export import ExportFormat, export
 from kefu_core.upkeep.importing import ImportReport, import_archive
+from kefu_core.upkeep.records import Record
 from tests.core.upkeep.world import everything, memory_store, talk
 
 pytestmark = pytest.mark.anyio
@@ -266,6 +268,20 @@ async def test_a_thousand_faults_are_counted_and_a_hundred_told() -> None:
     async with empty_store() as store:
         report = await imported(store, header + b"\n" + b"{\n" * 1_000)
     assert (report.fault_count, len(report.faults)) == (1_001, 100)
+
+
+async def test_the_page_shows_an_archive_that_goes_in_and_names_every_field() -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/archive.md").read_text("utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    async with empty_store() as store:
+        report = await imported(store, block.encode())
+        assert report == ImportReport(
+            conversations=1, messages=2, new_conversations=1, new_messages=2
+        )
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE))
+    for record in get_args(Record):
+        named = re.findall(r"`(\w+)`", rows[record.__struct_config__.tag])
+        assert set(record.__struct_fields__) <= set(named)
 
 
 # -- in a database --------------------------------------------------------------------
