@@ -13,6 +13,7 @@ from typing import TextIO
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _FIELD_CHARS_MAX = 300
+OUR_LOGGERS = ("kefu", "kefu_core", "kefu_server")
 
 
 def escape(text: str) -> str:
@@ -43,10 +44,18 @@ class LineFormatter(logging.Formatter):
 
 
 def configure_logging(level: str, stream: TextIO | None = None) -> None:
-    """Send every logger of the process to one stream; standard error by default."""
+    """Send every logger of the process to one stream; standard error by default.
+
+    `debug` is for our own loggers.
+    """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(LineFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    others = "INFO" if level == "debug" else level.upper()
+    logging.basicConfig(level=others, handlers=[handler], force=True)
+    # What libraries say at "debug" holds all that passes through them: the database's
+    # driver, for one, every text and every hash. Ours never say such things.
+    for name in OUR_LOGGERS:
+        logging.getLogger(name).setLevel(level.upper())
     # These two say much at "info" that an operator does not need.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)

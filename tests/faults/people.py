@@ -39,10 +39,17 @@ LOOK_S = 0.02
 class Server(ServerProcess):
     """`kefu serve` with a site, a TCP listener, and tokens for anybody."""
 
-    def __init__(self, folder: Path, *, proxies: str = "", **limits: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        proxies: str = "",
+        environ: dict[str, str] | None = None,
+        **limits: float,
+    ) -> None:
         more = {f"KEFU_LIMITS_{name.upper()}": f"{v}" for name, v in limits.items()}
         more |= {"KEFU_TCP_BIND": "127.0.0.1:0", "KEFU_TRUSTED_PROXIES": proxies}
-        super().__init__(folder, **(RAISED_LIMITS | more))
+        super().__init__(folder, **(RAISED_LIMITS | more | (environ or {})))
         self.settings = load_settings(environ=environment(folder))
 
     def __enter__(self) -> Self:

@@ -126,7 +126,7 @@ class PollLine(Line):
         self._has_ended = False
 
     async def say(self, *frames: dict[str, Any]) -> None:
-        if frames[0]["t"] == "hello":
+        if not self.first:
             body = {"poll": 1, "ack": 0, "wait": 0, "hello": frames[0]}
         else:
             self._rid += 1
@@ -144,10 +144,14 @@ class PollLine(Line):
         return heard
 
     async def _ask(self, body: dict[str, Any]) -> list[dict[str, Any]]:
-        answer = await self._http.post("/kefu/poll", json=body)
+        answer = await self._http.post(
+            "/kefu/poll",
+            content=json.dumps(body).encode(),
+            headers={"content-type": "application/json"},
+        )
         if answer.status_code != 200:
             self._has_ended = True
-            return [{"t": "error", "code": answer.json()["error"]["code"]}]
+            return [{"t": "error", "code": answer.json()["error"]}]
         if session := answer.headers.get("kefu-session"):
             self._http.headers["kefu-session"] = session
         frames = []
@@ -189,12 +193,14 @@ async def longpoll(
     headers = {} if origin is None else {"origin": origin}
     if cookie:
         headers["cookie"] = f"{COOKIE}={cookie}"
-    if token:
-        headers["authorization"] = f"Bearer {token}"
     async with httpx.AsyncClient(
         base_url=server.url, headers=headers, trust_env=False, timeout=WAIT_S + 10
     ) as http:
-        yield await _greeted(PollLine(http), token)
+        line = await _greeted(PollLine(http), token)
+        yield line
+        # Without it the session would take a place until its time-out.
+        if line.is_welcome and line.ended_at is None:
+            await line.say({"t": "bye"})
 
 
 @asynccontextmanager

@@ -2,10 +2,11 @@
 
 import io
 import logging
+from collections.abc import Iterator
 
 import pytest
 
-from kefu_server.logs import LineFormatter, event
+from kefu_server.logs import LineFormatter, configure_logging, event
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,39 @@ def test_a_log_line_is_one_clean_line_whatever_is_in_it(nasty: str) -> None:
     assert line[:-1].isprintable()
     assert len(line.split(" traceback=")[0]) < 4000
     assert " ERROR kefu.test.lines fault " in line
+
+
+@pytest.fixture
+def _own_logging() -> Iterator[None]:
+    root, levels = logging.getLogger(), {}
+    handlers = list(root.handlers)
+    for name in ("", "kefu", "kefu_core", "kefu_server", "alembic", "asyncio"):
+        levels[name] = logging.getLogger(name).level
+    yield
+    root.handlers = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+@pytest.mark.usefixtures("_own_logging")
+@pytest.mark.parametrize(
+    ("level", "ours", "others"),
+    [("debug", "DEBUG", "INFO"), ("info", "INFO", "INFO"), ("error", "ERROR", "ERROR")],
+)
+def test_libraries_never_say_all_that_passes_through_them(
+    level: str, ours: str, others: str
+) -> None:
+    configure_logging(level, io.StringIO())
+    found = {
+        name: logging.getLevelName(logging.getLogger(name).getEffectiveLevel())
+        for name in ("kefu.http", "kefu_core.hub.hub", "aiosqlite", "websockets")
+    }
+    assert found == {
+        "kefu.http": ours,
+        "kefu_core.hub.hub": ours,
+        "aiosqlite": others,
+        "websockets": others,
+    }
 
 
 def test_a_field_with_blanks_is_quoted() -> None:
