@@ -7,12 +7,16 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Fixtures of every folder; pytest finds them by their names here.
 from tests.databases import (
     database_url,  # noqa: F401
     fresh_database_url,  # noqa: F401
     mysql_server,  # noqa: F401
     postgres_server,  # noqa: F401
+)
+
+# Fixtures of every folder; pytest finds them by their names here.
+from tests.dialects.watching import (
+    every_statement_is_one_that_all_engines_take,  # noqa: F401
 )
 
 _BACKENDS: list[Any] = [

@@ -1,5 +1,6 @@
 """The schema's version: what the database has, what this program needs."""
 
+import io
 from pathlib import Path
 
 from alembic import command
@@ -98,6 +99,20 @@ def _refusal(dialect: Dialect, what: str, error: Exception) -> StoreUnavailable:
 def _known() -> set[str]:
     scripts = ScriptDirectory.from_config(_config()).walk_revisions()
     return {script.revision for script in scripts}
+
+
+def script(dialect_name: str, **options: object) -> str:
+    """Return the migrations as SQL for an empty database; needs none.
+
+    Args:
+        dialect_name: SQLAlchemy's: `sqlite`, `mysql`, `postgresql` or `mssql`.
+        options: Of SQLAlchemy's dialect.
+    """
+    output = io.StringIO()
+    config = _config()
+    config.attributes.update(dialect=dialect_name, options=options, output=output)
+    command.upgrade(config, "head", sql=True)
+    return output.getvalue()
 
 
 def _revision(connection: Connection) -> str | None:

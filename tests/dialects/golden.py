@@ -1,0 +1,63 @@
+"""What kefu says to SQL Server, MySQL and PostgreSQL, as text that people read.
+
+`python -m tests.dialects.golden` writes the files anew; a change in them is a change of
+what databases are asked, and is looked at as such.
+"""
+
+import sys
+from pathlib import Path
+
+from kefu_core.store import schema
+from kefu_core.store.batching import Statements
+from kefu_core.store.dialects.mssql import MssqlStatements
+from kefu_core.store.dialects.mysql import MysqlStatements
+from kefu_core.store.dialects.postgres import PostgresStatements
+from kefu_core.store.rows import CHANGE_COLUMNS, MESSAGE_INSERT_COLUMNS, TOUCH_COLUMNS
+
+FOLDER = Path(__file__).parent / "golden"
+STATEMENTS: dict[str, Statements] = {
+    "mssql": MssqlStatements(),
+    "mysql": MysqlStatements(),
+    "postgresql": PostgresStatements(),
+}
+
+
+def group_commit(words: Statements) -> str:
+    """Return the statements of one group commit of two messages."""
+
+    def rows(columns: tuple[str, ...]) -> list[tuple[str, ...]]:
+        return [tuple(f"{name} {number}" for name in columns) for number in (1, 2)]
+
+    statements = [
+        words.lock([1, 2]),
+        words.existing([1, 2]),
+        words.known([(1, "v1", "k1"), (2, "v2", "k2")]),
+        *words.insert(rows(MESSAGE_INSERT_COLUMNS)),
+        *words.touch(rows((*TOUCH_COLUMNS, "id"))),
+        *words.change(rows((*CHANGE_COLUMNS, "id"))),
+        words.unlabel([1, 2]),
+        *words.label(rows(("conversation_id", "label", "active_at"))),
+    ]
+    return "".join(f"{text};\n" for text, _ in statements)
+
+
+def files() -> dict[str, str]:
+    """Return every file's text by its name."""
+    found = {}
+    for name, words in STATEMENTS.items():
+        options = {"deprecate_large_types": True} if name == "mssql" else {}
+        found[f"{name}-schema.sql"] = schema.script(name, **options)
+        found[f"{name}-commit.sql"] = group_commit(words)
+    return found
+
+
+def main() -> int:
+    """Write the files."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in files().items():
+        (FOLDER / name).write_text(text, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
