@@ -1,7 +1,7 @@
 """A dozen conversations for the demo, from the public chatterbot-corpus texts.
 
 They go through the same append as any message. Only the clock is the demo's own, so
-that the history lies in the past days.
+that the history lies in the past weeks; one visitor has come back again and again.
 """
 
 import random
@@ -26,8 +26,17 @@ _NAMES = (
     *("林晓", "王芳", "陈思远", "李娜", "赵一鸣", "周婷"),
     *("Emma Clarke", "James Okafor", "Sofia Rossi", "Liam Murphy", "Ada", "Noah Berg"),
 )
+_LABELS = {
+    "money": "价格",
+    "food": "商品",
+    "movies": "售后",
+    "sports": "物流",
+    "tech_support": "support",
+    "computers": "support",
+}
 _CHARS_MAX = 400
 _EXCHANGES = 4
+_RETURNS = 6
 _DAY_MS = 86_400_000
 
 
@@ -49,23 +58,29 @@ async def seed(
     ids = IdGenerator(clock)
     end = clock.now_ms
     talks = list(_talks())
-    for index, (name, pairs) in enumerate(zip(_NAMES, talks, strict=False)):
-        # Oldest first; the last one ended minutes ago.
-        age = (len(talks) - index) * (_DAY_MS // 5)
+    for index, (name, (topic, pairs)) in enumerate(zip(_NAMES, talks, strict=False)):
+        # Oldest first, three weeks back; the last one ended minutes ago.
+        newer = len(talks) - index
+        age = newer * newer * (_DAY_MS // 7)
         clock.now_ms = end - age - 600_000
         visitor = Person(
             id=visitor_participant(ids.new()), name=name, role=Role.VISITOR
         )
         row = await store.open_conversation(site.id, visitor)
         talk = _Talk(store, row.id, visitor.id, agent_participant(agent.id), clock, rng)
-        newer = len(talks) - index
         if newer <= 2:
             # Nobody has taken these yet.
             await talk.ask([question for question, _ in pairs[:2]])
         else:
             # Two more have an agent and wait for an answer.
-            await talk.hold(pairs, is_waiting=newer <= 4)
-        if index < 3:
+            await talk.hold(pairs[:_EXCHANGES], is_waiting=newer <= 4)
+        for start in range(_EXCHANGES, len(pairs), _EXCHANGES):
+            clock.now_ms += 2 * _DAY_MS + rng.randrange(_DAY_MS // 4)
+            await talk.hold(pairs[start : start + _EXCHANGES], is_waiting=False)
+        if topic in _LABELS and newer > 2:
+            labels = {"labels": [_LABELS[topic]]}
+            await talk.write(talk.agent, MessageKind.LABELS, "", labels)
+        if index < 6:
             await talk.write(talk.agent, MessageKind.CLOSE, "", None)
     clock.now_ms = end
     return len(talks)
@@ -101,7 +116,7 @@ class _Talk:
             last = await self.write(self.visitor, MessageKind.TEXT, question, None)
             if is_waiting and index == len(pairs) - 1:
                 break
-            if index == 0:
+            if self._count == 1:
                 data = {"assignee": self.agent}
                 await self.write(self.agent, MessageKind.ASSIGNMENT, "", data)
             last = await self.write(self.agent, MessageKind.TEXT, reply, None)
@@ -138,14 +153,16 @@ class _Talk:
         return (await self._store.append(draft)).message.seq
 
 
-def _talks() -> Iterator[list[tuple[str, str]]]:
-    """Yield a list of (question, reply) for each topic."""
+def _talks() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield each topic and a list of (question, reply); the first one is long."""
+    count = _EXCHANGES * _RETURNS
     for language, topics in _TOPICS.items():
         for topic in topics:
             pairs = _pairs(language, topic)
             # From the middle: corpora begin with their shortest lines.
             start = max(0, len(pairs) // 2 - _EXCHANGES)
-            yield pairs[start : start + _EXCHANGES]
+            yield topic, pairs[start : start + count]
+            count = _EXCHANGES
 
 
 def _pairs(language: str, topic: str) -> list[tuple[str, str]]:

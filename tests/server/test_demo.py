@@ -56,7 +56,14 @@ async def test_the_history_is_real_ordered_and_in_the_past(agent: Agent) -> None
         closed = [row for row in rows if row.status is ConversationStatus.CLOSED]
         waiting = [row for row in rows if row.waiting_since is not None]
         queued = [row for row in rows if row.status is ConversationStatus.QUEUED]
-        assert (len(closed), len(waiting), len(queued)) == (3, 4, 2)
+        assert (len(closed), len(waiting), len(queued)) == (6, 4, 2)
+        labels = {label for row in rows for label in row.labels}
+        assert "support" in labels
+        assert any("\u4e00" <= label[0] <= "\u9fff" for label in labels)
+        days = {row.last_at // 86_400_000 for row in rows}
+        assert len(days) > 8
+        longest = await store.history(min(row.id for row in rows))
+        assert longest[-1].at - longest[0].at > 5 * 86_400_000
 
 
 def test_the_shop_embeds_the_widget_with_one_line() -> None:
