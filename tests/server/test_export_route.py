@@ -228,7 +228,9 @@ def test_a_reader_who_goes_ends_the_export(tmp_path: Path) -> None:
     anyio.run(_store_much, load_settings(environ=environment(tmp_path)))
     with (
         ServerProcess(tmp_path) as server,
-        httpx.Client(base_url=server.url, headers={"origin": server.url}) as client,
+        httpx.Client(
+            base_url=server.url, headers={"origin": server.url}, timeout=WAIT_S
+        ) as client,
     ):
         login = {"login": LOGIN, "password": PASSWORD}
         assert client.post("/api/agent/login", json=login).status_code == 200
