@@ -24,7 +24,7 @@ TALK = {
 }
 
 
-def _picture(page: Page, name: str) -> None:
+def picture(page: Page, name: str) -> None:
     fits = "document.documentElement.scrollWidth <= innerWidth"
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
@@ -43,7 +43,7 @@ def test_nothing_is_cut_off(world: World, browsers: Browsers, locale: str) -> No
     visitor = Visitor(world, context).open().live()
     visitor.write(question)
     agent = AgentPerson(world, browsers.context(locale=locale, viewport=WIDE))
-    _picture(agent.page, f"console-empty-wide-{locale}")
+    picture(agent.page, f"console-empty-wide-{locale}")
     agent.open_first()
     agent.sees(question)
     agent.write(answer)
@@ -51,14 +51,14 @@ def test_nothing_is_cut_off(world: World, browsers: Browsers, locale: str) -> No
     for size, name in ((WIDE, "wide"), (NARROW, "narrow")):
         for person, what in ((visitor, "widget"), (agent, "console")):
             person.page.set_viewport_size(size)
-            _picture(person.page, f"{what}-{name}-{locale}")
+            picture(person.page, f"{what}-{name}-{locale}")
     agent.page.locator(".back").click()
-    _picture(agent.page, f"console-list-narrow-{locale}")
+    picture(agent.page, f"console-list-narrow-{locale}")
     world.network.cut()
     expect(agent.page.locator(".alarm")).to_be_visible()
     expect(visitor.view.locator(".bar")).to_be_visible()
-    _picture(agent.page, f"console-alarm-narrow-{locale}")
-    _picture(visitor.page, f"widget-lost-narrow-{locale}")
+    picture(agent.page, f"console-alarm-narrow-{locale}")
+    picture(visitor.page, f"widget-lost-narrow-{locale}")
 
 
 @pytest.mark.parametrize("locale", ["zh-CN", "en"])
@@ -71,7 +71,7 @@ def test_the_choice_of_transports_fits(
     page.evaluate("document.activeElement.blur()")
     for size, name in ((WIDE, "wide"), (NARROW, "narrow")):
         page.set_viewport_size(size)
-        _picture(page, f"login-{name}-{locale}")
+        picture(page, f"login-{name}-{locale}")
     agent = AgentPerson(world, browsers.context(locale=locale, viewport=WIDE))
     agent.is_on("websocket")
     agent.page.locator(".live-light").click()
@@ -82,6 +82,6 @@ def test_the_choice_of_transports_fits(
         agent.page.set_viewport_size(size)
         agent.page.locator(f".live-panel [value={way}]").check()
         agent.is_on(way)
-        _picture(agent.page, f"console-light-{name}-{locale}")
+        picture(agent.page, f"console-light-{name}-{locale}")
     agent.page.set_viewport_size(MIDDLE)
-    _picture(agent.page, f"console-light-middle-{locale}")
+    picture(agent.page, f"console-light-middle-{locale}")

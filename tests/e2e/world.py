@@ -237,7 +237,7 @@ class World:
             [sys.executable, "-m", "kefu_server", "serve"],
             stderr=subprocess.PIPE,
             cwd=self._folder,
-            env=self._environment(),
+            env=self.environment(),
         )
         pipe = self._process.stderr
         assert pipe is not None
@@ -264,7 +264,8 @@ class World:
             for line in pipe:
                 self.log += line.decode(errors="replace")
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Return what the server and its commands run with."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("KEFU_")}
         root = str(Path(__file__).parents[2])
         return kept | {
@@ -281,7 +282,7 @@ class World:
             capture_output=True,
             text=True,
             cwd=self._folder,
-            env=self._environment(),
+            env=self.environment(),
             timeout=60,
             check=False,
         )

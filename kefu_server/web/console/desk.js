@@ -11,6 +11,7 @@ import { Replies } from "./replies.js";
 /**
  * @typedef {object} Row a conversation as the list shows it
  * @property {number} id
+ * @property {number} site_id
  * @property {string} visitor
  * @property {string} [visitor_name]
  * @property {"queued" | "active" | "closed"} status

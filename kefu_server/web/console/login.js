@@ -2,6 +2,7 @@
 import { fill, h } from "../ui/dom.js";
 import { logIn } from "./api.js";
 import { say } from "./phrases.js";
+import { brand } from "./top.js";
 import { transportChoice } from "./transport.js";
 
 /**
@@ -41,7 +42,7 @@ export function loginForm(entered, language) {
     h(
       "form",
       { onsubmit: submit },
-      h("div", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }, "k"), "kefu"),
+      brand(),
       h("h1", null, say("loginTitle")),
       h("label", null, h("span", null, say("loginName")), login),
       h("label", null, h("span", null, say("password")), password),

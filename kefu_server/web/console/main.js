@@ -1,46 +1,21 @@
 /** @import {Me} from "./api.js" */
 /** @import {Tab} from "./desk.js" */
+import "./icons.js";
 import { fill, h, icon, Store } from "../ui/dom.js";
-import { getLocale, nearest, setLocale, t } from "../ui/i18n.js";
+import { nearest, setLocale, t } from "../ui/i18n.js";
 import { logOut, whoAmI } from "./api.js";
 import { Desk } from "./desk.js";
+import { HistoryPage } from "./history/page.js";
+import { readPlace } from "./history/place.js";
 import { ListView } from "./list.js";
 import { loginForm } from "./login.js";
 import { choice, say } from "./phrases.js";
 import { RoomView } from "./room.js";
+import { languageSwitch, rememberedLocale, Top } from "./top.js";
 import { Light } from "./transport.js";
 
 const GRACE_MS = 2_000;
 const app = /** @type {HTMLElement} */ (document.getElementById("app"));
-const LOCALE = "kefu.locale";
-
-/** @returns {string | null} */
-function remembered() {
-  try {
-    return localStorage.getItem(LOCALE);
-  } catch {
-    return null;
-  }
-}
-
-/** @param {() => void} changed */
-function languageSwitch(changed) {
-  return h("button", {
-    type: "button",
-    class: "plain small",
-    "aria-label": t("language"),
-    title: t("language"),
-    onclick: async () => {
-      await setLocale(getLocale() === "en" ? "zh-CN" : "en");
-      try {
-        localStorage.setItem(LOCALE, getLocale());
-      } catch {
-        // The choice then lasts until the reload.
-      }
-      changed();
-    },
-  }, t("languageShort"));
-}
 
 async function begin() {
   try {
@@ -61,13 +36,17 @@ function askWho() {
 
 /** @param {Me} me */
 function work(me) {
-  const screen = new Store({ tab: /** @type {Tab} */ ("queue"), selected: /** @type {number | null} */ (null) });
+  const screen = new Store({
+    tab: /** @type {Tab} */ ("queue"),
+    selected: /** @type {number | null} */ (null),
+    isHistory: readPlace(location.hash) !== null,
+  });
   const desk = new Desk({
     me,
     transport: choice(),
     changed: () => screen.set(),
     returned: (id, text) => room.giveBack(id, text),
-    heard: (id, text, sender) => id === screen.state.selected && room.log.announce(`${desk.nameOf(sender)}: ${text}`),
+    heard: (id, text, sender) => id === shown() && room.log.announce(`${desk.nameOf(sender)}: ${text}`),
   });
   /** @type {ListView} */
   let list;
@@ -77,28 +56,60 @@ function work(me) {
   const bar = h("div", { class: "alarm", role: "alert", hidden: true });
   /** @type {Light} */
   let light;
+  /** @type {Top} */
+  let top;
+  const archive = new HistoryPage(desk, { changed: () => screen.set(), openChat });
+
+  /** @returns {number | null} the conversation that is open before my eyes */
+  function shown() {
+    return screen.state.isHistory ? null : screen.state.selected;
+  }
 
   function build() {
     const draft = room?.composer.text ?? "";
     list = new ListView(desk, { select, tab: (tab) => screen.set({ tab }) });
     room = new RoomView(desk, { leave: () => select(null), changed: () => screen.set() });
     light = new Light((chosen) => desk.use(chosen));
-    const leave = h("button", { type: "button", class: "plain small", "aria-label": say("logout"), title: say("logout"), onclick: out }, icon("leave"));
-    const top = h(
-      "header",
-      { class: "top" },
-      h("div", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }, "k"), "kefu"),
-      light.element,
-      h("span", { class: "top-name" }, h("bdi", null, me.name)),
-      languageSwitch(build),
-      leave,
-    );
-    fill(frame, h("div", { class: "side" }, top, list.element), room.element, room.info);
+    top = new Top(me, light, { language: rebuild, out });
+    place();
     if (screen.state.selected !== null) {
       room.open(screen.state.selected);
       room.composer.text = draft;
     }
     screen.set();
+  }
+
+  function rebuild() {
+    archive.build();
+    build();
+  }
+
+  /** Put the page that the URL names below the header. */
+  function place() {
+    const { isHistory } = screen.state;
+    const [aside, ...main] = isHistory ? [archive.element, archive.reader.element] : [list.element, room.element, room.info];
+    frame.classList.toggle("is-history", isHistory);
+    fill(frame, h("div", { class: "side" }, top.element, aside), ...main);
+  }
+
+  /** The URL has changed, by a link, by going back, or by hand. */
+  function route() {
+    const isHistory = readPlace(location.hash) !== null;
+    if (isHistory !== screen.state.isHistory) {
+      screen.set({ isHistory });
+      place();
+      if (isHistory) archive.refresh();
+    }
+    if (isHistory) void archive.enter();
+  }
+
+  /** @param {number} id */
+  function openChat(id) {
+    const row = desk.rows.get(id);
+    const tab = row?.status === "queued" ? "queue" : row?.assignee === me.id ? "mine" : "all";
+    location.hash = "#/";
+    screen.set({ tab });
+    select(id);
   }
 
   /** @param {number | null} id */
@@ -115,6 +126,7 @@ function work(me) {
 
   /** @param {number} step */
   function move(step) {
+    if (screen.state.isHistory) return archive.move(step);
     const rows = desk.list(screen.state.tab);
     if (!rows.length) return;
     const at = rows.findIndex((row) => row.id === screen.state.selected);
@@ -132,18 +144,23 @@ function work(me) {
 
   function draw() {
     keepInSight();
-    const { tab, selected } = screen.state;
+    const { tab, selected, isHistory } = screen.state;
     const { status } = desk.chat.connection;
     const isLost = status === "stopped" || (status !== "live" && Date.now() - desk.lostAt > GRACE_MS);
-    frame.classList.toggle("has-room", selected !== null);
-    list.show(tab, selected);
-    room.show();
+    frame.classList.toggle("has-room", isHistory ? Boolean(archive.place?.conversation) : selected !== null);
+    if (isHistory) {
+      archive.show();
+    } else {
+      list.show(tab, selected);
+      room.show();
+    }
     light.show(status === "live", desk.transport);
     const mark = isLost ? status === "stopped" ? "stopped" : "lost" : "";
     if (bar.dataset.mark !== mark) alarm(isLost, status === "stopped");
     bar.dataset.mark = mark;
     const unread = desk.unreadInAll();
-    const title = `${unread ? `(${unread}) ` : ""}${say("loginTitle")} · kefu`;
+    top.show(isHistory, archive.hash, isHistory ? unread : 0);
+    const title = `${unread ? `(${unread}) ` : ""}${say(isHistory ? "historyPage" : "loginTitle")} · kefu`;
     const wanted = isLost ? `⚠ ${say("notReceivingTitle")} · kefu` : title;
     if (document.title !== wanted) document.title = wanted;
   }
@@ -165,7 +182,11 @@ function work(me) {
     if (event.altKey && (event.code === "KeyJ" || event.code === "KeyK")) {
       event.preventDefault();
       move(event.code === "KeyJ" ? 1 : -1);
+    } else if (event.altKey && screen.state.isHistory && /^Arrow(Up|Down)$/.test(event.key)) {
+      event.preventDefault();
+      archive.reader.step(event.key === "ArrowDown" ? 1 : -1);
     } else if (event.key === "Escape" && !event.isComposing) {
+      if (screen.state.isHistory) return archive.leave();
       const row = /** @type {HTMLElement | null} */ (app.querySelector(".row.selected"));
       select(null);
       row?.focus();
@@ -177,7 +198,9 @@ function work(me) {
   build();
   screen.watch(draw);
   desk.chat.start();
+  addEventListener("hashchange", route);
+  if (screen.state.isHistory) void archive.enter();
 }
 
-await setLocale(nearest(remembered() ?? navigator.language));
+await setLocale(nearest(rememberedLocale() ?? navigator.language));
 await begin();

@@ -1,6 +1,6 @@
 /** @import {Choice} from "../client/transports.js" */
 /** @import {Values} from "../ui/i18n.js" */
-import { fillIn, getLocale } from "../ui/i18n.js";
+import { filled, getLocale } from "../ui/i18n.js";
 
 /** What only agents read: the widget is not to carry it. */
 export const PHRASES = {
@@ -35,6 +35,13 @@ export const PHRASES = {
     visitorInfo: "Visitor",
     notReceiving: "You are NOT receiving messages. Connecting again…",
     opened: "Opened",
+    historyPage: "History",
+    add: "Add",
+    addLabel: "Add a label…",
+    labelFailed: "This was not stored. Try again.",
+    labels: "Labels",
+    removeLabel: "Remove {label}",
+    pages: "Pages",
   },
   "zh-CN": {
     login: "登录",
@@ -67,6 +74,13 @@ export const PHRASES = {
     visitorInfo: "访客信息",
     notReceiving: "您现在收不到消息！正在重新连接…",
     opened: "开始时间",
+    historyPage: "历史记录",
+    add: "添加",
+    addLabel: "添加标签…",
+    labelFailed: "未能保存，请重试。",
+    labels: "标签",
+    removeLabel: "移除{label}",
+    pages: "页面",
   },
 };
 
@@ -84,7 +98,7 @@ export const say = speaker(PHRASES);
  *   language that is chosen now
  */
 export function speaker(phrases) {
-  return (phrase, values = {}) => fillIn(phrases[getLocale() === "en" ? "en" : "zh-CN"][phrase], values);
+  return (phrase, values = {}) => filled(phrases[getLocale() === "en" ? "en" : "zh-CN"][phrase], values);
 }
 
 /** @type {Choice | null} */

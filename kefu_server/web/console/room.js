@@ -5,6 +5,7 @@ import { t } from "../ui/i18n.js";
 import { itemsOf } from "../ui/items.js";
 import { LogView } from "../ui/logview.js";
 import { stamp } from "../ui/time.js";
+import { LabelMenu } from "./labels.js";
 import { systemText } from "./lines.js";
 import { faceOf, hueOf, statusText, visitorName } from "./people.js";
 import { say } from "./phrases.js";
@@ -39,6 +40,7 @@ export class RoomView {
     this.sub = h("span", { class: "room-sub" });
     this.takeButton = h("button", { type: "button", class: "primary", onclick: () => this.id && desk.replies.take(this.id) }, t("take"));
     this.closeButton = h("button", { type: "button", class: "plain", onclick: () => this.id && desk.close(this.id) }, t("closeChat"));
+    this.labels = new LabelMenu(desk, "labels-room", () => {});
     this.typing = h("div", { class: "room-typing", hidden: true });
     this.notice = h("p", { class: "room-notice", role: "status" });
     this.header = h(
@@ -46,6 +48,7 @@ export class RoomView {
       { class: "room-head" },
       h("button", { type: "button", class: "back", "aria-label": t("back"), onclick: parts.leave }, icon("back")),
       h("div", { class: "room-title" }, this.name, this.sub),
+      this.labels.element,
       this.takeButton,
       this.closeButton,
     );
@@ -117,6 +120,7 @@ export class RoomView {
     this.takeButton.hidden = row.status === "closed" || row.assignee === desk.me.id;
     this.closeButton.hidden = row.status === "closed";
     this.takeButton.disabled = this.closeButton.disabled = !desk.chat.isLive;
+    this.labels.show(row.id, row.labels);
     this.composer.label(t("composerAgent", { name }));
     const now = Date.now();
     /** @type {[string, string][]} */
@@ -126,7 +130,7 @@ export class RoomView {
       [say("takenBy"), assignee || "–"],
       [t("messages"), String(row.last_seq)],
     ];
-    const mark = JSON.stringify([name, facts]);
+    const mark = JSON.stringify([name, facts, row.labels]);
     if (this.info.dataset.mark === mark) return;
     this.info.dataset.mark = mark;
     fill(
@@ -134,6 +138,7 @@ export class RoomView {
       h("div", { class: `face big hue-${hueOf(row)}`, "aria-hidden": "true" }, faceOf(row)),
       h("h3", null, h("bdi", null, name)),
       h("dl", null, ...facts.flatMap(([term, value]) => [h("dt", null, term), h("dd", null, h("bdi", null, value))])),
+      row.labels.length > 0 && h("p", { class: "info-labels", "aria-label": say("labels") }, ...row.labels.map((label) => h("span", { class: "chip" }, h("bdi", null, label)))),
     );
   }
 

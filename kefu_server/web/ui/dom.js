@@ -76,18 +76,16 @@ export function reconcile(parent, items, render, skin = "") {
 /** @type {WeakMap<Element, Map<string, {mark: string, element: HTMLElement}>>} */
 const memory = new WeakMap();
 
-/** @type {Record<string, string>} */
-const ICONS = {
+/** @type {Record<string, string>} the paths that a page may add to */
+export const ICONS = {
   chat: "M4 5.5A2.5 2.5 0 0 1 6.5 3h11A2.5 2.5 0 0 1 20 5.5v8a2.5 2.5 0 0 1-2.5 2.5H11l-4.6 4.1c-.5.5-1.4.1-1.4-.6V16A2.5 2.5 0 0 1 4 13.500z",
   close: "M6.2 6.2l11.6 11.6M17.800 6.200L6.200 17.800",
   send: "M3.500 20.300l17.600-7.600a.8.8 0 0 0 0-1.400L3.500 3.700l-.1 6.100L14 12 3.400 14.200z",
   down: "M6 9.500l6 6 6-6",
-  back: "M14.500 5.500L8 12l6.500 6.500",
-  leave: "M14 4.500H6.500v15H14M10.500 12H20m-3-3.500l3.500 3.500-3.500 3.500",
 };
 
 /**
- * @param {keyof typeof ICONS & string} name
+ * @param {string} name
  * @returns {SVGSVGElement}
  */
 export function icon(name) {

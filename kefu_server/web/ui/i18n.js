@@ -38,7 +38,7 @@ export function getLocale() {
  * @returns {string}
  */
 export function t(phrase, values = {}) {
-  return fillIn(phrases[phrase], values);
+  return filled(phrases[phrase], values);
 }
 
 /**
@@ -46,6 +46,6 @@ export function t(phrase, values = {}) {
  * @param {Values} values put in place of `{name}`
  * @returns {string}
  */
-export function fillIn(text, values) {
+export function filled(text, values) {
   return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
 }
