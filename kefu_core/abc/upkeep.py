@@ -36,8 +36,19 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
     """Where to go on in the conversation; None: nothing is left to do."""
 
 
+class LogPiece(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages that are to continue a log."""
+
+    opened: Conversation
+    """As it was opened: id, site, visitor and time are read of it."""
+    visitor: Person
+    """With the name that an absent one gets."""
+    messages: list[Message]
+    """In seq order."""
+
+
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What one step of an import did."""
+    """What became of a piece of a log."""
 
     is_new: bool = False
     """The conversation was made by it."""
@@ -117,24 +128,20 @@ class Upkeep(ABC):
     # -- import ------------------------------------------------------------------------
 
     @abstractmethod
-    async def import_log(
-        self, opened: Conversation, visitor: Person, messages: Sequence[Message]
-    ) -> Imported:
-        """Continue a conversation's log by messages that have their seqs and times.
+    async def import_logs(self, pieces: Sequence[LogPiece]) -> list[Imported]:
+        """Continue logs by messages that have their seqs and times.
 
-        One transaction, safe beside a running server. The conversation and its visitor
+        One transaction, safe beside a running server. A conversation and its visitor
         are made if absent. Messages that are there already must be the same; the rest
         follows on, without a hole, never back in time, each key once. In the index
-        for search they are once `index_some` was given the conversation.
+        for search they are once `index_some` was given their conversations.
 
         Args:
-            opened: As it was opened: id, site, visitor and time are read of it.
-            visitor: With the name that an absent one gets.
-            messages: At most some 200 of this conversation, in seq order; checked by
+            pieces: Of different conversations; some 200 messages in all. Checked by
                 the caller as far as one message can be.
 
-        Raises:
-            NotFound: There is no such site.
+        Returns:
+            What became of each, in the same order.
         """
 
     # -- audit -------------------------------------------------------------------------

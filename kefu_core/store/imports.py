@@ -6,13 +6,12 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kefu_core.abc.upkeep import Imported
-from kefu_core.errors import NotFound
+from kefu_core.abc.upkeep import Imported, LogPiece
 from kefu_core.folding import active_at
 from kefu_core.model import Conversation, Message, Person
 from kefu_core.store import tables as t
 from kefu_core.store.erasing import locked
-from kefu_core.store.joining import join
+from kefu_core.store.joining import Joined, join
 from kefu_core.store.putting import insert_row
 from kefu_core.store.rows import (
     CHANGE_COLUMNS,
@@ -45,26 +44,35 @@ _TAKEN = select(_m.sender, _m.key, _m.seq).where(
 _LABEL_COLUMNS = ("conversation_id", "label", "active_at")
 
 
-async def import_log(
-    connection: AsyncConnection,
-    opened: Conversation,
-    visitor: Person,
-    messages: Sequence[Message],
-) -> Imported:
-    """Continue a log, making it first; see `Upkeep.import_log`."""
+async def import_logs(
+    connection: AsyncConnection, pieces: Sequence[LogPiece]
+) -> list[Imported]:
+    """Continue logs, making them first; see `Upkeep.import_logs`."""
+    # Locked one after the other in the order of their ids, as everywhere.
+    in_order = sorted(range(len(pieces)), key=lambda at: pieces[at].opened.id)
+    done = {at: await _import(connection, pieces[at]) for at in in_order}
+    return [done[at] for at in range(len(pieces))]
+
+
+async def _import(connection: AsyncConnection, piece: LogPiece) -> Imported:
+    opened = piece.opened
     found = await _find(connection, opened)
     is_new = found is None
     if found is None:
-        await _open(connection, opened, visitor)
+        if not await _open(connection, opened, piece.visitor):
+            return Imported(fault="there is no such site")
         found = await _find(connection, opened)
         assert found is not None, "the conversation was just inserted"
     row, kept_from = conversation_from(found[:-1]), found[-1]
     if (row.site_id, row.visitor) != (opened.site_id, opened.visitor):
         return Imported(fault="the conversation here is of another visitor or site")
-    stored, taken = await _related(connection, messages)
-    joined = join(row, stored, taken, messages)
+    stored: dict[Seq, Message] = {}
+    taken: dict[tuple[ParticipantId, str], Seq] = {}
+    if row.last_seq and piece.messages:
+        stored, taken = await _related(connection, piece.messages)
+    joined = join(row, stored, taken, piece.messages)
     if joined.messages:
-        await _write(connection, joined.row, joined.messages, kept_from)
+        await _write(connection, row, joined, kept_from)
     return Imported(
         is_new=is_new, messages=len(joined.messages), fault=joined.fault, at=joined.at
     )
@@ -78,10 +86,11 @@ async def _find(connection: AsyncConnection, opened: Conversation) -> Row[Any] |
 
 async def _open(
     connection: AsyncConnection, opened: Conversation, visitor: Person
-) -> None:
+) -> bool:
+    """Make a conversation and its visitor; False where there is no such site."""
     site = select(t.site.c.id).where(t.site.c.id == opened.site_id)
     if (await connection.execute(site)).first() is None:
-        raise NotFound("There is no such site.")
+        return False
     await insert_row(
         connection,
         t.visitor,
@@ -108,13 +117,12 @@ async def _open(
             "kept_from": opened.opened_at,
         },
     )
+    return True
 
 
 async def _related(
     connection: AsyncConnection, messages: Sequence[Message]
 ) -> tuple[dict[Seq, Message], dict[tuple[ParticipantId, str], Seq]]:
-    if not messages:
-        return {}, {}
     conversation = messages[0].conversation
     span = {
         "conversation": conversation,
@@ -131,11 +139,9 @@ async def _related(
 
 
 async def _write(
-    connection: AsyncConnection,
-    row: Conversation,
-    messages: Sequence[Message],
-    kept_from: int,
+    connection: AsyncConnection, before: Conversation, joined: Joined, kept_from: int
 ) -> None:
+    row, messages = joined.row, joined.messages
     await connection.execute(
         insert(t.message),
         [
@@ -150,7 +156,9 @@ async def _write(
         update(t.conversation).where(_c.id == row.id).values(**changes)
     )
     labels = t.conversation_label
-    await connection.execute(delete(labels).where(labels.c.conversation_id == row.id))
+    if before.labels:
+        of_it = labels.c.conversation_id == row.id
+        await connection.execute(delete(labels).where(of_it))
     if row.labels:
         await connection.execute(
             insert(labels),

@@ -8,8 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.abc.archive import ConversationFilter
 from kefu_core.abc.audit import AuditReport, OnAudited
-from kefu_core.abc.upkeep import Erased, Extent, Imported, Upkeep, Walk
-from kefu_core.model import Conversation, Message, Person
+from kefu_core.abc.upkeep import Erased, Extent, Imported, LogPiece, Upkeep, Walk
 from kefu_core.store import erasing, imports, upkeep
 from kefu_core.store.audit import Audit
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
@@ -75,12 +74,8 @@ class SqlUpkeep(Upkeep):
 
     # -- import ------------------------------------------------------------------------
 
-    async def import_log(
-        self, opened: Conversation, visitor: Person, messages: Sequence[Message]
-    ) -> Imported:
-        return await self._do(
-            lambda c: imports.import_log(c, opened, visitor, messages)
-        )
+    async def import_logs(self, pieces: Sequence[LogPiece]) -> list[Imported]:
+        return await self._do(lambda c: imports.import_logs(c, pieces))
 
     # -- audit -------------------------------------------------------------------------
 

@@ -9,8 +9,7 @@ import msgspec
 
 from kefu_core.abc.archive import ConversationFilter
 from kefu_core.abc.audit import AuditReport, Fault, OnAudited
-from kefu_core.abc.upkeep import Erased, Extent, Imported, Upkeep, Walk
-from kefu_core.errors import NotFound
+from kefu_core.abc.upkeep import Erased, Extent, Imported, LogPiece, Upkeep, Walk
 from kefu_core.folding import active_at
 from kefu_core.model import (
     SENDABLE_KINDS,
@@ -127,15 +126,17 @@ class MemoryUpkeep(Upkeep):
 
     # -- import ------------------------------------------------------------------------
 
-    async def import_log(
-        self, opened: Conversation, visitor: Person, messages: Sequence[Message]
-    ) -> Imported:
+    async def import_logs(self, pieces: Sequence[LogPiece]) -> list[Imported]:
         await anyio.lowlevel.checkpoint()
+        return [self._import(piece) for piece in pieces]
+
+    def _import(self, piece: LogPiece) -> Imported:
+        opened = piece.opened
         row = self._rows.get(opened.id)
         is_new = row is None
         if row is None:
             if opened.site_id not in self._sites:
-                raise NotFound("There is no such site.")
+                return Imported(fault="there is no such site")
             row = Conversation(
                 id=opened.id,
                 site_id=opened.site_id,
@@ -144,13 +145,13 @@ class MemoryUpkeep(Upkeep):
                 opened_at=opened.opened_at,
             )
             self._rows[row.id] = row
-            self._visitors.setdefault(visitor.id, visitor)
+            self._visitors.setdefault(piece.visitor.id, piece.visitor)
         if (row.site_id, row.visitor) != (opened.site_id, opened.visitor):
             return Imported(fault="the conversation here is of another visitor or site")
         log = self._logs.setdefault(row.id, [])
         stored = {message.seq: message for message in log}
         taken = {(message.sender, message.key): message.seq for message in log}
-        joined = join(row, stored, taken, messages)
+        joined = join(row, stored, taken, piece.messages)
         log += joined.messages
         self._keys |= {key_of(message): message for message in joined.messages}
         self._rows[row.id] = joined.row

@@ -17,7 +17,8 @@ import anyio
 import msgspec
 
 from kefu_core.abc.store import Store
-from kefu_core.errors import Conflict, Invalid, NotFound
+from kefu_core.abc.upkeep import Imported, LogPiece
+from kefu_core.errors import Conflict, Invalid
 from kefu_core.folding import is_visitor
 from kefu_core.model import Agent, Conversation, Cursor, Message, Person, Role, Site
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
@@ -39,6 +40,7 @@ LINE_BYTES_MAX = 262_144
 """A record of the largest message, every character of it escaped, fits."""
 FAULTS_MAX = 100
 _BATCH = 200
+_PIECES = 20
 _BATCH_BYTES = 500_000
 _INDEXED_AT_ONCE = 50
 _NAMES_MAX = 10_000
@@ -127,6 +129,23 @@ class _Lines:
             yield self.number, line if is_whole else None
 
 
+class _Piece:
+    """A conversation on its way in."""
+
+    def __init__(self, line: int, number: int) -> None:
+        self.line = line
+        self.id = number
+        self.opened: Conversation | None = None
+        """None: no more of it is taken; why has been told."""
+        self.visitor = Person(id=ParticipantId("v0"), name="", role=Role.VISITOR)
+        self.next = Seq(1)
+        self.waiting: list[tuple[int, Message]] = []
+        """Messages with their lines, for the next transaction."""
+        self.cursors: list[tuple[int, CursorRecord]] = []
+        self.head = Seq(0)
+        """The last seq that has gone in."""
+
+
 class _Reader:
     """The state between two lines."""
 
@@ -140,16 +159,13 @@ class _Reader:
         """Known to exist here."""
         self._names: dict[ParticipantId, PersonRecord] = {}
         """Of visitors, until their conversation comes."""
-        self._opened: Conversation | None = None
-        """The conversation whose messages come now; None: they are left out."""
-        self._current = 0
-        """Its id, also while they are left out."""
-        self._next = Seq(1)
-        self._waiting: list[tuple[int, Message]] = []
-        """Messages with their lines, for the next transaction."""
+        self._piece: _Piece | None = None
+        """The conversation whose messages come now."""
+        self._pieces: list[_Piece] = []
+        """What waits for the next transaction; the piece of now may be in it."""
+        self._waiting = 0
+        """Messages in all of them."""
         self._bytes = 0
-        self._head = Seq(0)
-        """The last seq of the conversation that has gone in."""
         self._touched: list[ConversationId] = []
         """Conversations to index."""
 
@@ -169,7 +185,7 @@ class _Reader:
             await self._record(number, _decode(line), len(line))
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             self._find(number, f"cannot be read: {str(error)[:200]}")
-        except (Invalid, NotFound, Conflict) as error:
+        except (Invalid, Conflict) as error:
             self._find(number, str(error))
 
     def _header(self, line: bytes) -> None:
@@ -192,11 +208,11 @@ class _Reader:
             case PersonRecord():
                 await self._person(record)
             case ConversationRecord():
-                await self._conversation(record)
+                await self._conversation(number, record)
             case MessageRecord():
                 await self._message(number, record, size)
             case CursorRecord():
-                await self._cursor(record)
+                await self._cursor(number, record)
             case EndRecord():
                 await self._end(record)
             case HeaderRecord():
@@ -259,103 +275,141 @@ class _Reader:
 
     # -- conversations -----------------------------------------------------------------
 
-    async def _conversation(self, record: ConversationRecord) -> None:
-        await self._flush()
-        self._opened, self._current = None, record.id
+    async def _conversation(self, number: int, record: ConversationRecord) -> None:
         self.report.conversations += 1
+        self._piece = piece = _Piece(number, record.id)
         checks.check_conversation(record, UnixMs(self._now_ms()))
-        opened = Conversation(
+        piece.opened = Conversation(
             id=ConversationId(record.id),
             site_id=record.site,
             visitor=ParticipantId(record.visitor),
             opened_at=UnixMs(record.opened_at),
         )
-        self._head, self._next = Seq(0), Seq(1)
-        imported = await self._store.import_log(opened, self._visitor(opened), [])
-        self.report.new_conversations += imported.is_new
-        if imported.fault is not None:
-            raise Conflict(imported.fault)
-        self._opened = opened
-
-    def _visitor(self, opened: Conversation) -> Person:
-        record = self._names.get(opened.visitor)
-        name = record.name if record is not None else ""
-        return Person(id=opened.visitor, name=name, role=Role.VISITOR)
+        named = self._names.get(piece.opened.visitor)
+        piece.visitor = Person(
+            id=piece.opened.visitor,
+            name=named.name if named is not None else "",
+            role=Role.VISITOR,
+        )
+        if len(self._pieces) >= _PIECES or any(
+            other.id == piece.id for other in self._pieces
+        ):
+            await self._flush()
+        self._pieces.append(piece)
 
     async def _message(self, number: int, record: MessageRecord, size: int) -> None:
         self.report.messages += 1
-        opened = self._opened
-        if opened is None or record.conversation != opened.id:
+        piece = self._piece
+        if piece is None or record.conversation != piece.id:
             self.report.left_out += 1
-            if record.conversation != self._current:
-                raise Invalid("is of a conversation that does not stand before it")
+            raise Invalid("is of a conversation that does not stand before it")
+        if piece.opened is None:
+            self.report.left_out += 1
             return  # Why it is left out has been told.
-        if record.seq < self._next:
+        if record.seq < piece.next:
             self.report.left_out += 1
-            raise Invalid(f"comes after seq {self._next - 1}, with seq {record.seq}")
+            raise Invalid(f"comes after seq {piece.next - 1}, with seq {record.seq}")
         try:
             message = checks.read_message(
-                record, opened.visitor, UnixMs(self._now_ms())
+                record, piece.opened.visitor, UnixMs(self._now_ms())
             )
-            if record.seq != self._next:
-                raise Invalid(f"seq {self._next} is missing before it")
-        except Invalid as error:
+            if record.seq != piece.next:
+                raise Invalid(f"seq {piece.next} is missing before it")
+            await self._agent(message.sender, None)
+        except (Invalid, Conflict) as error:
+            # What waits of it goes in first; then nothing more of it is taken.
             await self._flush()
-            self._leave_out(1)
-            raise Invalid(
-                f"{error}; the rest of its conversation is left out"
-            ) from error
-        await self._agent(message.sender, None)
-        self._next = Seq(record.seq + 1)
-        self._waiting.append((number, message))
+            self.report.left_out += 1
+            piece.opened = None
+            text = f"{error}; the rest of its conversation is left out"
+            raise Invalid(text) from error
+        piece.next = Seq(record.seq + 1)
+        piece.waiting.append((number, message))
+        if piece not in self._pieces:
+            self._pieces.append(piece)
+        self._waiting += 1
         self._bytes += size
-        if len(self._waiting) >= _BATCH or self._bytes >= _BATCH_BYTES:
+        if self._waiting >= _BATCH or self._bytes >= _BATCH_BYTES:
             await self._flush()
 
-    def _leave_out(self, messages: int) -> None:
-        self.report.left_out += messages
-        self._opened = None
+    async def _cursor(self, number: int, record: CursorRecord) -> None:
+        piece = self._piece
+        if piece is None or record.conversation != piece.id:
+            raise Invalid("is of a conversation that does not stand before it")
+        if piece.opened is None:
+            return
+        piece.cursors.append((number, record))
+        if piece not in self._pieces:
+            self._pieces.append(piece)
+
+    # -- writing -----------------------------------------------------------------------
 
     async def _flush(self) -> None:
         """Write what waits; a message that does not fit ends its conversation."""
-        waiting, self._waiting, self._bytes = self._waiting, [], 0
-        opened = self._opened
-        if not waiting or opened is None:
+        pieces = [
+            (piece, piece.opened, piece.visitor)
+            for piece in self._pieces
+            if piece.opened is not None
+        ]
+        self._pieces, self._waiting, self._bytes = [], 0, 0
+        if not pieces:
             return
-        messages = [message for _, message in waiting]
-        imported = await self._store.import_log(opened, self._visitor(opened), messages)
-        self.report.new_messages += imported.messages
-        self._touched.append(opened.id)
-        self._head = messages[-1].seq
-        if imported.fault is not None:
-            left = [each for each in waiting if each[1].seq >= (imported.at or 0)]
-            self._head = Seq(left[0][1].seq - 1)
-            self._leave_out(len(left))
-            self._find(
-                left[0][0],
-                f"{imported.fault}; the rest of its conversation is left out",
-            )
+        done = await self._store.import_logs(
+            [
+                LogPiece(
+                    opened=opened,
+                    visitor=visitor,
+                    messages=[message for _, message in piece.waiting],
+                )
+                for piece, opened, visitor in pieces
+            ]
+        )
+        cursors: list[Cursor] = []
+        for (piece, opened, _), imported in zip(pieces, done, strict=True):
+            self._note(piece, imported)
+            self._touched.append(opened.id)
+            cursors += self._cursors_of(piece, opened.id)
+        if cursors:
+            await self._store.advance_cursors(cursors)
         if len(self._touched) >= _INDEXED_AT_ONCE:
             await self._index()
         await anyio.sleep(_PAUSE_S)
 
-    async def _cursor(self, record: CursorRecord) -> None:
-        await self._flush()
-        if record.conversation != self._current:
-            raise Invalid("is of a conversation that does not stand before it")
-        if self._opened is None:
+    def _note(self, piece: "_Piece", imported: Imported) -> None:
+        waiting, piece.waiting = piece.waiting, []
+        self.report.new_conversations += imported.is_new
+        self.report.new_messages += imported.messages
+        if imported.fault is None:
+            piece.head = waiting[-1][1].seq if waiting else piece.head
             return
-        checks.check_cursor(record, self._head)
-        await self._store.advance_cursors(
-            [
+        left = [each for each in waiting if each[1].seq >= (imported.at or 0)]
+        line = left[0][0] if imported.at is not None else piece.line
+        self._find(line, f"{imported.fault}; the rest of its conversation is left out")
+        self.report.left_out += len(left)
+        piece.head = Seq(max(piece.head, (imported.at or 1) - 1))
+        piece.opened = None
+
+    def _cursors_of(
+        self, piece: "_Piece", conversation: ConversationId
+    ) -> list[Cursor]:
+        records, piece.cursors = piece.cursors, []
+        found: list[Cursor] = []
+        for line, record in records:
+            try:
+                checks.check_cursor(record, piece.head)
+            except Invalid as error:
+                if piece.opened is not None:
+                    self._find(line, str(error))
+                continue
+            found.append(
                 Cursor(
-                    conversation=self._opened.id,
+                    conversation=conversation,
                     participant=ParticipantId(record.participant),
                     delivered=Seq(record.delivered),
                     read=Seq(record.read),
                 )
-            ]
-        )
+            )
+        return found
 
     # -- the end -----------------------------------------------------------------------
 
