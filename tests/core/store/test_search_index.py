@@ -1,5 +1,6 @@
 """The search index against looking at everything: merged, killed and erased at will."""
 
+import random
 import shutil
 import time
 from collections.abc import Iterator
@@ -207,7 +208,7 @@ def anyio_backend() -> str:
 STEPS = ("talk", "index", "index_some_of_these", "tend", "kill", "erase", "check")
 
 
-@settings(max_examples=40)
+@settings(max_examples=settings.default.max_examples // 10)
 @given(st.integers(0, 2**32), st.lists(st.sampled_from(STEPS), min_size=5, max_size=40))
 def test_whatever_happens_to_the_index_a_search_finds_what_is_there(
     empty: Path, tmp_path_factory: pytest.TempPathFactory, seed: int, steps: list[str]
@@ -216,21 +217,35 @@ def test_whatever_happens_to_the_index_a_search_finds_what_is_there(
     shutil.copy(empty, path)
 
     async def run() -> None:
-        clock = Clock()
         url = f"sqlite+aiosqlite:///{path}"
-        async with SqlStore(url, now=time.monotonic, now_ms=clock) as store:
-            # A few conversations are read instead: the index is what is asked here.
-            store._few_conversations = _none  # type: ignore[method-assign]
-            world = Indexed(store, clock, seed)
-            await world.open(4)
-            for step in ("talk", *steps, "talk"):
-                await getattr(world, step)()
-            await index_all(store)
-            await world.check()
-            assert (await store.index_state()).messages_behind == 0
+        await live(url, seed, steps)
 
     with tiny(fat_bytes_max=4 + seed % 2 * 20):
         anyio.run(run)
+
+
+async def live(url: str, seed: int, steps: list[str]) -> None:
+    """Let the steps happen; at the end everything must be indexed and found."""
+    clock = Clock()
+    async with SqlStore(url, now=time.monotonic, now_ms=clock) as store:
+        # A few conversations are read instead: the index is what is asked here.
+        store._few_conversations = _none  # type: ignore[method-assign]
+        world = Indexed(store, clock, seed)
+        await world.open(4)
+        for step in ("talk", *steps, "talk"):
+            await getattr(world, step)()
+        await index_all(store)
+        await world.check()
+        assert (await store.index_state()).messages_behind == 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_every_engine_does_the_same(database_url: str, seed: int) -> None:
+    rng = random.Random(seed)
+    often = [*STEPS, "talk", "index", "tend", "index", "tend"]
+    with tiny(fat_bytes_max=4 + seed % 2 * 20):
+        await live(database_url, seed, rng.choices(often, k=60))
 
 
 async def _none(query: SearchQuery) -> None:
