@@ -27,7 +27,15 @@ from kefu_server.middleware import (
     TrustedProxies,
 )
 from kefu_server.pages import Pages
-from kefu_server.routes import agents, export, health, history, search, visitors
+from kefu_server.routes import (
+    agents,
+    erasure,
+    export,
+    health,
+    history,
+    search,
+    visitors,
+)
 from kefu_server.services import Services
 from kefu_server.settings import Settings, load_secret
 from kefu_server.static import StaticFiles
@@ -95,6 +103,7 @@ def _routes(static: StaticFiles) -> list[BaseRoute]:
         Route("/static/{version}/{name:path}", static.serve),
         Route("/widget/{embed_key}", visitors.widget_page),
         Route("/api/visitor/token", visitors.visitor_token, methods=["POST"]),
+        Route("/api/visitor/erase", erasure.erase, methods=["POST"]),
         Route("/console", agents.console_page),
         Route(agents.LOGIN_PATH, agents.login, methods=["POST"]),
         Route("/api/agent/logout", agents.logout, methods=["POST"]),

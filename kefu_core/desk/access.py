@@ -19,6 +19,8 @@ class Rights(msgspec.Struct, frozen=True, kw_only=True):
     topics: frozenset[str] = frozenset()
     kinds: frozenset[MessageKind] = frozenset()
     """Kinds of message it may send."""
+    erases_visitors: bool = False
+    """May blank all that a visitor said and was told, for ever."""
 
 
 NO_RIGHTS = Rights()
@@ -44,7 +46,7 @@ RIGHTS: dict[Role, Rights] = {
         kinds=frozenset({MessageKind.TEXT}),
     ),
     Role.AGENT: _AGENT,
-    Role.ADMIN: _AGENT,
+    Role.ADMIN: msgspec.structs.replace(_AGENT, erases_visitors=True),
 }
 
 

@@ -93,6 +93,9 @@ BY_COOKIE = {"poll": 1, "hello": {"t": "hello", "v": 1}}
 ROUTES: dict[tuple[str, str], list[Row]] = {
     ("GET", "/api/agent/me"): [Row(*AGENTS_ONLY)],
     ("POST", "/api/agent/login"): [Row(*(401,) * 8, body=LOGIN)],
+    ("POST", "/api/visitor/erase"): [
+        Row(*(401,) * 6, 403, 404, body={"visitor": "v404"})
+    ],
     ("POST", "/api/agent/logout"): [Row(*PUBLIC, body={})],
     # Only a token of this site keeps its visitor; everybody else is a new one.
     ("POST", "/api/visitor/token"): [

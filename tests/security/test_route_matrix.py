@@ -39,6 +39,7 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/console"): EVERYBODY,
     ("POST", "/api/visitor/token"): BY_BODY,
     ("POST", "/api/agent/login"): BY_BODY,
+    ("POST", "/api/visitor/erase"): (401, 401, 401, 401, 401, 403, 400),
     ("POST", "/kefu/poll"): BY_BODY,
     ("POST", "/api/agent/logout"): EVERYBODY,
     ("GET", "/api/agent/me"): AGENTS_ONLY,

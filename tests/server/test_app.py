@@ -33,6 +33,7 @@ KNOWN_ROUTES = {
     ("GET", "/api/history/search"),
     ("GET", "/api/history/export"),
     ("POST", "/api/visitor/token"),
+    ("POST", "/api/visitor/erase"),
     ("POST", LONGPOLL_PATH),
     ("POST", "/api/agent/login"),
     ("POST", "/api/agent/logout"),
