@@ -66,6 +66,12 @@ class Network:
         with self._changed:
             return self._said.count(words)
 
+    @property
+    def heard(self) -> bytes:
+        """All that browsers have said to the server, bytes as they came."""
+        with self._changed:
+            return bytes(self._said)
+
     def wait_until_said(self, words: bytes, more_than: int = 0) -> None:
         """Wait until browsers have said this to the server more often."""
         with self._changed:
@@ -153,6 +159,9 @@ class Shop:
 
     def __init__(self, server_url: str) -> None:
         self.pages: dict[str, str] = {}
+        self.asked: list[str] = []
+        """Paths and headers of all requests."""
+        asked = self.asked
         policy = (
             f"default-src 'none'; script-src {server_url}; frame-src {server_url}; "
             "style-src 'none'; require-trusted-types-for 'script'"
@@ -163,6 +172,7 @@ class Shop:
             strict: ClassVar[str] = policy
 
             def do_GET(self) -> None:
+                asked.append(f"{self.path} {self.headers}")
                 page = pages.get(self.path.partition("?")[0])
                 self.send_response(404 if page is None else 200)
                 self.send_header("content-type", "text/html; charset=utf-8")
