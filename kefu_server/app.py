@@ -1,5 +1,6 @@
 """The ASGI application: opens the node, mounts transports, routes and pages."""
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from kefu_core.transports.longpoll import LongPollTransport
 from kefu_server.answers import answer_error, refuse
 from kefu_server.auth import Authenticator
 from kefu_server.database import open_store
+from kefu_server.logs import event
 from kefu_server.middleware import (
     AccessLog,
     RequestGuard,
@@ -40,6 +42,8 @@ from kefu_server.services import Services
 from kefu_server.settings import Settings, load_secret
 from kefu_server.static import StaticFiles
 from kefu_server.turns import Turns
+
+logger = logging.getLogger("kefu.server")
 
 WEB = Path(__file__).parent / "web"
 WEBSOCKET_PATH = "/kefu/ws"
@@ -145,6 +149,8 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
     longpoll = LongPollTransport(credential_of=auth.credential_of)
     transports = ("websocket", longpoll, "tcp")
     async with Node(store, desk, settings.limits, transports=transports) as node:
+        for problem in await store.problems():
+            logger.warning(event("not_durable", problem=problem))
         app.state.node = node
         app.state.services = Services(
             store=store,

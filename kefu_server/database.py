@@ -37,17 +37,16 @@ def current(settings: Settings) -> str | None:
 def check(settings: Settings) -> list[str]:
     """Return what keeps the database from holding what it acknowledges."""
 
-    async def run() -> None:
+    async def run() -> list[str]:
         await schema.check(_prepare(settings))
-        # Opening reads back the settings that make a commit durable.
         async with open_store(settings) as store:
             await store.ping()
+            return await store.problems()
 
     try:
-        anyio.run(run)
+        return anyio.run(run)
     except KefuError as error:
         return [str(error)]
-    return []
 
 
 def hide_url(text: str, settings: Settings) -> str:

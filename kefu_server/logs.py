@@ -59,3 +59,5 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
     # These two say much at "info" that an operator does not need.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    # MySQL warns of every primary key that it has a name of its own for it.
+    logging.getLogger("asyncmy").setLevel(logging.ERROR)

@@ -235,5 +235,13 @@ class Store(Archive, Upkeep):
         """Do one cheap read. Raises `StoreUnavailable`."""
 
     @abstractmethod
+    async def problems(self) -> list[str]:
+        """Return what keeps this store from keeping its promise, each with its fix.
+
+        Reads the settings in force: of durability, isolation, versions and clocks.
+        Raises `StoreUnavailable`.
+        """
+
+    @abstractmethod
     def statistics(self) -> StoreStatistics:
         """Return what the store is doing now."""

@@ -373,6 +373,10 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, Store):
     async def ping(self) -> None:
         await anyio.lowlevel.checkpoint()
 
+    async def problems(self) -> list[str]:
+        await anyio.lowlevel.checkpoint()
+        return ["Everything is kept in memory and is gone when the process ends."]
+
     def statistics(self) -> StoreStatistics:
         return StoreStatistics(
             appends_waiting=len(self._queue),

@@ -141,6 +141,10 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
     async def ping(self) -> None:
         await self._read(lambda c: c.execute(text("SELECT 1")))
 
+    async def problems(self) -> list[str]:
+        # A connection that writes: some settings belong to the connection.
+        return await self._do(lambda c: self._dialect.all_problems(c, self._now_ms))
+
     def statistics(self) -> StoreStatistics:
         waiting = [appender.waiting for appender in self._appenders]
         return StoreStatistics(

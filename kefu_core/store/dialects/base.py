@@ -1,6 +1,7 @@
 """What engines do differently, behind one set of names."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from sqlalchemy import event
@@ -18,6 +19,7 @@ RECYCLE_S = 1_800
 LOCK_WAIT_S = 5
 """In the database, for a lock: a bound that a cancelled client cannot give."""
 READERS = 4
+CLOCKS_APART_S = 5.0
 
 
 class Dialect(ABC):
@@ -33,6 +35,8 @@ class Dialect(ABC):
     """What to install: `pip install 'kefu[extra]'`."""
     appenders: ClassVar[int] = 2
     """Group commits at once; each has a share of the conversations."""
+    clock_query: ClassVar[str] = ""
+    """Asks the database's clock, Unix milliseconds; empty: it has none of its own."""
     job_writers: ClassVar[int] = 1
     """Tasks for other writes; 0: the appender does them between its commits."""
 
@@ -73,6 +77,21 @@ class Dialect(ABC):
     @abstractmethod
     def draft_writer(self, engine: AsyncEngine) -> DraftWriter:
         """Return what commits drafts on one of the writers' connections."""
+
+    async def all_problems(
+        self, connection: AsyncConnection, now_ms: Callable[[], int]
+    ) -> list[str]:
+        """Return the engine's own problems, and whether the clocks agree."""
+        found = await self.problems(connection)
+        if self.clock_query:
+            [(at,)] = await rows_of(connection, self.clock_query)
+            apart_s = abs(int(at) - now_ms()) / 1000
+            if apart_s > CLOCKS_APART_S:
+                found.append(
+                    f"The database's clock and this machine's are {apart_s:.0f} s "
+                    "apart; set both by NTP."
+                )
+        return found
 
     @abstractmethod
     async def problems(self, connection: AsyncConnection) -> list[str]:

@@ -67,6 +67,7 @@ class MssqlDialect(Dialect):
 
     name, drivername = "mssql", "mssql+aioodbc"
     title, extra = "SQL Server", "mssql"
+    clock_query = "SELECT DATEDIFF_BIG(ms, '1970-01-01', SYSUTCDATETIME())"
 
     def session_statements(self, *, is_reader: bool) -> tuple[str, ...]:
         return (f"SET LOCK_TIMEOUT {LOCK_WAIT_S * 1000}", "SET XACT_ABORT ON")

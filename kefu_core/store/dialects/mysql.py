@@ -34,6 +34,7 @@ class MysqlDialect(Dialect):
 
     name, drivername = "mysql", "mysql+asyncmy"
     title, extra = "MySQL", "mysql"
+    clock_query = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)"
 
     def session_statements(self, *, is_reader: bool) -> tuple[str, ...]:
         return (
@@ -67,7 +68,7 @@ class MysqlDialect(Dialect):
             "'innodb_doublewrite')",
         )
         settings = {row[0]: str(row[1]) for row in rows}
-        found = [_version_problem(settings.get("version", ""))]
+        found = [version_problem(settings.get("version", ""))]
         if settings.get("innodb_flush_log_at_trx_commit") not in {"1", "3"}:
             found.append(
                 "innodb_flush_log_at_trx_commit is "
@@ -142,7 +143,8 @@ async def _table_problems(connection: AsyncConnection) -> list[str]:
     return found
 
 
-def _version_problem(text: str) -> str:
+def version_problem(text: str) -> str:
+    """Return what is wrong with a server of this version; empty for nothing."""
     is_mariadb = "mariadb" in text.lower()
     least = _MARIADB_MIN if is_mariadb else _MYSQL_MIN
     parts = text.split("-")[0].split(".")

@@ -51,6 +51,7 @@ class PostgresDialect(Dialect):
 
     name, drivername = "postgresql", "postgresql+asyncpg"
     title, extra = "PostgreSQL", "postgres"
+    clock_query = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
     def session_statements(self, *, is_reader: bool) -> tuple[str, ...]:
         return (
