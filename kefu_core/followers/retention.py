@@ -21,6 +21,10 @@ INTERVAL_S = 3600.0
 FIRST_AFTER_S = 60.0
 """A starting server has better things to do."""
 MARK_INTERVAL_S = 2.0
+STEP_S = 0.025
+"""What one transaction aims at: sends that come meanwhile wait for it."""
+_LIMIT_MIN = 5
+_LIMIT_MAX = 200
 _PAUSES = 4.0
 _PAUSE_S_MIN = 0.02
 
@@ -57,12 +61,24 @@ class Retention:
                 await self._erase(site.id, UnixMs(before))
 
     async def _erase(self, site_id: int, before: UnixMs) -> None:
+        limit = _LIMIT_MIN
         while True:
             began = self._now()
-            if not await self._store.erase_old(site_id, before):
+            if not await self._store.erase_old(site_id, before, limit=limit):
                 return
-            pause = max(_PAUSE_S_MIN, _PAUSES * (self._now() - began))
-            await anyio.sleep(pause)
+            took = self._now() - began
+            limit = next_limit(limit, took)
+            await anyio.sleep(max(_PAUSE_S_MIN, _PAUSES * took))
+
+
+def next_limit(limit: int, took: float) -> int:
+    """Return how many messages the next step may take, after one that took so long.
+
+    What a message costs depends on how often its words occur: their rows of the search
+    index are written anew. Twice as many after a quick step, fewer after a slow one.
+    """
+    fitting = limit * 2 if took <= 0 else int(limit * STEP_S / took)
+    return max(_LIMIT_MIN, min(fitting, limit * 2, _LIMIT_MAX))
 
 
 class ErasureWatch:

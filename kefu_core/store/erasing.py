@@ -98,19 +98,22 @@ async def erase_old(
     query = locked(select(_c.id, _c.last_seq, _c.kept_from).where(_c.id.in_(ids)))
     rows = (await connection.execute(query.order_by(_c.id))).all()
     left, looked_at = limit, 0
+    due_messages: list[Row[Any]] = []
     for row in rows:
         if left <= 0:
             break
-        left -= await _erase_old_of(connection, row, before, now, left)
+        found = await _pass_old(connection, row, before, now, left)
+        due_messages += found
+        left -= len(found)
         looked_at += 1
-    if left < limit:
-        await _move_mark(connection)
+    await _blank(connection, due_messages)
     return looked_at
 
 
-async def _erase_old_of(
+async def _pass_old(
     connection: AsyncConnection, row: Row[Any], before: UnixMs, now: UnixMs, limit: int
-) -> int:
+) -> Sequence[Row[Any]]:
+    """Return what is to be blanked of a conversation, and note where to go on."""
     conversation, last_seq, kept_from = row.id, row.last_seq, row.kept_from
     first, end = 1, last_seq + 1
     if last_seq > _SHORT:
@@ -129,7 +132,6 @@ async def _erase_old_of(
         .limit(limit)
     )
     rows = (await connection.execute(query)).all()
-    await _blank(connection, conversation, rows)
     if len(rows) == limit:
         kept = rows[-1].at
     else:
@@ -138,7 +140,7 @@ async def _erase_old_of(
     await connection.execute(
         update(t.conversation).where(_c.id == conversation).values(kept_from=kept)
     )
-    return len(rows)
+    return rows
 
 
 async def _first_at(
@@ -183,27 +185,25 @@ async def erase_conversation(
         .limit(limit)
     )
     rows = (await connection.execute(query)).all()
-    await _blank(connection, conversation, rows)
-    if rows:
-        await _move_mark(connection)
+    await _blank(connection, rows)
     is_end = len(rows) < limit
     return Erased(messages=len(rows), next=None if is_end else Seq(rows[-1].seq))
 
 
-async def _blank(
-    connection: AsyncConnection, conversation: int, rows: Sequence[Row[Any]]
-) -> None:
-    """Take the content of these messages, ascending by seq, of a locked row."""
+async def _blank(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
+    """Take the content of these messages of locked rows, in the order of the log."""
     if not rows:
         return
     messages = [message_from(row) for row in rows]
+    # All at once: a term that several of them have is taken out of its rows once.
     await unindex(connection, messages)
     changes = []
+    last_texts: dict[int, int] = {}
     for row, message in zip(rows, messages, strict=True):
         blank = message_row(blanked(message))
         changes.append(
             {
-                "of_conversation": conversation,
+                "of_conversation": row.conversation_id,
                 "of_seq": row.seq,
                 "new_kind": blank[4],
                 "new_body": blank[5],
@@ -211,16 +211,16 @@ async def _blank(
                 "new_digest": blank[9],
             }
         )
+        if row.kind == str(MessageKind.TEXT):
+            last_texts[row.conversation_id] = row.seq
     await connection.execute(_BLANK, changes)
-    texts = [row.seq for row in rows if row.kind == str(MessageKind.TEXT)]
-    if texts:
-        later = await connection.execute(
-            _LATER_TEXT, {"conversation": conversation, "seq": texts[-1]}
-        )
-        if later.first() is None:
+    for conversation, seq in last_texts.items():
+        of_it = {"conversation": conversation, "seq": seq}
+        if (await connection.execute(_LATER_TEXT, of_it)).first() is None:
             await connection.execute(
                 update(t.conversation).where(_c.id == conversation).values(last_line="")
             )
+    await _move_mark(connection)
 
 
 async def forget_visitor(connection: AsyncConnection, visitor: ParticipantId) -> None:

@@ -12,6 +12,8 @@ from kefu_core.types import ConversationId, ParticipantId, Seq
 
 PAUSE_S = 0.02
 """Between two transactions, so that sends come in between."""
+_LIMIT = 20
+"""Messages in one of them; each leaves the search index too."""
 
 
 class ErasureReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +51,7 @@ async def erase_visitor(
             conversations += 1
             seq: Seq | None = Seq(0)
             while seq is not None:
-                erased = await store.erase_conversation(row.id, after=seq)
+                erased = await store.erase_conversation(row.id, after=seq, limit=_LIMIT)
                 messages += erased.messages
                 seq = erased.next
                 if on_progress is not None:

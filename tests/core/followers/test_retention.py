@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from kefu_core.errors import StoreUnavailable
 from kefu_core.followers import retention
-from kefu_core.followers.retention import DAY_MS, ErasureWatch, Retention
+from kefu_core.followers.retention import DAY_MS, ErasureWatch, Retention, next_limit
 from kefu_core.model import MessageKind
 from kefu_core.store.memory import MemoryStore
 from kefu_core.testing.stores import Clock
@@ -33,6 +33,14 @@ async def test_every_site_keeps_texts_as_long_as_it_says() -> None:
         await follower.erase_all()
         assert await kinds(store, old) == {MessageKind.ERASED}
         assert await kinds(store, new) == {MessageKind.TEXT}
+
+
+def test_steps_grow_while_they_are_quick_and_shrink_when_they_are_not() -> None:
+    assert next_limit(5, 0.001) == 10
+    assert next_limit(5, 0.0) == 10
+    assert next_limit(150, 0.001) == 200
+    assert next_limit(100, 0.05) == 50
+    assert next_limit(100, 10.0) == 5
 
 
 async def test_it_runs_for_ever_whatever_the_store_does(
