@@ -418,6 +418,9 @@ class _Reader:
         touched, self._touched = list(dict.fromkeys(self._touched)), []
         while touched and await self._store.index_some(touched):
             await anyio.sleep(_PAUSE_S)
+        # What many small steps added is merged as it comes: no server may be running.
+        while touched and await self._store.tend_index():
+            await anyio.sleep(_PAUSE_S)
 
     async def _end(self, record: EndRecord) -> None:
         await self._flush()
