@@ -26,7 +26,7 @@ def agents_row(conversation: Conversation, name: str, unread: int) -> dict[str, 
         "last_line": conversation.last_line,
         "waiting_since": conversation.waiting_since,
         "opened_at": conversation.opened_at,
-        "labels": conversation.labels,
+        "labels": list(conversation.labels),
         "unread": unread,
     }
 
