@@ -70,6 +70,11 @@ class Connection:
         """The stream where writing is no I/O: the hub writes for all of these."""
         self._writing_since: float | None = None
         self._closing: CloseRequested | None = None
+        self._has_parted = False
+        self._is_writing = False
+        """The writer runs; it may be within a `send`."""
+        self._has_written: anyio.Event | None = None
+        """Set when the writer has ended; there while somebody waits for that."""
         self._is_gone = False
         """The peer ended the connection, or the network did."""
         self._validated_at = now
@@ -85,24 +90,43 @@ class Connection:
                     tasks.start_soon(self._write)
                 else:
                     self._buffer.on_room = self.wake
-                await self._read()
-                tasks.cancel_scope.cancel()
+                try:
+                    await self._read()
+                except ConnectionClosed:
+                    self._is_gone = True
+                finally:
+                    if self._is_gone or self._closing is not None:
+                        # The peer and its place first: a read of the store cannot be
+                        # cancelled, and a slow one must not hold them.
+                        tasks.cancel_scope.cancel()
+                        await self._part()
         except* ConnectionClosed:
-            self._is_gone = True
+            self._is_gone = True  # The writer noticed it first.
         except* Exception as group:
             logger.error("connection ended by a fault of ours", exc_info=group)
             self._closing = self._closing or CloseRequested(CloseCode.OVERLOADED)
         finally:
-            self.tasks = None
-            self.session.receive_eof(self._hub.now())
-            # Whoever was not told otherwise, by a cancelled node for example, comes
-            # back; a peer that left by itself does not hear this any more.
-            closing = self._closing or CloseRequested(CloseCode.RESTART)
-            is_unsaid = self._is_gone and self._closing is None
-            code = GONE if is_unsaid else int(closing.code)
-            self._hub.counts.closes[self.peer.transport, str(code)] += 1
-            with anyio.CancelScope(shield=True):
-                await self._stream.aclose(closing.code, closing.reason)
+            await self._part()
+
+    async def _part(self) -> None:
+        """Let go of the peer, once; what this connection asked the store may go on."""
+        if self._has_parted:
+            return
+        self._has_parted = True
+        self.tasks = None
+        self.session.receive_eof(self._hub.now())
+        self._hub.left(self)
+        # Whoever was not told otherwise, by a cancelled node for example, comes
+        # back; a peer that left by itself does not hear this any more.
+        closing = self._closing or CloseRequested(CloseCode.RESTART)
+        is_unsaid = self._is_gone and self._closing is None
+        code = GONE if is_unsaid else int(closing.code)
+        self._hub.counts.closes[self.peer.transport, str(code)] += 1
+        with anyio.CancelScope(shield=True):
+            if self._is_writing:
+                self._has_written = anyio.Event()
+                await self._has_written.wait()
+            await self._stream.aclose(closing.code, closing.reason)
 
     def drain(self, within_s: float) -> None:
         """Announce the end; the session refuses new work from here on."""
@@ -130,21 +154,27 @@ class Connection:
 
     async def _write(self) -> None:
         outbox, send, now = self.outbox, self._stream.send, self._hub.now
-        while True:
-            if not len(outbox):
-                if self._closing is not None:
-                    self.abort()
-                    return
-                self._has_work = anyio.Event()
-                await self._has_work.wait()
-            batch = outbox.take()
-            if not batch:
-                continue
-            self._writing_since = started = now()
-            await send(batch)
-            self._writing_since = None
-            self.session.wrote(started)
-            self._go_on()
+        self._is_writing = True
+        try:
+            while True:
+                if not len(outbox):
+                    if self._closing is not None:
+                        self.abort()
+                        return
+                    self._has_work = anyio.Event()
+                    await self._has_work.wait()
+                batch = outbox.take()
+                if not batch:
+                    continue
+                self._writing_since = started = now()
+                await send(batch)
+                self._writing_since = None
+                self.session.wrote(started)
+                self._go_on()
+        finally:
+            self._is_writing = False
+            if self._has_written is not None:
+                self._has_written.set()
 
     def write_buffer(self) -> None:
         """Write what finds room, without waiting; the hub calls it after `wake`."""

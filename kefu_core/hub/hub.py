@@ -316,6 +316,14 @@ class Hub:
         mine[connection] = None
         return len(mine)
 
+    def left(self, connection: Connection) -> None:
+        """Give a participant's place free: the peer is gone, whatever still runs."""
+        mine = self._by_participant.get(connection.me)
+        if mine is not None:
+            mine.pop(connection, None)
+            if not mine:
+                del self._by_participant[connection.me]
+
     def is_connected(self, participant: ParticipantId) -> bool:
         """Whether a participant has a connection here."""
         return participant in self._by_participant
@@ -440,11 +448,7 @@ class Hub:
             self.unsubscribe(connection, conversation)
         for topic in connection.watched:
             self.lists.topic(topic).unwatch(connection)
-        mine = self._by_participant.get(connection.me)
-        if mine is not None:
-            mine.pop(connection, None)
-            if not mine:
-                del self._by_participant[connection.me]
+        self.left(connection)
 
     def unix_ms(self) -> UnixMs:
         """Return the wall clock, for what people are shown."""

@@ -1,5 +1,7 @@
 """One connection: nothing after its end, bounded memory, and time that runs out."""
 
+from contextlib import suppress
+
 import anyio
 import msgspec
 import pytest
@@ -8,8 +10,8 @@ from kefu_core.errors import CloseCode, ConnectionClosed
 from kefu_core.protocol import frames as f
 from kefu_core.protocol.codec import JSON
 from kefu_core.transports.memory import memory_pair
-from kefu_core.types import ConversationId, Seq, UnixMs
-from tests.core.hub.world import LIMITS, Faults, Gate, bodies, send, world
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
+from tests.core.hub.world import LIMITS, Faults, Gate, Peer, bodies, send, world
 
 pytestmark = pytest.mark.anyio
 
@@ -269,3 +271,79 @@ async def test_a_name_of_a_connection_shows_no_token() -> None:
         await peer.say(f.Hello(token="v1"))
         await peer.expect(f.Welcome)
         assert repr(w.connection("v1")) == "<Connection v1 live outbox=0>"
+
+
+async def _until_ended(peer: Peer) -> None:
+    with suppress(ConnectionClosed):
+        while True:
+            await peer.stream.receive()
+
+
+async def test_a_slow_read_does_not_keep_the_peer_that_leaves_nor_its_place() -> None:
+    limits = msgspec.structs.replace(LIMITS, visitor_connections_max=1)
+    async with world(limits) as w:
+        conversation = await w.conversation()
+        await w.append(conversation, "m1")
+        gate = Gate()
+
+        async def uncancellable() -> None:
+            with anyio.CancelScope(shield=True):
+                await gate()
+
+        w.store.before["history"] = uncancellable
+        try:
+            for how in ("bye", "cut"):
+                peer = await w.follower("v1", conversation)
+                await gate.reached()
+                if how == "bye":
+                    await peer.say(f.Bye())
+                else:
+                    peer.stream.cut()
+                with anyio.fail_after(5):
+                    while w.hub.is_connected(ParticipantId("v1")):
+                        await anyio.sleep(0.001)
+                    await _until_ended(peer)
+                assert not peer.served.is_set()
+        finally:
+            gate.opened.set()
+        assert w.hub.counts.closes == {("memory", "1000"): 1, ("memory", "1006"): 1}
+
+
+async def test_heartbeats_go_on_while_the_store_answers_nobody() -> None:
+    async with world() as w:
+        conversation = await w.conversation()
+        await w.append(conversation, "m1")
+        gates = {name: Gate() for name in ("history", "cursors", "advance_cursors")}
+        w.store.before |= gates
+        peer = await w.follower("v1", conversation)
+        await gates["history"].reached()
+        for _ in range(3):
+            w.skipped_s += w.limits.heartbeat_s + 1
+            await peer.expect(f.Ping)
+            await peer.say(f.Pong(), f.Ping())
+            await peer.expect(f.Pong)
+        for gate in gates.values():
+            gate.opened.set()
+        assert await peer.bodies(1) == ["m1"]
+
+
+async def test_a_thousand_who_come_and_go_leave_every_number_at_nought() -> None:
+    async with world() as w:
+        conversation = await w.conversation()
+        for number in range(1_000):
+            peer = await w.connect()
+            if number % 3:
+                await peer.say(f.Hello(token=f"a{number}"), f.Ping())
+                await peer.expect(f.Pong)
+                await peer.say(
+                    f.Follow(conversation=conversation), f.Watch(topic="none")
+                )
+            peer.stream.cut()
+            if number % 50 == 0:
+                await w.append(conversation, f"m{number}")
+        for peer in w.peers:
+            await peer.served.wait()
+        left = w.hub.statistics()
+        assert left.connections == {}
+        assert (left.hello_pending, left.participants, left.conversations) == (0, 0, 0)
+        assert sum(w.hub.counts.closes.values()) == 1_000
