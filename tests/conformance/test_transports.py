@@ -4,6 +4,8 @@ import pytest
 from hypothesis import settings
 
 from kefu_core.abc.transports import Transport
+from kefu_core.errors import ErrorCode
+from kefu_core.testing.refusals import ERRORS
 from kefu_core.testing.serving import OpenStore, ServeAsgi
 from kefu_core.testing.transports import TransportContract
 from kefu_core.transports.registry import find_transport
@@ -59,3 +61,8 @@ class TestLongPoll(_OneOfThree):
         number, of = world_share
         is_long = settings.default.max_examples > _MANY
         return (number, of) if is_long else (number * _EACH, of * _EACH)
+
+
+def test_every_error_code_is_earned_on_every_transport() -> None:
+    own_tests = {ErrorCode.UNAUTHORIZED, ErrorCode.TOO_LARGE}
+    assert ERRORS.keys() | own_tests == set(ErrorCode)

@@ -1,9 +1,12 @@
 """The peer's address behind proxies."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.middleware.base import BaseHTTPMiddleware
 
+from kefu_server import middleware
 from kefu_server.middleware import TrustedProxies
 
 pytestmark = pytest.mark.anyio
@@ -46,3 +49,12 @@ async def test_a_stranger_or_a_garbled_header_changes_nothing() -> None:
     assert await address_seen("10.0.0.1", "not an address") == "10.0.0.1"
     assert await address_seen("10.0.0.1", "192.0.2.7, x\x1b[31m") == "10.0.0.1"
     assert await address_seen("10.0.0.1") == "10.0.0.1"
+
+
+def test_nothing_wraps_what_carries_frames_in_tasks_of_its_own() -> None:
+    """Starlette's `BaseHTTPMiddleware` does, and a poll that ends early hangs in it."""
+    classes = [one for one in vars(middleware).values() if isinstance(one, type)]
+    assert not [one for one in classes if issubclass(one, BaseHTTPMiddleware)]
+    sources = [*Path("kefu_server").rglob("*.py"), *Path("examples").glob("*.py")]
+    assert sources
+    assert not [p for p in sources if "import BaseHTTPMiddleware" in p.read_text()]

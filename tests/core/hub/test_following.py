@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from kefu_core.abc.store import PendingAppend
 from kefu_core.errors import StoreUnavailable
 from kefu_core.model import Draft
 from kefu_core.protocol import frames as f
@@ -303,3 +304,22 @@ async def test_a_message_of_nobody_here_reaches_no_one() -> None:
         await w.hub.append(draft)
         await peer.until_answered()
         assert peer.of(f.MessageFrame) == []
+
+
+async def test_who_was_away_for_ten_thousand_messages_gets_every_one() -> None:
+    async with world() as w:
+        conversation = await w.conversation()
+        peer = await w.follower("v1", conversation, buffered_batches=2)
+        for start in range(0, 10_000, 2_500):
+            for number in range(start, start + 2_499):
+                draft = Draft(
+                    conversation=conversation,
+                    sender=ParticipantId("a1"),
+                    key=f"k{number}",
+                    body=f"m{number}",
+                )
+                now = w.hub.now()
+                append = PendingAppend(draft, lambda *_: None, size=9, submitted_at=now)
+                w.hub.submit(append)
+            await w.append(conversation, f"m{start + 2_499}")
+        assert await peer.bodies(10_000) == named(*range(10_000))

@@ -153,6 +153,20 @@ async def test_a_session_that_is_gone_ends_the_stream(answer: httpx.Response) ->
             await stream.send([JSON.encode(ACK)])
 
 
+async def test_a_way_up_that_is_dead_ends_the_stream_though_polls_look_healthy() -> (
+    None
+):
+    wedged: list[Answer] = [httpx.ReadTimeout("wedged") for _ in range(4)]
+    script = Script([batches(1), batches(2)], wedged)
+    async with dialled(script) as stream:
+        assert await seqs(stream, 2) == [1, 2]
+        with pytest.raises(ConnectionClosed):
+            await stream.send([JSON.encode(ACK)])
+        with pytest.raises(ConnectionClosed):
+            await stream.receive()
+    assert [r["rid"] for r in script.requests if "rid" in r] == [1, 1, 1, 1]
+
+
 async def test_an_empty_answer_is_a_sign_of_life() -> None:
     async with dialled(Script([batches(1), batches()], [])) as stream:
         assert await seqs(stream, 1) == [1]

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from kefu_core.protocol import frames as f
+from kefu_core.types import Seq
 from tests.core.hub.world import Gate
 from tests.core.transports.polling import QUICK, Answer, Poller, PollWorld, poll_world
 
@@ -432,3 +433,28 @@ async def test_a_held_poll_holds_no_connection_of_the_store() -> None:
             assert w.hub.catchup_limiter.borrowed_tokens == 0
             assert w.store.statistics().appends_waiting == 0
             tasks.cancel_scope.cancel()
+
+
+async def test_who_slept_for_an_hour_begins_anew_and_misses_nothing() -> None:
+    async with poll_world() as w:
+        poller = await w.follower()
+        await w.world.append(w.conversation, "unread")
+        w.world.skipped_s += 3_600.0
+        with anyio.fail_after(10):
+            while w.app.session_count:
+                await anyio.sleep(0.01)
+        await w.world.append(w.conversation, "said meanwhile")
+        asked = await poller.poll(3, ack=2)
+        assert (asked.status, asked.parsed["error"]) == (410, "no_session")
+        woken = w.poller()
+        answer = await woken.begin(cursors={w.conversation: Seq(0)})
+        assert answer.of("welcome")[0]["resumed"]
+        bodies: list[str] = []
+        number = 1
+        with anyio.fail_after(10):
+            while len(bodies) < 2:
+                bodies += [m["body"] for m in answer.of("message")]
+                ack, number = answer.batches[-1]["n"], number + 1
+                if len(bodies) < 2:
+                    answer = await woken.poll(number, ack=ack, wait=20.0)
+        assert bodies == ["unread", "said meanwhile"]
