@@ -140,3 +140,20 @@ def test_no_input_makes_a_session_grow_for_ever(end: type) -> None:
     size = sum(len(data) for data in POISON.values())
     poisoned = _growth(session.feed, list(POISON.values()) * 3)
     assert poisoned < size
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_no_input_of_a_frames_size_takes_more_than_8_mib_at_its_height(
+    name: str,
+) -> None:
+    inputs = {n: data for n, data in POISON.items() if len(data) <= 65_536}
+    heights = {}
+    for poisoned, data in inputs.items():
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            TARGETS[name](data)
+            heights[poisoned] = tracemalloc.get_traced_memory()[1] - before
+        finally:
+            tracemalloc.stop()
+    assert {n: height for n, height in heights.items() if height > 8 * 2**20} == {}
