@@ -213,7 +213,8 @@ async def test_another_node_adopts_a_session_in_one_answer() -> None:
     async with poll_world() as w:
         poller = await w.follower()
         await w.world.append(w.conversation, "m1", "m2")
-        async with poll_world() as other:
+        unhurried = msgspec.structs.replace(QUICK, poll_answer_s=10.0)
+        async with poll_world(unhurried) as other:
             other.hub.store = other.world.handler.store = w.store
             there = other.poller()
             there.session = poller.session
