@@ -85,6 +85,9 @@ def run_storm(
         "server_start_s": round(start_s, 2),
         "all_live_s": round(live_s, 2),
         "all_back_s": round(back_s, 2),
+        "server_cpu_ms_per_return": round(
+            server_s / (options.visitors + options.agents) * 1e3, 2
+        ),
         "server_share_of_a_core": round(server_s / back_s, 2),
         "generator_share_of_a_core": round((back.cpu_s - before.cpu_s) / wall, 2),
         "behind_at_the_end": rest.behind,

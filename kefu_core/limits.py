@@ -118,8 +118,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Newest messages of a followed conversation kept in memory."""
     catchup_reads_max: int = 8
     """Catch-up reads at once, so that a reconnect storm cannot starve the appender."""
-    hello_reads_max: int = 8
-    """Hellos that ask the store at once; the others wait their turn in order."""
+    hello_reads_max: int = 32
+    """Hellos that ask the store at once, which it answers together; the others wait
+    their turn in order."""
     read_timeout_s: float = 5.0
     """One read from the store."""
     receipt_interval_s: float = 0.3

@@ -1,10 +1,12 @@
 """What a connection asks of the application."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Any
 
 from kefu_core.abc.streams import PeerInfo
+from kefu_core.errors import NotFound
 from kefu_core.model import Conversation, Draft, Principal
 from kefu_core.protocol.frames import Send
 from kefu_core.types import ConversationId
@@ -42,6 +44,19 @@ class Handler(ABC):
 
         The hub keeps the answer while the conversation is followed.
         """
+
+    async def load_conversations(
+        self, principal: Principal, conversations: Collection[ConversationId]
+    ) -> Sequence[Conversation]:
+        """Return those of these that the principal may read, in any order.
+
+        What a client that comes back had open: asked once, instead of for each.
+        """
+        found = []
+        for conversation in conversations:
+            with suppress(NotFound):
+                found.append(await self.load_conversation(principal, conversation))
+        return found
 
     @abstractmethod
     def draft(

@@ -1,7 +1,7 @@
 """What a store promises: the log, and the people around it."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
@@ -132,6 +132,12 @@ class Store(Archive, Upkeep):
         """Return one conversation's row."""
 
     @abstractmethod
+    async def conversations_by_id(
+        self, conversations: Collection[ConversationId]
+    ) -> dict[ConversationId, Conversation]:
+        """Return the rows of those of these that exist, as after this call."""
+
+    @abstractmethod
     async def open_conversation(self, site_id: int, visitor: Person) -> Conversation:
         """Return the visitor's newest conversation on this site, creating both if new.
 
@@ -143,7 +149,7 @@ class Store(Archive, Upkeep):
     async def conversations_of_visitor(
         self, visitor: ParticipantId, *, limit: int = 50
     ) -> list[Conversation]:
-        """Return a visitor's conversations, newest activity first."""
+        """Return a visitor's conversations, newest activity first; at most 50."""
 
     @abstractmethod
     async def list_open_conversations(self, *, limit: int) -> list[Conversation]:
@@ -162,8 +168,8 @@ class Store(Archive, Upkeep):
         """Raise stored cursors to these (each the maximum of old and new)."""
 
     @abstractmethod
-    async def cursors(self, conversation: ConversationId) -> list[Cursor]:
-        """Return all participants' cursors of one conversation."""
+    async def cursors(self, *conversations: ConversationId) -> list[Cursor]:
+        """Return all participants' cursors of these conversations."""
 
     # -- people and sites ----------------------------------------------------------
 

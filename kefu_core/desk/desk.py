@@ -1,7 +1,7 @@
 """The application that a hub asks: people, permissions, calls and the agents' list."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 import anyio
@@ -137,6 +137,13 @@ class Desk(Handler):
                 who = principal.participant
                 logger.warning("refused who=%s conversation=%d", who, row.id)
             raise
+
+    async def load_conversations(
+        self, principal: Principal, conversations: Collection[ConversationId]
+    ) -> Sequence[Conversation]:
+        possible = [number for number in conversations if 0 < number <= ID_MAX]
+        rows = await self.store.conversations_by_id(possible)
+        return [row for row in rows.values() if may_read(principal, row)]
 
     async def conversations(self, principal: Principal) -> Sequence[Conversation]:
         if principal.is_agent:

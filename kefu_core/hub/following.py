@@ -1,13 +1,14 @@
 """Which logs a connection follows, and how it catches up with them."""
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import anyio
 
 from kefu_core.errors import KefuError
 from kefu_core.hub.fanout import Fanout
-from kefu_core.model import Conversation, Message
+from kefu_core.model import Conversation, Cursor, Message
 from kefu_core.protocol import frames as f
 from kefu_core.protocol.cursors import LogFollower
 from kefu_core.types import ConversationId, Seq
@@ -106,7 +107,7 @@ class Following:
         if follow.conversation not in self._attached:
             return  # Unfollowed while the row was read.
         self.start(row, follow.after)
-        await self.load_receipts(row.id)
+        await self.load_receipts([row.id])
 
     def head(self, row: Conversation) -> Seq:
         """Return the newest seq known, of a row that may be a little old."""
@@ -151,25 +152,29 @@ class Following:
         self._lagging.pop(conversation, None)
         self.detach(conversation)
 
-    async def load_receipts(self, conversation: ConversationId) -> None:
+    async def load_receipts(self, conversations: Sequence[ConversationId]) -> None:
         """Tell how far the others have come."""
         receipts = self._hub.receipts
+        unknown = [c for c in conversations if not receipts.is_loaded(c)]
         try:
-            if not receipts.is_loaded(conversation):
-                stored = await self._hub.store.cursors(conversation)
-                receipts.merge_stored(conversation, stored)
+            if unknown:
+                stored = await self._hub.store.cursors(*unknown)
+                receipts.merge_stored(unknown, stored)
         except KefuError as error:
             logger.info("receipts come later: %s", error)
-        for cursor in receipts.of(conversation):
-            frame = f.Receipt(
-                conversation=conversation,
-                who=cursor.participant,
-                delivered=cursor.delivered,
-                read=cursor.read,
-            )
-            self._connection.deliver_latest(
-                ("receipt", conversation, cursor.participant), frame
-            )
+        for conversation in conversations:
+            for cursor in receipts.of(conversation):
+                self._tell_receipt(cursor)
+
+    def _tell_receipt(self, cursor: Cursor) -> None:
+        conversation, who = cursor.conversation, cursor.participant
+        frame = f.Receipt(
+            conversation=conversation,
+            who=who,
+            delivered=cursor.delivered,
+            read=cursor.read,
+        )
+        self._connection.deliver_latest(("receipt", conversation, who), frame)
 
     # -- catching up -------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
-from kefu_core.errors import Busy, CloseCode, KefuError, RefusedError, Unauthorized
+from kefu_core.errors import Busy, CloseCode, KefuError, Unauthorized
 from kefu_core.model import Person, Principal
 from kefu_core.protocol import frames as f
 from kefu_core.protocol.server import internal_error
@@ -62,12 +62,13 @@ async def _welcome(
     for conversation in wanted:
         following.attach(conversation)
     rows = {row.id: row for row in await hub.handler.conversations(principal)}
-    for conversation in wanted:
+    others = [conversation for conversation in wanted if conversation not in rows]
+    if others:
+        found = await hub.handler.load_conversations(principal, others)
+        rows.update({row.id: row for row in found})
+    for conversation in others:
         if conversation not in rows:
-            try:
-                rows[conversation] = await connection.load(conversation)
-            except RefusedError:
-                following.detach(conversation)
+            following.detach(conversation)
     heads = {row.id: following.head(row) for row in rows.values()}
     resumed = same_history and all(
         after <= heads.get(conversation, after)
@@ -95,5 +96,4 @@ async def _welcome(
             following.detach(conversation)
     connection.flush()
     if resumed:
-        for conversation in followed:
-            await following.load_receipts(conversation)
+        await following.load_receipts(followed)

@@ -69,10 +69,10 @@ class Receipts:
         return conversation in self._loaded
 
     def merge_stored(
-        self, conversation: ConversationId, cursors: Iterable[Cursor]
+        self, conversations: Iterable[ConversationId], cursors: Iterable[Cursor]
     ) -> None:
-        """Take what the store knows, without telling it back."""
-        self._loaded.add(conversation)
+        """Take all that the store knows of these, without telling it back."""
+        self._loaded.update(conversations)
         for stored in cursors:
             of_conversation = self._known.setdefault(stored.conversation, {})
             known = of_conversation.get(stored.participant, stored)

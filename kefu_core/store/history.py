@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kefu_core.model import (
     Conversation,
     ConversationStatus,
-    Cursor,
     Message,
     MessageKind,
 )
@@ -20,7 +19,7 @@ from kefu_core.store.rows import (
     conversation_from,
     message_from,
 )
-from kefu_core.types import ConversationId, ParticipantId, Seq
+from kefu_core.types import ConversationId, Seq
 
 _m, _c, _p = t.message.c, t.conversation.c, t.participant.c
 _messages = select(*(_m[name] for name in MESSAGE_COLUMNS))
@@ -85,15 +84,6 @@ async def heads(
     return {ConversationId(row[0]): Seq(row[1]) for row in rows}
 
 
-async def find(
-    connection: AsyncConnection, conversation: ConversationId
-) -> Conversation | None:
-    """Return one conversation's row."""
-    query = _conversations.where(_c.id == conversation)
-    row = (await connection.execute(query)).first()
-    return conversation_from(row) if row is not None else None
-
-
 async def find_all(
     connection: AsyncConnection, conversations: Sequence[ConversationId]
 ) -> list[Conversation]:
@@ -103,19 +93,6 @@ async def find_all(
         rows = (await connection.execute(_conversations.where(_c.id.in_(ids)))).all()
         found += [conversation_from(row) for row in rows]
     return found
-
-
-async def of_visitor(
-    connection: AsyncConnection, visitor: ParticipantId, limit: int
-) -> list[Conversation]:
-    """Return a visitor's conversations, newest first."""
-    query = (
-        _conversations.where(_c.visitor == visitor)
-        .order_by(_c.last_at.desc(), _c.id.desc())
-        .limit(limit)
-    )
-    rows = (await connection.execute(query)).all()
-    return [conversation_from(row) for row in rows]
 
 
 async def still_open(connection: AsyncConnection, limit: int) -> list[Conversation]:
@@ -144,21 +121,3 @@ async def unread(
     counts = dict.fromkeys(conversations, 0)
     counts.update({ConversationId(row[0]): int(row[1]) for row in rows})
     return counts
-
-
-async def cursors(
-    connection: AsyncConnection, conversation: ConversationId
-) -> list[Cursor]:
-    """Return all cursors of one conversation."""
-    query = select(_p.participant, _p.delivered, _p.read).where(
-        _p.conversation_id == conversation
-    )
-    return [
-        Cursor(
-            conversation=conversation,
-            participant=ParticipantId(row[0]),
-            delivered=Seq(row[1]),
-            read=Seq(row[2]),
-        )
-        for row in (await connection.execute(query)).all()
-    ]

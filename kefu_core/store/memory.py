@@ -6,7 +6,7 @@ delay, fail or lose commits.
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import anyio
 import msgspec
@@ -195,6 +195,12 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, Store):
         await anyio.lowlevel.checkpoint()
         return self._rows.get(conversation)
 
+    async def conversations_by_id(
+        self, conversations: Collection[ConversationId]
+    ) -> dict[ConversationId, Conversation]:
+        await anyio.lowlevel.checkpoint()
+        return {c: self._rows[c] for c in conversations if c in self._rows}
+
     async def open_conversation(self, site_id: int, visitor: Person) -> Conversation:
         await anyio.lowlevel.checkpoint()
         if site_id not in self._sites:
@@ -267,9 +273,9 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, Store):
                 read=max(old.read, cursor.read),
             )
 
-    async def cursors(self, conversation: ConversationId) -> list[Cursor]:
+    async def cursors(self, *conversations: ConversationId) -> list[Cursor]:
         await anyio.lowlevel.checkpoint()
-        return [c for (of, _), c in self._cursors.items() if of == conversation]
+        return [c for (of, _), c in self._cursors.items() if of in conversations]
 
     # -- people and sites --------------------------------------------------------------
 

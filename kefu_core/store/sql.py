@@ -1,7 +1,7 @@
 """The store on SQL: the appender, the readers and the tables under the contract."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TypeVar
 
 import anyio
@@ -16,7 +16,7 @@ from kefu_core.abc.store import (
     StoreStatistics,
 )
 from kefu_core.errors import ConfigurationError, KefuError, StoreUnavailable
-from kefu_core.ids import IdGenerator
+from kefu_core.ids import ID_MAX, IdGenerator
 from kefu_core.limits import Limits
 from kefu_core.model import (
     Agent,
@@ -38,6 +38,7 @@ from kefu_core.store.dialects import dialect_of
 from kefu_core.store.engine import open_readers, open_writer, parse_url
 from kefu_core.store.keeping import SqlUpkeep
 from kefu_core.store.putting import raise_cursors
+from kefu_core.store.together import Range, ReadTogether
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 T = TypeVar("T")
@@ -76,6 +77,7 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
         self._jobs: Appender | None = None
         """Gets no messages; where the appender does jobs itself, that appender."""
         self._tasks: TaskGroup | None = None
+        self._together: ReadTogether | None = None
 
     # -- life --------------------------------------------------------------------------
 
@@ -92,6 +94,7 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
             self._tasks = anyio.create_task_group()
             await self._tasks.__aenter__()
             self._start_appenders(self._writer, self._tasks)
+            self._together = ReadTogether(self._read, self._tasks.start_soon)
             self._epoch = await self._do(_load_epoch)
         except BaseException:
             # Not in a scope of its own: the tasks began outside of it.
@@ -121,6 +124,8 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
 
     async def __aexit__(self, *exc_info: object) -> None:
         try:
+            if self._together is not None:
+                self._together.close()
             if self._tasks is not None:
                 with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSE_S):
                     for appender in self._writing:
@@ -193,9 +198,24 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
     ) -> list[Message]:
         if after is not None and before is not None:
             raise ValueError("give after or before, not both")
+        messages: list[Message] = []
+        if after is not None:
+            wanted = Range(conversation, Seq(after + 1), Seq(after + limit))
+            messages = await self._range(wanted)
+        elif before is not None:
+            first = Seq(max(1, before - limit))
+            messages = await self._range(Range(conversation, first, Seq(before - 1)))
+        if messages:
+            return messages
+        # The newest page; or there is nothing, if the log is as it should be.
         return await self._read(
             lambda c: history.page(c, conversation, after, before, limit)
         )
+
+    async def _range(self, wanted: Range) -> list[Message]:
+        if wanted.first > wanted.last or wanted.last > ID_MAX:
+            return []
+        return (await self._gathered.ranges.find([wanted])).get(wanted, [])
 
     async def heads(
         self, conversations: Sequence[ConversationId]
@@ -207,7 +227,12 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
     async def find_conversation(
         self, conversation: ConversationId
     ) -> Conversation | None:
-        return await self._read(lambda c: history.find(c, conversation))
+        return (await self.conversations_by_id([conversation])).get(conversation)
+
+    async def conversations_by_id(
+        self, conversations: Collection[ConversationId]
+    ) -> dict[ConversationId, Conversation]:
+        return await self._gathered.rows.find(conversations)
 
     async def open_conversation(self, site_id: int, visitor: Person) -> Conversation:
         new_id = ConversationId(self._ids.new())
@@ -219,7 +244,8 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
     async def conversations_of_visitor(
         self, visitor: ParticipantId, *, limit: int = 50
     ) -> list[Conversation]:
-        return await self._read(lambda c: history.of_visitor(c, visitor, limit))
+        found = await self._gathered.of_visitors.find([visitor])
+        return found.get(visitor, [])[:limit]
 
     async def list_open_conversations(self, *, limit: int) -> list[Conversation]:
         return await self._read(lambda c: history.still_open(c, limit))
@@ -234,8 +260,9 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
     async def advance_cursors(self, cursors: Sequence[Cursor]) -> None:
         await self._do(lambda c: raise_cursors(c, cursors))
 
-    async def cursors(self, conversation: ConversationId) -> list[Cursor]:
-        return await self._read(lambda c: history.cursors(c, conversation))
+    async def cursors(self, *conversations: ConversationId) -> list[Cursor]:
+        found = await self._gathered.cursors.find(conversations)
+        return [cursor for cursors in found.values() for cursor in cursors]
 
     # -- people and sites --------------------------------------------------------------
 
@@ -282,12 +309,18 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
     ) -> None:
         await self._do(lambda c: people.delete_agent_sessions(c, token_hash, agent_id))
 
-    # -- the two ways to the database --------------------------------------------------
+    # -- the ways to the database ------------------------------------------------------
 
     async def _do(self, job: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         if self._jobs is None:
             raise StoreUnavailable("The store is not open.")
         return await self._jobs.do(job)
+
+    @property
+    def _gathered(self) -> ReadTogether:
+        if self._together is None:
+            raise StoreUnavailable("The store is not open.")
+        return self._together
 
     async def _read(self, query: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run a read that the caller cannot cancel and that ends by itself.

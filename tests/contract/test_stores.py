@@ -9,6 +9,7 @@ import pytest
 from kefu_core.abc.store import Store
 from kefu_core.store.memory import MemoryStore
 from kefu_core.store.sql import SqlStore
+from kefu_core.testing.reads import ReadsContract
 from kefu_core.testing.stores import Clock, StoreContract
 from tests.databases import MSSQL_URL
 
@@ -18,14 +19,14 @@ def clock() -> Clock:
     return Clock()
 
 
-class TestMemoryStore(StoreContract):
+class TestMemoryStore(StoreContract, ReadsContract):
     @pytest.fixture
     async def store(self, clock: Clock) -> AsyncIterator[Store]:
         async with MemoryStore(now=time.monotonic, now_ms=clock) as store:
             yield store
 
 
-class TestSqlStore(StoreContract):
+class TestSqlStore(StoreContract, ReadsContract):
     @pytest.fixture
     def anyio_backend(self) -> tuple[str, dict[str, bool]]:
         return "asyncio", {"use_uvloop": True}

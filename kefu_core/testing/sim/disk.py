@@ -1,7 +1,7 @@
 """What survives a crash, and the real appender in front of it."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import anyio
@@ -211,6 +211,14 @@ class SimStore(MemoryStore):
         await self._answer()
         return row
 
+    async def conversations_by_id(
+        self, conversations: Collection[ConversationId]
+    ) -> dict[ConversationId, Conversation]:
+        await self._read()
+        rows = await super().conversations_by_id(conversations)
+        await self._answer()
+        return rows
+
     async def conversations_of_visitor(
         self, visitor: ParticipantId, *, limit: int = 50
     ) -> list[Conversation]:
@@ -224,9 +232,9 @@ class SimStore(MemoryStore):
             raise StoreUnavailable
         await super().advance_cursors(cursors)
 
-    async def cursors(self, conversation: ConversationId) -> list[Cursor]:
+    async def cursors(self, *conversations: ConversationId) -> list[Cursor]:
         await self._read()
-        return await super().cursors(conversation)
+        return await super().cursors(*conversations)
 
 
 def wide_limits(chance: Chance) -> Limits:

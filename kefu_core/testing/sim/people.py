@@ -287,6 +287,7 @@ class Person:
         row = disk.rows[conversation]
         name = visitor_name(row.visitor)
         expected = agents_row(row, name, disk.unread(conversation))
+        expected["labels"] = list(row.labels)  # JSON has no tuples.
         return self.rows.get(conversation) == expected
 
     def judge(self) -> None:

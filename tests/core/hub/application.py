@@ -90,9 +90,9 @@ class FaultyStore(MemoryStore):
         await self._pass("advance_cursors")
         await super().advance_cursors(cursors)
 
-    async def cursors(self, conversation: ConversationId) -> list[Cursor]:
+    async def cursors(self, *conversations: ConversationId) -> list[Cursor]:
         await self._pass("cursors")
-        return await super().cursors(conversation)
+        return await super().cursors(*conversations)
 
     def log_of(self, conversation: ConversationId) -> list[str]:
         """What is stored, without a read that could be held up."""

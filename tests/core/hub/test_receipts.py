@@ -148,7 +148,7 @@ async def test_a_conversation_forgotten_during_a_failing_write_is_stored_later()
 
 async def test_only_what_is_stored_is_forgotten() -> None:
     async with desk() as d:
-        d.receipts.merge_stored(d.conversation, [])
+        d.receipts.merge_stored([d.conversation], [])
         d.advance(V1, 5)
         d.receipts.forget(d.conversation)
         assert d.known() == {"v1": (5, 0)}
@@ -189,7 +189,7 @@ async def test_what_the_store_knows_is_merged_and_not_told_back() -> None:
             )
             for who, delivered, read in ((V1, 3, 2), (A1, 7, 7))
         ]
-        d.receipts.merge_stored(d.conversation, stored)
+        d.receipts.merge_stored([d.conversation], stored)
         assert d.receipts.is_loaded(d.conversation)
         assert d.known() == {"v1": (5, 2), "a1": (7, 7)}
         await d.receipts.flush()
