@@ -256,11 +256,13 @@ class Audit:
             select(t.visitor.c.id)
             .outerjoin(t.site, t.site.c.id == t.visitor.c.site_id)
             .where(t.site.c.id.is_(None))
+            .order_by(t.visitor.c.id)
         )
         lost_logins = (
             select(t.agent_session.c.agent_id)
             .outerjoin(t.agent, t.agent.c.id == t.agent_session.c.agent_id)
             .where(t.agent.c.id.is_(None))
+            .order_by(t.agent_session.c.agent_id)
         )
         for query, what in (
             (lost_visitors, "visitor {} is of a site that does not exist"),

@@ -193,8 +193,9 @@ class _Copy:
         return False
 
     async def _require_empty(self, connection: AsyncConnection) -> None:
-        for table, _ in COPIED:
-            if (await connection.execute(select(table).limit(1))).first() is not None:
+        for table, key in COPIED:
+            first = select(table).order_by(table.c[key]).limit(1)
+            if (await connection.execute(first)).first() is not None:
                 raise Conflict(
                     "The target holds something else already; name an empty database."
                 )
