@@ -18,7 +18,7 @@ from rich.progress import Progress
 
 from benchmarks.chat import ChatOptions, run_chat
 from benchmarks.crash import CrashOptions, result_of, run_crash
-from benchmarks.databases import ServerMissingError
+from benchmarks.databases import SERVERS, ServerMissingError
 from benchmarks.history import Record, read_history
 from benchmarks.idle import compare_idle
 from benchmarks.judge import Verdict, judge
@@ -97,8 +97,11 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_store(commands.add_parser("store", help="a large history: writing, reading"))
 
-    crash = commands.add_parser("crash", help="kill the server under load, and judge")
-    crash.add_argument("--target", choices=("server",), default="server")
+    crash = commands.add_parser(
+        "crash", help="kill server or database under load, and judge"
+    )
+    crash.add_argument("--target", choices=("server", "database"), default="server")
+    crash.add_argument("--url", choices=("sqlite", *SERVERS), default="sqlite")
     crash.add_argument("--kills", type=int, default=5)
     crash.add_argument("--clients", type=int, default=100)
     crash.add_argument("--rate", type=float, default=300.0)
@@ -172,7 +175,12 @@ def _chat(options: argparse.Namespace) -> int:
 
 
 def _crash(options: argparse.Namespace) -> int:
+    if options.target == "database" and options.url == "sqlite":
+        console.print("SQLite has no server to kill; add --url mysql or postgres.")
+        return 2
     crash = CrashOptions(
+        target=options.target,
+        url=options.url,
         kills=options.kills,
         clients=options.clients,
         rate=options.rate,

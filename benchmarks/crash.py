@@ -1,14 +1,17 @@
-"""`crash`: kills the server under load, again and again, and lets the judge look."""
+"""`crash`: kills server or database under load, again and again; the judge looks."""
 
+import contextlib
 import random
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 from rich.progress import Progress
 
 from benchmarks.crowd import Crowd, generator_count, make_plans
+from benchmarks.databases import SERVERS, PrivateServer
 from benchmarks.generator import Report
 from benchmarks.history import Record, read_history
 from benchmarks.judge import Verdict, judge
@@ -27,6 +30,7 @@ UP_MIN_S, UP_MAX_S = 0.2, 3.0
 """A kill comes so long after the server was ready."""
 AIM_S = 0.5
 """Half of the kills wait this long at most for a commit to begin."""
+HEAL_MAX_S = 60.0
 FIRST_LOAD_S = 1.0
 LAST_LOAD_S = 1.0
 
@@ -34,6 +38,10 @@ LAST_LOAD_S = 1.0
 class CrashOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What `crash` is asked to do."""
 
+    target: str = "server"
+    """`server`: kefu; `database`: the database's own server, which must be `url`'s."""
+    url: str = "sqlite"
+    """`sqlite`, or a private server of `benchmarks.databases`: `mysql`, `postgres`."""
     kills: int = 5
     clients: int = 100
     rate: float = 300.0
@@ -57,6 +65,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     """From the signal to the end of the process."""
     ready_s: float
     """From the start of the next process until it accepted."""
+    healed_s: float | None = None
+    """Of a database: from when it answered again until kefu said that it can work."""
 
 
 class CrashOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,10 +81,13 @@ class CrashOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 def run_crash(options: CrashOptions, progress: Progress) -> CrashOutcome:
     """Load, end and restart the server so many times; judge what is left."""
-    with tempfile.TemporaryDirectory(prefix="kefu-crash-") as name:
+    stack = contextlib.ExitStack()
+    with stack, tempfile.TemporaryDirectory(prefix="kefu-crash-") as name:
         directory = Path(options.keep or name)
         directory.mkdir(parents=True, exist_ok=True)
-        server = Kefu(directory)
+        database = stack.enter_context(_database(options.url))
+        url = database.create("kefu") if database is not None else ""
+        server = Kefu(directory, database_url=url)
         tabs = options.clients // 5
         agents = server.add_agents(max(1, options.clients // 5))
         with server:
@@ -92,7 +105,7 @@ def run_crash(options: CrashOptions, progress: Progress) -> CrashOutcome:
                 crowd.say("go")
                 time.sleep(FIRST_LOAD_S)
                 before = crowd.ask("measure")
-                rounds = _rounds(options, server, progress)
+                rounds = _rounds(options, server, database, progress)
                 time.sleep(LAST_LOAD_S)
                 crowd.say("stop")
                 stopped = crowd.hear("stopped")
@@ -110,31 +123,70 @@ def run_crash(options: CrashOptions, progress: Progress) -> CrashOutcome:
     )
 
 
-def _rounds(options: CrashOptions, server: Kefu, progress: Progress) -> list[Round]:
+@contextlib.contextmanager
+def _database(name: str) -> Iterator[PrivateServer | None]:
+    """Run the private server of a name; nothing for `sqlite`."""
+    if name == "sqlite":
+        yield None
+        return
+    with SERVERS[name]() as server:
+        yield server
+
+
+def _rounds(
+    options: CrashOptions,
+    server: Kefu,
+    database: PrivateServer | None,
+    progress: Progress,
+) -> list[Round]:
     rng = random.Random(options.seed)
     rounds = []
     task = progress.add_task(f"{options.signal} and restart", total=options.kills)
     for number in range(options.kills):
         up_s = rng.uniform(UP_MIN_S, UP_MAX_S)
         time.sleep(up_s)
-        is_aimed = number % 2 == 1 and options.signal == "kill"
-        if is_aimed:
-            _await_commit(server)
-        started = time.monotonic()
-        status = server.kill() if options.signal == "kill" else server.stop()
-        stop_s = time.monotonic() - started
-        ready_s = server.start()
-        rounds.append(
-            Round(
-                up_s=round(up_s, 3),
-                is_aimed=is_aimed,
-                exit_status=status,
-                stop_s=round(stop_s, 3),
-                ready_s=round(ready_s, 3),
-            )
-        )
+        if options.target == "database":
+            assert database is not None, "there is a database to kill"
+            rounds.append(_end_database(server, database, up_s))
+        else:
+            is_aimed = number % 2 == 1 and options.signal == "kill" and not database
+            rounds.append(_end_server(server, up_s, options.signal, is_aimed=is_aimed))
         progress.advance(task)
     return rounds
+
+
+def _end_server(server: Kefu, up_s: float, signal: str, *, is_aimed: bool) -> Round:
+    if is_aimed:
+        _await_commit(server)
+    started = time.monotonic()
+    status = server.kill() if signal == "kill" else server.stop()
+    stop_s = time.monotonic() - started
+    ready_s = server.start()
+    return Round(
+        up_s=round(up_s, 3),
+        is_aimed=is_aimed,
+        exit_status=status,
+        stop_s=round(stop_s, 3),
+        ready_s=round(ready_s, 3),
+    )
+
+
+def _end_database(server: Kefu, database: PrivateServer, up_s: float) -> Round:
+    started = time.monotonic()
+    database.kill()
+    killed = time.monotonic()
+    database.start()
+    answered = time.monotonic()
+    while not server.is_able() and time.monotonic() - answered < HEAL_MAX_S:
+        time.sleep(0.05)
+    return Round(
+        up_s=round(up_s, 3),
+        is_aimed=False,
+        exit_status=-9,
+        stop_s=round(killed - started, 3),
+        ready_s=round(answered - killed, 3),
+        healed_s=round(time.monotonic() - answered, 3),
+    )
 
 
 def _await_commit(server: Kefu) -> None:

@@ -152,14 +152,21 @@ def echo_process(directory: Path, transport: str) -> Process:
 
 
 class Kefu(Process):
-    """A real `kefu serve` on a temporary SQLite file."""
+    """A real `kefu serve`, on a temporary SQLite file where no database is named."""
 
-    def __init__(self, directory: Path, *, wrapper: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        wrapper: list[str] | None = None,
+        database_url: str = "",
+    ) -> None:
         """Create the tables, a site and a secret; `start` runs the server.
 
         Args:
             directory: Where the database and the log go.
             wrapper: A command to run the server under, such as `strace`.
+            database_url: An empty database to use instead of a file.
         """
         self._tokens_count = 0
         port = free_port()
@@ -171,6 +178,8 @@ class Kefu(Process):
             "KEFU_DATA_DIR": str(directory / "data"),
             "KEFU_LOG_LEVEL": "warning",
         }
+        if database_url:
+            environ["KEFU_DATABASE_URL"] = database_url
         (directory / "kefu.toml").write_text("")
         environ["KEFU_CONFIG"] = str(directory / "kefu.toml")
         self.settings: Settings = load_settings(environ=environ)
@@ -229,6 +238,13 @@ class Kefu(Process):
             headers = {"Content-Type": "application/json", "Origin": self._origin}
             near.request("POST", "/api/visitor/token", json.dumps(body), headers)
             return str(json.load(near.getresponse())["token"])
+
+    def is_able(self) -> bool:
+        """Whether it says that it can do its work (`/readyz`)."""
+        near = http.client.HTTPConnection(HOST, self.port, timeout=15)
+        with contextlib.closing(near):
+            near.request("GET", "/readyz")
+            return near.getresponse().status == 200
 
     @property
     def _origin(self) -> str:

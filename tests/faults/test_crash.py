@@ -4,6 +4,7 @@ import pytest
 from rich.progress import Progress
 
 from benchmarks.crash import CrashOptions, CrashOutcome, run_crash
+from benchmarks.databases import SERVERS, ServerMissingError
 
 
 def end_the_server(signal: str, times: int) -> CrashOutcome:
@@ -38,3 +39,21 @@ def test_a_server_stopped_under_load_keeps_everything_and_says_drain() -> None:
     ends = outcome.last.closes
     assert set(ends) <= {"drain"} | {end for end in ends if "refused" in end}, ends
     assert ends["drain"] >= 100
+
+
+@pytest.mark.timeout(110)
+@pytest.mark.parametrize("name", ["mysql", "postgres"])
+def test_a_killed_database_ends_no_connection_and_loses_nothing(name: str) -> None:
+    try:
+        SERVERS[name]()
+    except ServerMissingError as missing:
+        pytest.skip(f"{missing}; no database was killed")
+    options = CrashOptions(target="database", url=name, kills=3, clients=40, rate=60.0)
+    with Progress(disable=True) as progress:
+        outcome = run_crash(options, progress)
+    verdict = outcome.verdict
+    assert verdict.passed, (verdict.faults, verdict.problems[:3], verdict.life)
+    assert verdict.counts.acknowledged == verdict.counts.sent > 0
+    assert outcome.last.behind == 0
+    assert outcome.last.closes == {}
+    assert all(round_.healed_s is not None for round_ in outcome.rounds)
