@@ -75,14 +75,23 @@ class SqlArchive(Archive):
         Matches(query)  # What cannot be looked for need not wait to be told so.
         timeout_s = min(query.timeout_s, self._limits.search_timeout_s)
         late_at = self._now() + timeout_s
-        with anyio.move_on_after(timeout_s) as waiting:
-            await self._searches.acquire()
-        if waiting.cancelled_caught:
-            raise Busy("Too many searches are running.", retry_after_s=timeout_s)
+        await self._take_turn(timeout_s)
         try:
             return await self._search(query, lambda: self._now() >= late_at)
         finally:
             self._searches.release()
+
+    async def _take_turn(self, timeout_s: float) -> None:
+        """Become one of those that search. Raises `Busy`."""
+        try:
+            self._searches.acquire_nowait()
+        except anyio.WouldBlock:
+            with anyio.move_on_after(timeout_s):
+                await self._searches.acquire()
+                return
+            raise Busy(
+                "Too many searches are running.", retry_after_s=timeout_s
+            ) from None
 
     async def _search(
         self, query: SearchQuery, is_late: Callable[[], bool]

@@ -110,21 +110,32 @@ class Walk:
         await self._open()
         at_once, looked = _ROWS_FIRST, _LOOKED_FIRST
         while not self._found.is_full:
-            bound = self._rows[-1].newest if self._rows else -1
-            at = bisect_left(self._candidates, bound + 1)
-            if at < len(self._candidates):
-                at = max(at, len(self._candidates) - looked)
-                await self._look(self._candidates[at:])
-                del self._candidates[at:]
+            ready = self._ready()
+            if ready:
+                await self._look(ready[-looked:])
                 looked = min(looked * 2, _LOOKED_MOST)
             elif self._rows:
                 await self._intersect(at_once)
                 at_once = min(at_once * 2, _ROWS_MOST)
             else:
-                break
-            if self._is_late() and not self._found.is_full:
-                return not (self._rows or self._candidates)
+                return True
+            # However late it is, a page gets further than the one before: rows that
+            # reach back into that are read, and something that was found is looked at.
+            unseen = self._newest_unseen() + 1
+            may_stop = unseen < self._below and (bool(ready) or not self._ready())
+            if may_stop and self._is_late():
+                self.reached = min(self.reached, unseen)
+                return self._found.is_full or self.reached <= self._since
         return True
+
+    def _ready(self) -> list[int]:
+        """Return the candidates that no unread row can come before; ascending."""
+        bound = self._rows[-1].newest if self._rows else -1
+        return self._candidates[bisect_left(self._candidates, bound + 1) :]
+
+    def _newest_unseen(self) -> int:
+        newest = self._rows[-1].newest if self._rows else -1
+        return max(newest, self._candidates[-1] if self._candidates else -1)
 
     async def _open(self) -> None:
         """Read the directory, and choose what leads in each segment."""
@@ -198,12 +209,13 @@ class Walk:
         return {key: decode(key.newest, row) for key, row in rows.items()}
 
     async def _look(self, documents: Sequence[int]) -> None:
-        """Offer the messages of these documents, which are older than all before."""
+        """Offer the messages of these, the newest candidates; ascending."""
         values = {"ids": list(documents)}
         rows = await self._read(lambda c: _all(c, self._statement, values))
         messages: dict[int, Message] = {row[0]: message_from(row[1:]) for row in rows}
         for document in sorted(messages, reverse=True):
             self._found.offer(document, messages[document])
+        del self._candidates[-len(documents) :]
         self.reached = documents[0]
 
 
