@@ -17,6 +17,8 @@ HOWTO = [
     ("docs/howto/transports.md", "docs/zh-CN/transports.md"),
     ("docs/howto/embedding.md", "docs/zh-CN/embedding.md"),
     ("docs/howto/history.md", "docs/zh-CN/history.md"),
+    ("docs/howto/databases.md", "docs/zh-CN/databases.md"),
+    ("docs/howto/sqlserver.md", "docs/zh-CN/sqlserver.md"),
 ]
 HISTORY = ["docs/howto/history.md", "docs/zh-CN/history.md"]
 LINKING = [*PAGES, *(page for pair in HOWTO for page in pair), "examples/README.md"]

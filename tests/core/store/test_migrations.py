@@ -1,12 +1,17 @@
 """An older database with data in it, brought to the newest schema."""
 
+import random
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import anyio
 import pytest
 from alembic import command
 
+from benchmarks.databases import PrivateServer
 from kefu_core.abc.archive import ConversationFilter
 from kefu_core.errors import ConfigurationError
 from kefu_core.folding import active_at
@@ -115,3 +120,89 @@ async def test_a_second_upgrade_changes_nothing(tmp_path: Path) -> None:
     for _ in range(2):
         assert await schema.upgrade(url) == schema.newest()
         await schema.check(url)
+
+
+UPGRADE = """
+import asyncio, sys
+from kefu_core.store import schema
+print("go", flush=True)
+asyncio.run(schema.upgrade(sys.argv[1]))
+"""
+
+
+def upgrade_and_kill(path: Path, after_s: float) -> bool:
+    """Begin an upgrade in another process; return whether the kill came in time."""
+    command = [sys.executable, "-c", UPGRADE, f"sqlite+aiosqlite:///{path}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(after_s)
+        process.kill()
+        return process.wait() == -9
+
+
+async def test_an_upgrade_killed_twenty_times_is_finished_by_the_next(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "kefu.db"
+    await first_schema(path)
+    rng = random.Random(7)
+    killed = 0
+    for _ in range(20):
+        killed += upgrade_and_kill(path, rng.uniform(0.0, 0.25))
+        found = sqlite3.connect(path)
+        assert found.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        rows = found.execute(
+            "SELECT conversation_id, seq, sender, key, kind, body, data, ref, at "
+            "FROM message ORDER BY seq"
+        ).fetchall()
+        found.close()
+        assert rows == ROWS
+        if await schema.current(f"sqlite+aiosqlite:///{path}") == schema.newest():
+            path.unlink()
+            await first_schema(path)
+    assert killed > 0
+    assert await schema.upgrade(f"sqlite+aiosqlite:///{path}") == schema.newest()
+    async with open_store(path) as store:
+        assert (await store.append(_repeat())).message.seq == 3
+
+
+async def test_two_that_upgrade_at_once_both_find_it_done(
+    fresh_database_url: str,
+) -> None:
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(schema.upgrade, fresh_database_url)
+    await schema.check(fresh_database_url)
+
+
+async def test_half_an_upgrade_is_finished_where_tables_change_at_once(
+    mysql_server: PrivateServer,
+) -> None:
+    """MySQL commits each change of a table: a kill leaves some of them done."""
+    url = mysql_server.create("halfway")
+    await schema.upgrade(url)
+    mysql_server.run_sql(
+        "UPDATE alembic_version SET version_num = '0001';"
+        "DROP TABLE search_posting; DROP TABLE conversation_label;"
+        "ALTER TABLE conversation DROP COLUMN labels;"
+        "ALTER TABLE conversation DROP INDEX ix_conversation_active_at_id;",
+        "halfway",
+    )
+    assert await schema.upgrade(url) == schema.newest()
+    said = mysql_server.run_sql("SHOW CREATE TABLE conversation;", "halfway")
+    assert "labels" in said
+    assert "ix_conversation_active_at_id" in said
+    assert "search_posting" in mysql_server.run_sql("SHOW TABLES;", "halfway")
+    mysql_server.drop("halfway")
+
+
+async def test_a_newer_schema_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "kefu.db"
+    await schema.upgrade(f"sqlite+aiosqlite:///{path}")
+    with sqlite3.connect(path) as newer:
+        newer.execute("UPDATE alembic_version SET version_num = '9999'")
+    newer.close()
+    with pytest.raises(ConfigurationError, match="newer than this program"):
+        async with open_store(path):
+            raise AssertionError("opened on a schema it does not know")
