@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install what the tests need beside Python: Chromium, Chinese letters, nginx, Node.js,
-# strace, database servers, TypeScript and AsyncAPI's rules. What cannot be installed is
+# strace, database servers, ODBC, TypeScript and AsyncAPI's rules. What cannot be installed is
 # said, and its tests are skipped.
 set -u
 cd "$(dirname "$0")/.."
@@ -12,6 +12,7 @@ command -v strace >/dev/null || missing="$missing strace"
 [ -d node_modules/@asyncapi ] || command -v npm >/dev/null || missing="$missing npm"
 PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || missing="$missing nginx"
 PATH="$PATH:/usr/sbin" command -v mariadbd >/dev/null || missing="$missing mariadb-server"
+ldconfig -p 2>/dev/null | grep -q "libodbc\.so\.2" || missing="$missing unixodbc"
 [ -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || missing="$missing postgresql"
 fc-list 2>/dev/null | grep -qi "noto.*cjk" || missing="$missing fonts-noto-cjk"
 

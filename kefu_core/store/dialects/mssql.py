@@ -6,7 +6,13 @@ keep the COMMIT that would free it from running. What must end by itself is boun
 the database: `LOCK_TIMEOUT` and the driver's query time-out.
 
 Rows travel as one JSON text (`OPENJSON`), so no statement comes near the 2,100 values
-that one may have.
+that one may have. It is cast, since pyodbc declares text past 2,000 characters as
+`ntext`, which no function takes.
+
+`XACT_ABORT` stays off: with it, a duplicate key behind a savepoint ends the whole
+transaction instead of the statement. `NOCOUNT` stays off: with it, no statement says
+how many rows it changed, and an update of none looks like one that worked. Both are
+said on each connection, since a server may have them on for everybody.
 """
 
 import re
@@ -14,11 +20,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import anyio
 import msgspec
 from sqlalchemy import event
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from kefu_core.errors import ConfigurationError
 from kefu_core.store.batching import BatchWriter, Rows, Statement, Statements
 from kefu_core.store.dialects.base import LOCK_WAIT_S, Dialect, cause_of, rows_of
 from kefu_core.store.rows import (
@@ -29,13 +37,17 @@ from kefu_core.store.rows import (
     TOUCH_COLUMNS,
 )
 from kefu_core.store.types import MSSQL_BINARY
-from kefu_core.store.writing import DraftWriter, Fault
+from kefu_core.store.writing import DraftWriter, Fault, TemporaryError
 
 _VERSION_MIN = 15
+_COMPATIBILITY_MIN = 130
+"""Below it there is no OPENJSON: a database restored from an old server keeps its."""
 _QUERY_S = 30
+_MIGRATION_WAITS = 30
+_MIGRATION_WAIT_S = 20
 _FULL = {1105, 9002, 1101, 5149}
 _DATA = {2627, 2601, 547, 2628, 8152, 8115, 245, 241, 220, 515}
-_NUMBER = re.compile(r"\((\d+)\) \(SQL")
+_NUMBER = re.compile(r"\((\d+)\)(?= \(SQL|;|'?\)?$)")
 
 _TYPES = {
     "conversation_id": "BIGINT",
@@ -70,29 +82,60 @@ class MssqlDialect(Dialect):
     clock_query = "SELECT DATEDIFF_BIG(ms, '1970-01-01', SYSUTCDATETIME())"
 
     def session_statements(self, *, is_reader: bool) -> tuple[str, ...]:
-        return (f"SET LOCK_TIMEOUT {LOCK_WAIT_S * 1000}", "SET XACT_ABORT ON")
+        wait_ms = LOCK_WAIT_S * 1000
+        return (f"SET LOCK_TIMEOUT {wait_ms}; SET XACT_ABORT OFF; SET NOCOUNT OFF",)
+
+    def check_url(self, url: URL) -> None:
+        options = {name.lower(): str(value) for name, value in url.query.items()}
+        if "odbc_connect" in options:
+            return
+        super().check_url(url)
+        if options.get("mars_connection", "no").lower() in {"yes", "true", "1"}:
+            raise ConfigurationError(
+                "MARS_Connection must be off: kefu never has two results open on a "
+                "connection, and each call would cost more; leave it out of the URL."
+            )
 
     def fault_of(self, error: Exception) -> Fault:
         numbers = _numbers(error)
         if numbers & _FULL:
             return Fault.FULL
-        refused = isinstance(cause_of(error), (UnicodeError, OverflowError, TypeError))
-        return Fault.DATA if refused or numbers & _DATA else Fault.TEMPORARY
+        cause = cause_of(error)
+        refused = isinstance(cause, (UnicodeError, OverflowError, TypeError))
+        # The driver's own refusals have no number: 22… is about values.
+        state = str(cause.args[0]) if cause.args else ""
+        is_data = refused or numbers & _DATA or state.startswith("22")
+        return Fault.DATA if is_data else Fault.TEMPORARY
 
     def draft_writer(self, engine: AsyncEngine) -> DraftWriter:
         return BatchWriter(engine, self, MssqlStatements())
 
     async def lock_migrations(self, connection: AsyncConnection) -> None:
-        await connection.exec_driver_sql(
-            "EXEC sp_getapplock @Resource = 'kefu migration', @LockMode = 'Exclusive', "
-            "@LockOwner = 'Session', @LockTimeout = 600000"
-        )
+        # A migration of millions of rows takes its time; its connection is not kept.
+        raw = await connection.get_raw_connection()
+        _odbc(raw).timeout = 0
+        for _ in range(_MIGRATION_WAITS):
+            # Each wait is short: a cancelled one would be waited for to its end.
+            [row] = await rows_of(
+                connection,
+                "SET NOCOUNT ON; DECLARE @got INT; EXEC @got = sp_getapplock "
+                "@Resource = 'kefu migration', @LockMode = 'Exclusive', "
+                f"@LockOwner = 'Session', @LockTimeout = {_MIGRATION_WAIT_S * 1000}; "
+                "SET NOCOUNT OFF; SELECT @got",
+            )
+            if int(row[0]) >= 0:
+                return
+            # Refused at once where it is somebody's victim; waited for otherwise.
+            await anyio.sleep(1)
+        raise TemporaryError("another process migrates the database")
 
     async def problems(self, connection: AsyncConnection) -> list[str]:
         [row] = await rows_of(
             connection,
             "SELECT CAST(SERVERPROPERTY('ProductMajorVersion') AS NVARCHAR(8)), "
-            "is_read_committed_snapshot_on, delayed_durability_desc "
+            "is_read_committed_snapshot_on, delayed_durability_desc, "
+            "CAST(compatibility_level AS INT), (SELECT collation_name FROM sys.columns "
+            "WHERE object_id = OBJECT_ID(N'message') AND name = N'key') "
             "FROM sys.databases WHERE name = DB_NAME()",
         )
         found = []
@@ -112,17 +155,28 @@ class MssqlDialect(Dialect):
                 "DELAYED_DURABILITY is FORCED: a crash loses acknowledged messages; "
                 "ALTER DATABASE kefu SET DELAYED_DURABILITY = DISABLED."
             )
+        if row[3] < _COMPATIBILITY_MIN:
+            found.append(
+                f"The database's compatibility level is {row[3]}; ALTER DATABASE kefu "
+                "SET COMPATIBILITY_LEVEL = 150."
+            )
+        if row[4] is not None and row[4] != MSSQL_BINARY:
+            found.append(
+                f"The column message.key compares as {row[4]}, so keys that differ can "
+                f"be taken for equal; change its collation to {MSSQL_BINARY}."
+            )
         return found
 
     def sentence(self, error: BaseException) -> str | None:
         numbers = _numbers(error)
-        if 18456 in numbers:
-            return "The database refuses the user or the password; check the URL."
         if 4060 in numbers:
+            # Before the next: SQL Server says both.
             return (
                 "There is no such database, or the user may not use it; run as its "
                 "administrator: CREATE DATABASE kefu."
             )
+        if 18456 in numbers:
+            return "The database refuses the user or the password; check the URL."
         if numbers & {262, 229, 230}:
             return (
                 "The database user has too few rights; run as its administrator: "
@@ -136,6 +190,12 @@ class MssqlDialect(Dialect):
                 "The ODBC driver is missing or has another name; install msodbcsql18 "
                 "and write ?driver=ODBC+Driver+18+for+SQL+Server into the URL."
             )
+        if "certificate verify failed" in text:
+            return (
+                "The database server's certificate is not trusted; install its "
+                "authority's certificate on this machine, or, on a network of your "
+                "own, write &TrustServerCertificate=yes into the URL."
+            )
         if "08001" in text or "HYT00" in text:
             return (
                 "The database server cannot be reached; check host and port in the "
@@ -144,21 +204,28 @@ class MssqlDialect(Dialect):
         return None
 
     def _create(self, url: URL, *, pool_size: int, **options: Any) -> AsyncEngine:
+        executor = ThreadPoolExecutor(pool_size, thread_name_prefix="kefu-mssql")
+        arguments: dict[str, Any] = {"executor": executor, "timeout": LOCK_WAIT_S}
         try:
             import pyodbc
+
+            from kefu_core.store.dialects.odbc import open_connection
         except ImportError:
             pass  # `create_async_engine` says it better.
         else:
             # SQLAlchemy pools already; two pools keep dead connections twice as long.
             pyodbc.pooling = False
-        executor = ThreadPoolExecutor(pool_size, thread_name_prefix="kefu-mssql")
+            arguments["async_creator_fn"] = open_connection
+        if _is_freetds(url):
+            # It refuses long text whose size was set.
+            options["use_setinputsizes"] = False
         engine = super()._create(
-            url, pool_size=pool_size, connect_args={"executor": executor}, **options
+            url, pool_size=pool_size, connect_args=arguments, **options
         )
 
         @event.listens_for(engine.sync_engine, "connect")
         def _connected(connection: Any, record: object) -> None:
-            connection._connection._conn.timeout = _QUERY_S
+            _odbc(connection).timeout = _QUERY_S
 
         @event.listens_for(engine.sync_engine, "handle_error")
         def _failed(context: ExceptionContext) -> None:
@@ -166,7 +233,21 @@ class MssqlDialect(Dialect):
             if "HYT00" in str(context.original_exception):
                 context.invalidate_pool_on_disconnect = False
 
+        @event.listens_for(engine.sync_engine, "engine_disposed")
+        def _disposed(engine: object) -> None:
+            executor.shutdown(wait=False)
+
         return engine
+
+
+def _odbc(connection: Any) -> Any:
+    """Return pyodbc's connection; its `timeout` has no other way in."""
+    return connection.driver_connection._conn
+
+
+def _is_freetds(url: URL) -> bool:
+    driver = str(url.query.get("driver", "")).lower()
+    return "freetds" in driver or "libtdsodbc" in driver
 
 
 def _numbers(error: BaseException) -> set[int]:
@@ -179,9 +260,11 @@ class MssqlStatements(Statements):
 
     def lock(self, ids: Sequence[int]) -> Statement:
         # A list of values, not OPENJSON, so that it seeks: what is read is locked.
+        # READCOMMITTEDLOCK: locks are read past, and not old versions read, where
+        # READ_COMMITTED_SNAPSHOT is on.
         return (
             f"SELECT {_columns(CONVERSATION_COLUMNS)} "  # noqa: S608
-            "FROM conversation WITH (UPDLOCK, ROWLOCK, READPAST) "
+            "FROM conversation WITH (UPDLOCK, ROWLOCK, READPAST, READCOMMITTEDLOCK) "
             f"WHERE id IN ({_marks(ids)}) ORDER BY id"
         ), tuple(ids)
 
@@ -241,7 +324,7 @@ def _table(columns: Sequence[str]) -> str:
     shape = ", ".join(
         f"[{name}] {_TYPES[name]} '$[{number}]'" for number, name in enumerate(columns)
     )
-    return f"OPENJSON(?) WITH ({shape})"
+    return f"OPENJSON(CAST(? AS NVARCHAR(MAX))) WITH ({shape})"
 
 
 def _json(rows: Rows) -> str:
