@@ -20,6 +20,9 @@ LABELS_MAX = 20
 LABEL_CHARS = 40
 QUARTER_MS = 900_000
 
+# A member of an enumeration costs more to look up than all else here.
+_TEXT, _CLOSED = MessageKind.TEXT, ConversationStatus.CLOSED
+
 
 def fold(conversation: Conversation, message: Message) -> Conversation:
     """Return the row after `message`; it must be the next one (`last_seq + 1`).
@@ -27,6 +30,8 @@ def fold(conversation: Conversation, message: Message) -> Conversation:
     Never raises on any stored message: unknown data leaves status and assignee as
     they are.
     """
+    if message.kind is _TEXT and conversation.status is not _CLOSED:
+        return _fold_text(conversation, message)
     status, assignee = _status_after(conversation, message)
     waiting_since = conversation.waiting_since
     last_line, last_sender = conversation.last_line, conversation.last_sender
@@ -48,6 +53,24 @@ def fold(conversation: Conversation, message: Message) -> Conversation:
         last_line=last_line,
         waiting_since=waiting_since,
         labels=_labels_after(conversation, message),
+    )
+
+
+def _fold_text(conversation: Conversation, message: Message) -> Conversation:
+    """Do what the rest of `fold` does for nearly all messages, in half the time."""
+    sender = message.sender
+    waiting_since = conversation.waiting_since
+    if not is_visitor(sender):
+        waiting_since = None
+    elif waiting_since is None:
+        waiting_since = message.at
+    return msgspec.structs.replace(
+        conversation,
+        last_seq=message.seq,
+        last_at=message.at,
+        last_sender=sender,
+        last_line=first_line(message.body),
+        waiting_since=waiting_since,
     )
 
 

@@ -50,35 +50,38 @@ def plan(
         now_ms: The wall clock; a message's time is never before its predecessor's.
     """
     stored = {key_of(message): message for message in known}
-    current = dict(rows)
     changed: dict[ConversationId, Conversation] = {}
     outcomes: list[Appended | KefuError] = []
     messages: list[Message] = []
     for draft in drafts:
-        row = current.get(draft.conversation)
+        row = changed.get(draft.conversation) or rows.get(draft.conversation)
         if row is None:
             outcomes.append(NotFound())
             continue
         if not is_storable(draft.body) or not is_storable(draft.key):
             outcomes.append(Invalid("Text has a character no database can keep."))
             continue
-        first = stored.get(key_of(draft))
+        key = draft.conversation, draft.sender, draft.key
+        first = stored.get(key)
         if first is not None:
             same = has_same_content(first, draft)
             repeated = Appended(message=first, duplicate=True, conversation=row)
             outcomes.append(repeated if same else Conflict())
             continue
         message = _next(row, draft, now_ms)
-        row = fold(row, message)
-        current[row.id] = changed[row.id] = row
-        stored[key_of(message)] = message
+        changed[draft.conversation] = row = fold(row, message)
+        stored[key] = message
         messages.append(message)
         outcomes.append(Appended(message=message, conversation=row))
+    conversations: list[Conversation] = []
+    touched: list[Conversation] = []
+    for row in changed.values():
+        (touched if _is_like(rows[row.id], row) else conversations).append(row)
     return Plan(
         outcomes=outcomes,
         messages=messages,
-        conversations=[c for c in changed.values() if not _is_like(rows[c.id], c)],
-        touched=[c for c in changed.values() if _is_like(rows[c.id], c)],
+        conversations=conversations,
+        touched=touched,
     )
 
 
