@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.model import (
@@ -79,9 +79,12 @@ async def heads(
     connection: AsyncConnection, conversations: Sequence[ConversationId]
 ) -> dict[ConversationId, Seq]:
     """Return the last seqs of those that exist."""
-    query = select(_c.id, _c.last_seq).where(_c.id.in_(conversations))
-    rows = (await connection.execute(query)).all()
-    return {ConversationId(row[0]): Seq(row[1]) for row in rows}
+    found: dict[ConversationId, Seq] = {}
+    for ids in chunks(conversations):
+        query = select(_c.id, _c.last_seq).where(_c.id.in_(ids))
+        rows = (await connection.execute(query)).all()
+        found.update({ConversationId(row[0]): Seq(row[1]) for row in rows})
+    return found
 
 
 async def find_all(
@@ -101,7 +104,7 @@ async def still_open(connection: AsyncConnection, limit: int) -> list[Conversati
     query = (
         _conversations.where(_c.status.in_(open_statuses))
         .order_by(
-            _c.waiting_since.is_(None),
+            case((_c.waiting_since.is_(None), 1), else_=0),
             func.coalesce(_c.waiting_since, _c.last_at),
             _c.id,
         )
@@ -115,9 +118,8 @@ async def unread(
     connection: AsyncConnection, conversations: Sequence[ConversationId]
 ) -> dict[ConversationId, int]:
     """Return how many visitor texts no agent has read."""
-    if not conversations:
-        return {}
-    rows = (await connection.execute(_UNREAD, {"ids": list(conversations)})).all()
     counts = dict.fromkeys(conversations, 0)
-    counts.update({ConversationId(row[0]): int(row[1]) for row in rows})
+    for ids in chunks(conversations):
+        rows = (await connection.execute(_UNREAD, {"ids": list(ids)})).all()
+        counts.update({ConversationId(row[0]): int(row[1]) for row in rows})
     return counts

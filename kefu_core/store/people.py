@@ -20,6 +20,7 @@ from kefu_core.model import (
     Site,
 )
 from kefu_core.store import tables as t
+from kefu_core.store.documents import chunks
 from kefu_core.store.putting import IN_MAX, insert_row, put_row
 from kefu_core.store.rows import CONVERSATION_COLUMNS, conversation_from
 from kefu_core.types import ConversationId, ParticipantId, UnixMs
@@ -98,17 +99,15 @@ async def people(
     visitors = [int(who[1:]) for who in ids if who[:1] == "v" and who[1:].isdigit()]
     agent_ids = [int(who[1:]) for who in ids if who[:1] == "a" and who[1:].isdigit()]
     found: list[Person] = []
-    if visitors:
-        query = select(t.visitor.c.id, t.visitor.c.name).where(
-            t.visitor.c.id.in_(visitors)
-        )
+    for some in chunks(visitors):
+        query = select(t.visitor.c.id, t.visitor.c.name).where(t.visitor.c.id.in_(some))
         found += [
             Person(id=visitor_participant(row[0]), name=row[1], role=Role.VISITOR)
             for row in (await connection.execute(query)).all()
         ]
-    if agent_ids:
+    for some in chunks(agent_ids):
         rows = select(t.agent.c.id, t.agent.c.name, t.agent.c.role).where(
-            t.agent.c.id.in_(agent_ids)
+            t.agent.c.id.in_(some)
         )
         found += [
             Person(id=agent_participant(row[0]), name=row[1], role=Role(row[2]))

@@ -4,15 +4,23 @@
 what databases are asked, and is looked at as such.
 """
 
+import importlib
+import pkgutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from sqlalchemy import Select, UpdateBase
+from sqlalchemy.sql import ClauseElement
+
+import kefu_core.store
 from kefu_core.store import schema
 from kefu_core.store.batching import Statements
 from kefu_core.store.dialects.mssql import MssqlStatements
 from kefu_core.store.dialects.mysql import MysqlStatements
 from kefu_core.store.dialects.postgres import PostgresStatements
 from kefu_core.store.rows import CHANGE_COLUMNS, MESSAGE_INSERT_COLUMNS, TOUCH_COLUMNS
+from tests.dialects.watching import MSSQL, text_of
 
 FOLDER = Path(__file__).parent / "golden"
 STATEMENTS: dict[str, Statements] = {
@@ -41,6 +49,17 @@ def group_commit(words: Statements) -> str:
     return "".join(f"{text};\n" for text, _ in statements)
 
 
+def queries() -> Iterator[tuple[str, ClauseElement]]:
+    """Yield every statement that a module of the store keeps, with its name."""
+    for found in pkgutil.walk_packages(kefu_core.store.__path__, "kefu_core.store."):
+        if ".migrations" in found.name:
+            continue
+        module = importlib.import_module(found.name)
+        for name, value in vars(module).items():
+            if isinstance(value, (Select, UpdateBase)):
+                yield f"{found.name.removeprefix('kefu_core.store.')}.{name}", value
+
+
 def files() -> dict[str, str]:
     """Return every file's text by its name."""
     found = {}
@@ -48,6 +67,9 @@ def files() -> dict[str, str]:
         options = {"deprecate_large_types": True} if name == "mssql" else {}
         found[f"{name}-schema.sql"] = schema.script(name, **options)
         found[f"{name}-commit.sql"] = group_commit(words)
+    found["mssql-queries.sql"] = "".join(
+        f"-- {name}\n{text_of(query, MSSQL, {})};\n" for name, query in queries()
+    )
     return found
 
 

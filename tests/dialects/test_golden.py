@@ -1,16 +1,21 @@
 """The schema and the group commit in each engine's words, held to files and rules."""
 
+import io
 import re
+from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import LargeBinary
 
+import kefu_core.store
+from kefu_core.store import schema
 from kefu_core.store.tables import metadata
 from kefu_core.store.types import MSSQL_BINARY
-from tests.dialects.golden import FOLDER, STATEMENTS, files, group_commit
-from tests.dialects.watching import MSSQL
+from tests.dialects.golden import FOLDER, STATEMENTS, files, group_commit, queries
+from tests.dialects.watching import DIALECTS, MSSQL, faults_of, text_of
 
 FILES = files()
 TABLES = list(metadata.tables.values())
@@ -73,6 +78,20 @@ def test_no_unique_column_may_be_null_and_nothing_is_deleted_by_cascade(
             assert "VARBINARY" in column.type.compile(dialect=MSSQL)
 
 
+def test_the_way_back_drops_defaults_before_their_columns() -> None:
+    """SQL Server drops no column that a constraint speaks of, and a default is one."""
+    output = io.StringIO()
+    config = schema._config()
+    options = {"deprecate_large_types": True}
+    config.attributes.update(dialect="mssql", options=options, output=output)
+    command.downgrade(config, f"{schema.newest()}:0001", sql=True)
+    script = output.getvalue()
+    for name in ("active_at", "kept_from", "retention_days"):
+        column = script.index(f"DROP COLUMN {name}")
+        before = script.rindex("drop constraint", 0, column)
+        assert f"'{name}'" in script[script.rindex("declare", 0, before) : column]
+
+
 def test_a_full_batch_stays_within_what_one_statement_takes() -> None:
     ids = list(range(256))
     rows = [(number, f"v{number}", "k") for number in ids]
@@ -89,3 +108,28 @@ def test_rows_that_others_hold_are_left_out_and_not_waited_for() -> None:
         first = group_commit(STATEMENTS[name]).splitlines()[0]
         assert first.endswith("UPDATE SKIP LOCKED;")
         assert "ORDER BY id" in first
+
+
+def test_every_query_that_a_module_keeps_is_one_that_all_engines_take() -> None:
+    """Whether a test runs it or not."""
+    faults = []
+    for name, query in queries():
+        for dialect in DIALECTS.values():
+            text = text_of(query, dialect, {})
+            if dialect is MSSQL:
+                faults += [f"{name}: {fault}" for fault in faults_of(query, text)]
+    assert not faults, "\n".join(faults)
+
+
+def test_statements_in_an_engines_own_words_come_from_its_dialect() -> None:
+    """What a driver is told as it is, nobody could compile for the others."""
+    root = Path(kefu_core.store.__file__).parent
+    raw = {
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*.py")
+        if "exec_driver_sql" in path.read_text("utf-8")
+    }
+    assert {path for path in raw if not path.startswith("dialects/")} == {
+        "batching.py",  # what `Statements` of the dialect says
+        "bulk.py",  # what SQLAlchemy compiled for the dialect
+    }

@@ -1,7 +1,17 @@
 """The judge of statements finds what it is there to find."""
 
 import pytest
-from sqlalchemy import String, cast, insert, select, text
+from sqlalchemy import (
+    String,
+    bindparam,
+    case,
+    cast,
+    func,
+    insert,
+    select,
+    text,
+    tuple_,
+)
 
 from kefu_core.store import tables as t
 from tests.dialects.watching import MSSQL, Watcher, faults_of, text_of
@@ -23,6 +33,13 @@ def seen(statement: object, values: dict[str, object] | None = None) -> str:
         (text("SELECT id FROM site LIMIT 3"), "LIMIT on SQL Server"),
         (text("INSERT INTO site VALUES (1) ON CONFLICT DO NOTHING"), "ON CONFLICT"),
         (text("MERGE INTO site USING site ON 1 = 1"), "MERGE"),
+        (select(t.site.c.id).order_by(t.site.c.name.is_(None)), "say it by case()"),
+        (select(t.site.c.id > 3), "say it by case()"),
+        (
+            select(t.site.c.id).where(tuple_(t.site.c.id, t.site.c.name) > (1, "a")),
+            "compared as a whole",
+        ),
+        (select(func.length(t.site.c.name)), "length() is not known"),
     ],
 )
 def test_what_breaks_a_rule_is_named(statement: object, fault: str) -> None:
@@ -38,6 +55,9 @@ def test_what_breaks_a_rule_is_named(statement: object, fault: str) -> None:
         .with_hint(t.site, "WITH (UPDLOCK, ROWLOCK)", "mssql"),
         select(t.site.c.id).where(t.site.c.id.in_(range(500))),
         select(t.message.c.body).where(t.message.c.body == "LIMIT"),
+        select(t.agent.c.is_active).order_by(t.agent.c.is_active.desc()),
+        select(t.site.c.id).order_by(case((t.site.c.name.is_(None), 1), else_=0)),
+        select(t.site.c.id).order_by(t.site.c.id).limit(bindparam("limit")),
     ],
 )
 def test_what_all_engines_take_is_let_through(statement: object) -> None:

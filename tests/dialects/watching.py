@@ -10,15 +10,21 @@ from functools import cache
 from typing import Any
 
 import pytest
-from sqlalchemy import Select, event
+from sqlalchemy import Case, Column, Select, event
 from sqlalchemy.dialects.mssql import aioodbc
 from sqlalchemy.dialects.mysql import asyncmy
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.engine import Dialect, Engine
-from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql import ClauseElement, visitors
 from sqlalchemy.sql.ddl import ExecutableDDLElement
+from sqlalchemy.sql.elements import BindParameter, Grouping, Tuple, UnaryExpression
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import Boolean
 
-MSSQL = aioodbc.dialect(deprecate_large_types=True)
+MSSQL: Any = aioodbc.dialect(deprecate_large_types=True)
+# As after connecting: without a version it numbers rows instead of OFFSET and FETCH.
+MSSQL.server_version_info = (15, 0)
+MSSQL._setup_version_attributes()
 DIALECTS: dict[str, Dialect] = {
     "mssql": MSSQL,
     "mysql": asyncmy.dialect(),
@@ -33,7 +39,10 @@ _FORBIDDEN = {
     "MERGE": r"\bMERGE\b",
     "a type without Unicode": r"(?<!N)\b(VARCHAR|TEXT|CHAR)\b",
     "ON CONFLICT": r"\bON (CONFLICT|DUPLICATE)\b",
+    "rows without an order": r"\bmssql_rn\b",
 }
+_FUNCTIONS = {"coalesce", "count", "max", "min", "row_number", "sum", "_Octets"}
+"""What every engine has under this name, or is told apart for each."""
 
 # SQLAlchemy asks each engine's own tables about tables.
 _CATALOGUES = re.compile(r"pg_catalog\.|information_schema\.|\bsys\.", re.IGNORECASE)
@@ -95,7 +104,32 @@ def faults_of(statement: ClauseElement, text: str) -> list[str]:
         locks = getattr(statement, "_for_update_arg", None) is not None
         if locks and "UPDLOCK" not in shown:
             found.append(f"the lock is dropped on SQL Server: {text[:300]}")
-    return found
+    return found + [f"{what}: {text[:300]}" for what in _strange_parts(statement)]
+
+
+def _strange_parts(statement: ClauseElement) -> Iterator[str]:
+    """Name what compiles and is no T-SQL all the same."""
+    for part in visitors.iterate(statement):
+        if isinstance(part, Tuple):
+            yield "rows are not compared as a whole on SQL Server"
+        if isinstance(part, FunctionElement):
+            name = getattr(part, "name", None) or type(part).__name__
+            if name not in _FUNCTIONS:
+                yield f"{name}() is not known to be on every engine"
+        if isinstance(part, Select):
+            shown = [*part.selected_columns, *part._order_by_clauses]
+            if any(_is_condition(one) for one in shown):
+                yield "a condition is no value on SQL Server; say it by case()"
+
+
+def _is_condition(element: Any) -> bool:
+    while isinstance(element, Grouping) or (
+        isinstance(element, UnaryExpression) and element.modifier is not None
+    ):
+        element = element.element
+    if isinstance(element, (Column, Case, BindParameter)):
+        return False
+    return isinstance(getattr(element, "type", None), Boolean)
 
 
 def _first(many: Any) -> dict[str, Any]:

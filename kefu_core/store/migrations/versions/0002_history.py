@@ -135,7 +135,8 @@ def downgrade() -> None:
         create_index("ix_conversation_" + "_".join(columns), "conversation", columns)
     for columns in _NEW_INDEXES:
         drop_index("ix_conversation_" + "_".join(columns), "conversation")
+    # On SQL Server a default is a constraint with a name of its own, and goes first.
     for title in ("active_at", "kept_from", "labels"):
-        op.drop_column("conversation", title)
+        op.drop_column("conversation", title, mssql_drop_default=True)
     op.drop_column("message", "digest")
-    op.drop_column("site", "retention_days")
+    op.drop_column("site", "retention_days", mssql_drop_default=True)
