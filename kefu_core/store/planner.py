@@ -61,6 +61,10 @@ def plan(
         if not is_storable(draft.body) or not is_storable(draft.key):
             outcomes.append(Invalid("Text has a character no database can keep."))
             continue
+        if draft.key.endswith(" "):
+            # MySQL and SQL Server take it for the same key without the space.
+            outcomes.append(Invalid("A key may not end in a space."))
+            continue
         key = draft.conversation, draft.sender, draft.key
         first = stored.get(key)
         if first is not None:

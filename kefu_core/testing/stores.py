@@ -164,6 +164,22 @@ class StoreContract:
         stored = [m.key for m in await store.history(conversation)]
         assert stored == ["k1", "k2", "k3", "k5", "k6", "k7", "k9"]
 
+    async def test_keys_are_told_apart_byte_for_byte(self, store: Store) -> None:
+        conversation = await self.conversation(store)
+        keys = ["a", "A", " a", "ä", "a\u0308", "🙂", "🙃", "é", "e"]
+        for is_again in (False, True):
+            for seq, key in enumerate(keys, 1):
+                appended = await store.append(draft(conversation, seq, key=key))
+                assert (appended.message.seq, appended.duplicate) == (seq, is_again)
+
+    async def test_a_key_that_ends_in_a_space_is_refused(self, store: Store) -> None:
+        """Some engines take it for the same key without the space."""
+        conversation = await self.conversation(store)
+        await store.append(draft(conversation, key="a"))
+        with pytest.raises(Invalid):
+            await store.append(draft(conversation, key="a "))
+        assert [m.key for m in await store.history(conversation)] == ["a"]
+
     async def test_a_void_append_is_not_stored(self, store: Store) -> None:
         conversation = await self.conversation(store)
         outcomes: list[Outcome] = []

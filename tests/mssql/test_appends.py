@@ -171,7 +171,7 @@ async def test_a_commit_of_unknown_outcome_that_did_not_happen_is_made_again(
     assert len(server.statements(INSERT)) == 2
 
 
-@pytest.mark.parametrize("number", [2627, 2601, 547, 2628, 8152])
+@pytest.mark.parametrize("number", [2628, 8152, 8115, 515])
 async def test_what_the_database_refuses_fails_alone(
     server: ScriptedServer, number: int
 ) -> None:
