@@ -205,11 +205,16 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-STEPS = ("talk", "index", "index_some_of_these", "tend", "kill", "erase", "check")
+STEPS = (
+    *("talk", "index", "tend") * 3,
+    *("index_some_of_these", "kill", "erase", "check"),
+)
 
 
 @settings(max_examples=settings.default.max_examples // 10)
-@given(st.integers(0, 2**32), st.lists(st.sampled_from(STEPS), min_size=5, max_size=40))
+@given(
+    st.integers(0, 2**32), st.lists(st.sampled_from(STEPS), min_size=20, max_size=70)
+)
 def test_whatever_happens_to_the_index_a_search_finds_what_is_there(
     empty: Path, tmp_path_factory: pytest.TempPathFactory, seed: int, steps: list[str]
 ) -> None:
@@ -243,9 +248,8 @@ async def live(url: str, seed: int, steps: list[str]) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_every_engine_does_the_same(database_url: str, seed: int) -> None:
     rng = random.Random(seed)
-    often = [*STEPS, "talk", "index", "tend", "index", "tend"]
     with tiny(fat_bytes_max=4 + seed % 2 * 20):
-        await live(database_url, seed, rng.choices(often, k=60))
+        await live(database_url, seed, rng.choices(STEPS, k=80))
 
 
 async def _none(query: SearchQuery) -> None:
