@@ -190,9 +190,12 @@ class Proxy:
                 await anyio.aclose_forcefully(server)
 
     async def _dial(self) -> SocketStream:
-        stream = await anyio.connect_tcp(
-            "127.0.0.1", self.target, local_host=self.source_host
-        )
+        # A connect that is cancelled as it succeeds loses its socket; here it takes
+        # no time, so it may end.
+        with anyio.CancelScope(shield=True):
+            stream = await anyio.connect_tcp(
+                "127.0.0.1", self.target, local_host=self.source_host
+            )
         if self.receive_buffer_bytes:
             raw = stream.extra(SocketAttribute.raw_socket)
             option = socket.SO_RCVBUF
@@ -294,10 +297,26 @@ async def proxy_to(target: int) -> AsyncIterator[Proxy]:
     proxy = Proxy(target)
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     proxy.port = listener.extra(SocketAttribute.local_port)
+    arrived: set[SocketStream] = set()
+
+    async def serve(client: SocketStream) -> None:
+        arrived.discard(client)
+        await proxy.serve(client)
+
+    async def accept() -> None:
+        async with anyio.create_task_group() as tasks:
+            while True:
+                client = await listener.listeners[0].accept()  # type: ignore[attr-defined]
+                arrived.add(client)
+                tasks.start_soon(serve, client)
+
     async with listener, anyio.create_task_group() as tasks:
-        tasks.start_soon(listener.serve, proxy.serve)
+        tasks.start_soon(accept)
         yield proxy
         tasks.cancel_scope.cancel()
+    # Whoever was cancelled before its first step ran none of its code.
+    for client in arrived:
+        await anyio.aclose_forcefully(client)
 
 
 class WholeAnswers:

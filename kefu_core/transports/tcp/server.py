@@ -50,6 +50,22 @@ class TcpEndpoint(SocketEndpoint):
     async def serve(
         self, listener: SocketListener, *, ssl_context: ssl.SSLContext | None = None
     ) -> None:
+        # A task that is cancelled before its first step runs none of its code, so what
+        # it was given is closed here.
+        arrived: set[SocketStream] = set()
+        try:
+            await self._accept_all(listener, ssl_context, arrived)
+        finally:
+            with anyio.CancelScope(shield=True):
+                for accepted in arrived:
+                    await anyio.aclose_forcefully(accepted)
+
+    async def _accept_all(
+        self,
+        listener: SocketListener,
+        ssl_context: ssl.SSLContext | None,
+        arrived: set[SocketStream],
+    ) -> None:
         async with anyio.create_task_group() as tasks:
             while True:
                 try:
@@ -61,11 +77,16 @@ class TcpEndpoint(SocketEndpoint):
                     logger.warning("cannot accept now: %s", error)
                     await anyio.sleep(_ACCEPT_PAUSE_S)
                 else:
-                    tasks.start_soon(self._admit, accepted, ssl_context)
+                    arrived.add(accepted)
+                    tasks.start_soon(self._admit, accepted, ssl_context, arrived)
 
     async def _admit(
-        self, accepted: SocketStream, ssl_context: ssl.SSLContext | None
+        self,
+        accepted: SocketStream,
+        ssl_context: ssl.SSLContext | None,
+        arrived: set[SocketStream],
     ) -> None:
+        arrived.discard(accepted)
         address = _address(accepted)
         server, limits = self._server, self._limits
         is_full = (
