@@ -23,6 +23,16 @@ def microsoft_driver() -> str:
     return str(paths[-1])
 
 
+def freetds_driver() -> str:
+    """Return the name that unixODBC has for FreeTDS. Raises `DriverMissingError`."""
+    require_odbc()
+    import pyodbc
+
+    if "FreeTDS" not in pyodbc.drivers():
+        raise DriverMissingError("Debian's tdsodbc is not installed")
+    return "FreeTDS"
+
+
 def require_odbc() -> None:
     """Raise `DriverMissingError` unless pyodbc and unixODBC are there."""
     try:

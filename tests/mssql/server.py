@@ -153,6 +153,8 @@ def _text_row(value: str) -> Rows:
 
 
 _OF_SQLALCHEMY: list[tuple[str, Any]] = [
+    # FreeTDS writes its call out; Microsoft's driver gives the number as a value.
+    *((rf"sp_datatype_info_100 {number},", _type_info([number])) for number in _TYPES),
     (r"sp_datatype_info", _type_info),
     (r"SERVERPROPERTY\('ProductVersion'\)", _text_row("16.0.4135.4")),
     (r"select schema_name\(\)", _text_row("dbo")),
@@ -389,6 +391,11 @@ class ScriptedServer:
 
     def url(self, password: str = PASSWORD) -> str:
         """Return kefu's setting for this server."""
+        if self.driver == "FreeTDS":
+            return (
+                f"mssql+aioodbc://{USER}:{password}@127.0.0.1/kefu?driver=FreeTDS"
+                f"&port={self.port}&TDS_Version=7.4&ClientCharset=UTF-8"
+            )
         return (
             f"mssql+aioodbc://{USER}:{password}@127.0.0.1:{self.port}/kefu"
             f"?driver={self.driver}&Encrypt=yes&TrustServerCertificate=yes"
