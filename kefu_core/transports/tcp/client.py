@@ -44,10 +44,13 @@ async def connect_tcp(url: str, options: DialOptions) -> TcpStream:
                 data += await stream.receive(PREFACE_BYTES - len(data))
             if parse_preface(data) is not codec:
                 raise RemoteProtocolError("The server chose another codec.")
-    except _CANNOT_OPEN as error:
+    except BaseException as error:
+        # Also when whoever dials is cancelled.
         if stream is not None:
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(stream)
+        if not isinstance(error, _CANNOT_OPEN):
+            raise
         raise ConnectionClosed(1006, str(error) or type(error).__name__) from error
     decoder = server_frame_decoder(codec, for_reading(options.limits))
     peer = PeerInfo(transport="tcp")

@@ -152,10 +152,13 @@ async def connect_websocket(
                 max_size=READ_BATCH_BYTES_MAX,
             )
             await _shake_hands(stream, protocol)
-    except _CANNOT_OPEN as error:
+    except BaseException as error:
+        # Also when whoever dials is cancelled.
         if stream is not None:
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(stream)
+        if not isinstance(error, _CANNOT_OPEN):
+            raise
         raise ConnectionClosed(1006, _why(error)) from error
     decoder = server_frame_decoder(codec, for_reading(options.limits))
     return WebSocketClientStream(stream, protocol, codec, decoder)
