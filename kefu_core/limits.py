@@ -106,6 +106,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Bytes waiting for the appender of one node."""
     appender_wait_s: float = 5.0
     """A message that waited this long is refused with `busy`, not kept in doubt."""
+    job_timeout_s: float = 30.0
+    """One write that is no message, in a database over a network: a step of an import,
+    of erasing, of the search index. They are made to take far less."""
     commit_messages_max: int = 256
     """Messages in one transaction."""
     commit_bytes_max: int = 524_288

@@ -28,7 +28,8 @@ class PendingAppend:
     """A draft on its way into the log.
 
     `done` is called exactly once, from the event loop, never from inside `submit`, in
-    the order in which messages were committed; it must not raise and must not block.
+    the order in which a conversation's messages were committed (several conversations
+    may be committed at once); it must not raise and must not block.
     """
 
     __slots__ = ("done", "draft", "size", "submitted_at", "void")

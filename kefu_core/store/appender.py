@@ -24,13 +24,11 @@ What holds, and why:
 - Rows are locked first and keys are looked up second; on SQLite the lock is the
   database's (`BEGIN IMMEDIATE`). Nothing slow happens between BEGIN and COMMIT.
 - A conversation that another node holds at this moment is not waited for. Its messages
-  go first into the next batch, before any later one of the same conversation.
-- A COMMIT whose outcome is unknown is run again: keys that were stored are found and
-  answered with their first seq (G3).
+  go first into the next batch, before any later one of the same conversation; when it
+  was held three times in a row, the lane waits for it (`store.lane`).
+- What may go wrong with a batch is `store.committing`'s.
 - Every `done` of a batch runs before the next batch is taken. Whoever must not store
   its later messages after a failure marks them void in that moment (G14).
-- A message that the database refuses is found by halving the batch; its neighbours are
-  stored. After a temporary failure of one half the rest of the batch fails as well.
 - Other writes are jobs, each in a transaction of its own. On SQLite they are done by
   the same task, between commits: two writers would wait for each other's locks in
   threads. On a server they have an appender of their own, which gets no messages.
@@ -47,17 +45,13 @@ from typing import Any, TypeVar
 
 import anyio
 
-from kefu_core.abc.store import Outcome, PendingAppend
-from kefu_core.errors import (
-    Busy,
-    Invalid,
-    KefuError,
-    OutOfOrder,
-    StorageFull,
-    StoreUnavailable,
-)
+from kefu_core.abc.store import PendingAppend
+from kefu_core.errors import Busy, Invalid, KefuError, StorageFull, StoreUnavailable
 from kefu_core.limits import Limits
 from kefu_core.model import Draft
+from kefu_core.store.backlog import Backlog
+from kefu_core.store.committing import RETRY_S, Committer
+from kefu_core.store.lane import Lane
 from kefu_core.store.writing import (
     Committed,
     DataError,
@@ -66,15 +60,21 @@ from kefu_core.store.writing import (
     Job,
     TemporaryError,
 )
+from kefu_core.types import ConversationId
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_RETRY_S = (0.01, 0.25)
 _JOB_ATTEMPTS = 5
+_JOBS_MAX = 4_096
 _HELD_S = (0.001, 0.02)
 """Before a row that somebody else holds is tried again when nothing else waits."""
+_HELD_MAX = 3
+"""So often a conversation is left out in a row; then the lane waits for it."""
+_IDLE_S = 300.0
+"""After so long without work a connection over a network is closed: firewalls forget
+idle ones, and who writes into such a one waits for an answer until its time is up."""
 
 
 class Appender:
@@ -87,39 +87,47 @@ class Appender:
         *,
         now: Callable[[], float],
         now_ms: Callable[[], int],
+        backlog: Backlog | None = None,
+        lane: Lane | None = None,
     ) -> None:
-        self.commits = 0
-        self.messages = 0
+        """Prepare; `run` writes.
+
+        Args:
+            writer: The connection.
+            limits: Sizes and times.
+            now: Monotonic seconds.
+            now_ms: Unix milliseconds.
+            backlog: The node's; None makes one.
+            lane: Where held conversations wait; None tries them for ever.
+        """
+        self._rng = random.Random()
+        self.committer = Committer(
+            lambda drafts, timeout_s: self._transaction(drafts, timeout_s),
+            limits,
+            now=now,
+            rng=self._rng,
+        )
         self._writer = writer
         self._limits = limits
         self._now = now
         self._now_ms = now_ms
-        self._rng = random.Random()
+        self._backlog = backlog or Backlog(limits)
+        self._lane = lane
         self._queue: deque[PendingAppend] = deque()
-        self._bytes = 0
+        self._held: dict[ConversationId, int] = {}
+        """How often these could not be locked, in a row."""
         self._jobs: deque[tuple[Job[Any], Callable[[Any], None]]] = deque()
         self._wake = anyio.Event()
         self._is_open = True
         self._is_busy = False
         self._drained = anyio.Event()
 
-    @property
-    def waiting(self) -> tuple[int, int]:
-        """Messages and bytes that wait."""
-        return len(self._queue), self._bytes
-
     def submit(self, append: PendingAppend) -> None:
         """Queue a message. Raises `Busy` or `StoreUnavailable`; see `Store.submit`."""
-        limits = self._limits
         if not self._is_open:
             raise StoreUnavailable("The store is closing.", retry_after_s=1.0)
-        if (
-            len(self._queue) >= limits.appender_messages_max
-            or self._bytes + append.size > limits.appender_bytes_max
-        ):
-            raise Busy(retry_after_s=1.0)
+        self._backlog.enter(append)
         self._queue.append(append)
-        self._bytes += append.size
         self._wake.set()
 
     async def do(self, job: Job[T]) -> T:
@@ -129,6 +137,8 @@ class Appender:
         """
         if not self._is_open:
             raise StoreUnavailable("The store is closing.", retry_after_s=1.0)
+        if len(self._jobs) >= _JOBS_MAX:
+            raise Busy(retry_after_s=1.0)
         finished = anyio.Event()
         results: list[Any] = []
 
@@ -161,7 +171,7 @@ class Appender:
                 self._is_busy = False
                 self._drained.set()
                 self._wake = anyio.Event()
-                await self._wake.wait()
+                await self._rest()
         finally:
             self._is_open = self._is_busy = False
             self._refuse_all()
@@ -169,14 +179,23 @@ class Appender:
             with anyio.CancelScope(shield=True):
                 await self._writer.disconnect()
 
+    async def _rest(self) -> None:
+        """Return when there is work."""
+        if self._writer.is_remote:
+            with anyio.move_on_after(_IDLE_S):
+                await self._wake.wait()
+            if not self._wake.is_set():
+                with anyio.CancelScope(shield=True):
+                    await self._writer.disconnect()
+        await self._wake.wait()
+
     def _refuse_all(self) -> None:
         """Answer what will not be written: nobody may wait for a task that ended."""
         while self._jobs:
             self._jobs.popleft()[1](StoreUnavailable("The store is closed."))
         while self._queue:
             append = self._queue.popleft()
-            append.done(append, StoreUnavailable("The store is closed."))
-        self._bytes = 0
+            self._backlog.answer(append, StoreUnavailable("The store is closed."))
 
     async def close(self) -> None:
         """Refuse new work and wait until what waits is answered."""
@@ -192,86 +211,57 @@ class Appender:
         limits = self._limits
         batch: list[PendingAppend] = []
         size = 0
-        expired_before = self._now() - limits.appender_wait_s
         while self._queue and len(batch) < limits.commit_messages_max:
             append = self._queue[0]
             if batch and size + append.size > limits.commit_bytes_max:
                 break
             self._queue.popleft()
-            self._bytes -= append.size
-            fault = _fault(append, expired_before)
+            fault = self.committer.fault_of(append)
             if fault is not None:
-                append.done(append, fault)
-                continue
-            batch.append(append)
-            size += append.size
+                self._backlog.answer(append, fault)
+            elif self._lane is not None and append.draft.conversation in self._lane:
+                self._lane.add(append)
+            else:
+                batch.append(append)
+                size += append.size
         return batch
 
     async def _commit_batch(self) -> None:
         batch = self._take()
         if not batch:
             return
-        outcomes = await self._store([append.draft for append in batch], batch)
+        outcomes = await self.committer.store(batch)
         held: list[PendingAppend] = []
         for append, outcome in zip(batch, outcomes, strict=True):
             if outcome is None:
                 held.append(append)
             else:
-                append.done(append, outcome)
-        if held:
+                self._backlog.answer(append, outcome)
+        if held or self._held:
             await self._put_back(held)
 
     async def _put_back(self, held: list[PendingAppend]) -> None:
         """Let what could not be locked go first into the next batch, in its order."""
-        self._queue.extendleft(reversed(held))
-        self._bytes += sum(append.size for append in held)
-        if len(held) == len(self._queue):
+        counts = self._held
+        self._held = {
+            conversation: counts.get(conversation, 0) + 1
+            for conversation in {append.draft.conversation for append in held}
+        }
+        again = []
+        for append in held:
+            conversation = append.draft.conversation
+            if self._lane is None or self._held[conversation] < _HELD_MAX:
+                again.append(append)
+            else:
+                self._lane.add(append)
+        self._queue.extendleft(reversed(again))
+        if again and len(again) == len(self._queue):
             await anyio.sleep(self._rng.uniform(*_HELD_S))
 
-    async def _store(
-        self, drafts: Sequence[Draft], batch: Sequence[PendingAppend]
-    ) -> list[Outcome | None]:
-        """Return an outcome for each draft; None for what must be tried again."""
-        try:
-            committed = await self._transaction_with_retries(drafts, batch)
-        except KefuError as error:
-            return [error] * len(drafts)
-        except DataError as error:
-            if len(drafts) == 1:
-                logger.warning("the database refuses a message: %s", error)
-                return [Invalid("The database refuses this message.")]
-            half = len(drafts) // 2
-            first = await self._store(drafts[:half], batch[:half])
-            if isinstance(first[-1], StoreUnavailable):
-                return first + [first[-1]] * (len(drafts) - half)
-            return first + await self._store(drafts[half:], batch[half:])
-        self.commits += 1
-        self.messages += len(committed.plan.messages)
-        outcomes = iter(committed.plan.outcomes)
-        return [
-            None if draft.conversation in committed.deferred else next(outcomes)
-            for draft in drafts
-        ]
-
-    async def _transaction_with_retries(
-        self, drafts: Sequence[Draft], batch: Sequence[PendingAppend]
+    async def _transaction(
+        self, drafts: Sequence[Draft], timeout_s: float
     ) -> Committed:
-        give_up_at = batch[0].submitted_at + self._limits.appender_wait_s
-        while True:
-            try:
-                return await self._transaction(drafts)
-            except DiskFullError as error:
-                logger.warning("the database has no room: %s", error)
-                raise StorageFull(retry_after_s=5.0) from error
-            except TemporaryError as error:
-                if self._now() >= give_up_at:
-                    logger.warning("a batch was not stored: %s", error)
-                    raise StoreUnavailable(retry_after_s=1.0) from error
-                logger.info("a batch is tried again: %s", error)
-                await anyio.sleep(self._rng.uniform(*_RETRY_S))
-
-    async def _transaction(self, drafts: Sequence[Draft]) -> Committed:
-        return await self._writer.commit(drafts, self._now_ms)
+        return await self._writer.commit(drafts, self._now_ms, timeout_s=timeout_s)
 
     # -- jobs --------------------------------------------------------------------------
 
@@ -280,7 +270,10 @@ class Appender:
         result: Any = None
         for attempt in range(_JOB_ATTEMPTS):
             try:
-                result = await self._writer.run(job)
+                result = await self._writer.run(
+                    job, timeout_s=self._limits.job_timeout_s
+                )
+                self.committer.is_full = False
             except KefuError as error:
                 result = error
             except DataError as error:
@@ -288,24 +281,18 @@ class Appender:
                 result = Invalid("The database refuses this.")
                 result.__cause__ = error
             except DiskFullError as error:
+                self.committer.is_full = True
+                logger.warning("the database has no room: %s", error)
                 result = StorageFull(retry_after_s=5.0)
                 result.__cause__ = error
             except TemporaryError as error:
                 may_try = self._is_open and attempt < _JOB_ATTEMPTS - 1
                 if may_try and self._now() < give_up_at:
                     logger.info("a write is tried again: %s", error)
-                    await anyio.sleep(self._rng.uniform(*_RETRY_S))
+                    await anyio.sleep(self._rng.uniform(*RETRY_S))
                     continue
                 logger.warning("a write failed: %s", error)
                 result = StoreUnavailable(retry_after_s=1.0)
                 result.__cause__ = error
             break
         done(result)
-
-
-def _fault(append: PendingAppend, expired_before: float) -> KefuError | None:
-    if append.void:
-        return OutOfOrder()
-    if append.submitted_at < expired_before:
-        return Busy(retry_after_s=1.0)
-    return None

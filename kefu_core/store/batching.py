@@ -1,4 +1,4 @@
-"""One group commit over a network: five statements however many messages.
+"""One group commit over a network: five statements however many messages. Pure.
 
 ::
 
@@ -8,13 +8,14 @@ Rows are locked first, in the order of their ids, and everything else is read af
 READ COMMITTED a statement sees what was committed before it began, so nothing that is
 read can be older than the lock. A row that somebody else holds is left for the next
 transaction instead of waited for: a stuck row delays its own conversation and no other.
+
+`group_commit` says what to ask and is told the answers; `store.dialects.drivers` do the
+asking, each in its driver's cheapest way.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, cast
-
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
 
 from kefu_core.model import Draft
 from kefu_core.store.planner import Plan, is_storable, plan
@@ -26,7 +27,7 @@ from kefu_core.store.rows import (
     message_from,
     message_row,
 )
-from kefu_core.store.writing import Committed, DraftWriter, Faults
+from kefu_core.store.writing import Committed
 from kefu_core.types import ConversationId
 
 Statement = tuple[str, tuple[Any, ...]]
@@ -44,6 +45,13 @@ class Statements(ABC):
     @abstractmethod
     def lock(self, ids: Sequence[int]) -> Statement:
         """Lock and read conversations in id order, leaving out those held by others."""
+
+    @abstractmethod
+    def wait(self, ids: Sequence[int]) -> list[Statement]:
+        """Lock and read as `lock` does, but wait a moment for those held by others.
+
+        The last statement reads; an error that is `Fault.HELD` says that it was held.
+        """
 
     @abstractmethod
     def existing(self, ids: Sequence[int]) -> Statement:
@@ -74,75 +82,59 @@ class Statements(ABC):
         """Insert (conversation, label, active_at)."""
 
 
-class BatchWriter(DraftWriter):
-    """Commits drafts by an engine's `Statements`."""
-
-    def __init__(
-        self,
-        engine: AsyncEngine,
-        faults: Faults,
-        statements: Statements,
-    ) -> None:
-        super().__init__(engine, faults)
-        self._statements = statements
-
-    async def _commit(
-        self, drafts: Sequence[Draft], now_ms: Callable[[], int]
-    ) -> Committed:
-        connection = await self.connect()
-        # Leaving the block commits, or rolls back on any error.
-        async with connection.begin():
-            return await self._store(connection, drafts, now_ms)
-
-    async def _roll_back(self) -> None:
-        # The block has rolled back by itself.
-        pass
-
-    async def _store(
-        self,
-        connection: AsyncConnection,
-        drafts: Sequence[Draft],
-        now_ms: Callable[[], int],
-    ) -> Committed:
-        ids = sorted({draft.conversation for draft in drafts})
-        found = await _rows(connection, self._statements.lock(ids))
-        rows = {row[0]: conversation_from(row) for row in found}
-        deferred: frozenset[ConversationId] = frozenset()
-        if len(rows) < len(ids):
-            missing = [number for number in ids if number not in rows]
-            held = await _rows(connection, self._statements.existing(missing))
-            deferred = frozenset(ConversationId(row[0]) for row in held)
-            drafts = [d for d in drafts if d.conversation not in deferred]
-        keys = [
-            (draft.conversation, draft.sender, draft.key)
-            for draft in drafts
-            if draft.conversation in rows
-            and is_storable(draft.key)
-            and is_storable(draft.sender)
-        ]
-        known = await _rows(connection, self._statements.known(keys)) if keys else []
-        planned = plan(drafts, rows, [message_from(row) for row in known], now_ms())
-        await self._write(connection, planned)
-        return Committed(plan=planned, deferred=deferred)
-
-    async def _write(self, connection: AsyncConnection, planned: Plan) -> None:
-        words = self._statements
-        todo: list[Statement] = []
-        if planned.messages:
-            todo += words.insert([message_row(each) for each in planned.messages])
-        if planned.touched:
-            todo += words.touch([conversation_touch(row) for row in planned.touched])
-        if changed := planned.conversations:
-            todo += words.change([conversation_change(row) for row in changed])
-            # The rows were told apart by their locks, so nobody else labels them now.
-            todo.append(words.unlabel([row.id for row in changed]))
-            labels = [label for row in changed for label in label_rows(row)]
-            todo += words.label(labels) if labels else []
-        for text, values in todo:
-            await connection.exec_driver_sql(text, values)
+Steps = Generator[Statement, Rows, Committed]
+"""Yields what to ask, is sent the rows that came back, returns what to commit."""
 
 
-async def _rows(connection: AsyncConnection, statement: Statement) -> Rows:
-    text, values = statement
-    rows: Any = (await connection.exec_driver_sql(text, values)).all()
-    return cast(Rows, rows)
+def group_commit(
+    words: Statements,
+    drafts: Sequence[Draft],
+    now_ms: Callable[[], int],
+    *,
+    is_waiting: bool = False,
+) -> Steps:
+    """Decide one transaction, step by step; whoever drives it begins and commits.
+
+    Args:
+        words: The statements of an engine.
+        drafts: In order.
+        now_ms: Unix milliseconds; read once the rows are locked.
+        is_waiting: Wait for rows that are held instead of leaving them out.
+    """
+    ids = sorted({draft.conversation for draft in drafts})
+    found: Rows = ()
+    for statement in words.wait(ids) if is_waiting else [words.lock(ids)]:
+        found = yield statement
+    rows = {ConversationId(row[0]): conversation_from(row) for row in found}
+    deferred: frozenset[ConversationId] = frozenset()
+    if len(rows) < len(ids):
+        held = yield words.existing([number for number in ids if number not in rows])
+        deferred = frozenset(ConversationId(row[0]) for row in held)
+        drafts = [d for d in drafts if d.conversation not in deferred]
+    keys = [
+        (draft.conversation, draft.sender, draft.key)
+        for draft in drafts
+        if draft.conversation in rows
+        and is_storable(draft.key)
+        and is_storable(draft.sender)
+    ]
+    known = (yield words.known(keys)) if keys else ()
+    planned = plan(drafts, rows, [message_from(row) for row in known], now_ms())
+    for statement in _writes(words, planned):
+        yield statement
+    return Committed(plan=planned, deferred=deferred)
+
+
+def _writes(words: Statements, planned: Plan) -> list[Statement]:
+    todo: list[Statement] = []
+    if planned.messages:
+        todo += words.insert([message_row(each) for each in planned.messages])
+    if planned.touched:
+        todo += words.touch([conversation_touch(row) for row in planned.touched])
+    if changed := planned.conversations:
+        todo += words.change([conversation_change(row) for row in changed])
+        # The rows are locked, so nobody else labels them now.
+        todo.append(words.unlabel([row.id for row in changed]))
+        labels = [label for row in changed for label in label_rows(row)]
+        todo += words.label(labels) if labels else []
+    return todo

@@ -1,19 +1,16 @@
 """The store on SQL: the appender, the readers and the tables under the contract."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Collection, Sequence
 
 import anyio
-from anyio.abc import TaskGroup
-from sqlalchemy import insert, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.abc.store import (
     Outcome,
     PendingAppend,
     Store,
-    StoreStatistics,
 )
 from kefu_core.errors import ConfigurationError, KefuError, StoreUnavailable
 from kefu_core.ids import ID_MAX, IdGenerator
@@ -29,23 +26,18 @@ from kefu_core.model import (
     Person,
     Site,
 )
-from kefu_core.store import history, people, schema
+from kefu_core.store import history, people
 from kefu_core.store import tables as t
-from kefu_core.store.appender import Appender
+from kefu_core.store.access import SqlAccess
 from kefu_core.store.archive import SqlArchive
 from kefu_core.store.copying import COPYING
-from kefu_core.store.dialects import dialect_of
-from kefu_core.store.engine import open_readers, open_writer, parse_url
 from kefu_core.store.keeping import SqlUpkeep
 from kefu_core.store.putting import raise_cursors
 from kefu_core.store.together import Range, ReadTogether
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
-T = TypeVar("T")
-_CLOSE_S = 10.0
 
-
-class SqlStore(SqlArchive, SqlUpkeep, Store):
+class SqlStore(SqlAccess, SqlArchive, SqlUpkeep, Store):
     """One installation in a database, named by a URL."""
 
     def __init__(
@@ -58,43 +50,18 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
         ids: IdGenerator | None = None,
     ) -> None:
         """Take the URL; nothing is opened yet. Raises `ConfigurationError`."""
-        self._limits = limits or Limits()
-        self._url = parse_url(url)
-        self._dialect = dialect_of(self._url)
-        self._read_errors: tuple[type[Exception], ...] = (
-            TimeoutError,
-            *self._dialect.errors,
-        )
-        self._now = now
-        self._now_ms = now_ms
+        super().__init__(url, limits or Limits(), now=now, now_ms=now_ms)
         self._ids = ids or IdGenerator(now_ms)
         self._searches = anyio.CapacityLimiter(self._limits.searches_max)
         self._epoch = ""
-        self._writer: AsyncEngine | None = None
-        self._readers: AsyncEngine | None = None
-        self._appenders: list[Appender] = []
-        """Each has the conversations whose number modulo their count is its own."""
-        self._jobs: Appender | None = None
-        """Gets no messages; where the appender does jobs itself, that appender."""
-        self._tasks: TaskGroup | None = None
         self._together: ReadTogether | None = None
 
     # -- life --------------------------------------------------------------------------
 
     async def __aenter__(self) -> "SqlStore":
-        self._writer = open_writer(self._url)
-        self._readers = open_readers(self._url)
         try:
-            revision = await schema.current_of(self._writer)
-            if revision is None:
-                # A new file: the embedded default needs no command of its own.
-                await schema.upgrade_engine(self._writer)
-            else:
-                schema.require(revision)
-            self._tasks = anyio.create_task_group()
-            await self._tasks.__aenter__()
-            self._start_appenders(self._writer, self._tasks)
-            self._together = ReadTogether(self._read, self._tasks.start_soon)
+            tasks = await self._open()
+            self._together = ReadTogether(self._read, tasks.start_soon)
             self._epoch = await self._do(_load_epoch)
         except BaseException:
             # Not in a scope of its own: the tasks began outside of it.
@@ -102,75 +69,20 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
             raise
         return self
 
-    def _start_appenders(self, writer: AsyncEngine, tasks: TaskGroup) -> None:
-        dialect = self._dialect
-        for _ in range(dialect.appenders + dialect.job_writers):
-            appender = Appender(
-                dialect.draft_writer(writer),
-                self._limits,
-                now=self._now,
-                now_ms=self._now_ms,
-            )
-            self._appenders.append(appender)
-            tasks.start_soon(appender.run)
-        self._jobs = self._appenders[-1]
-        if dialect.job_writers:
-            del self._appenders[dialect.appenders :]
-
-    @property
-    def _writing(self) -> list[Appender]:
-        jobs = [self._jobs] if self._jobs and self._jobs not in self._appenders else []
-        return self._appenders + jobs
-
     async def __aexit__(self, *exc_info: object) -> None:
-        try:
-            if self._together is not None:
-                self._together.close()
-            if self._tasks is not None:
-                with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSE_S):
-                    for appender in self._writing:
-                        await appender.close()
-                self._tasks.cancel_scope.cancel()
-                await self._tasks.__aexit__(None, None, None)
-        finally:
-            with anyio.CancelScope(shield=True):
-                # Readers first: the last to close checkpoints, and that is the writer.
-                for engine in (self._readers, self._writer):
-                    if engine is not None:
-                        await engine.dispose()
+        if self._together is not None:
+            self._together.close()
+        await self._close()
 
     @property
     def epoch(self) -> str:
         return self._epoch
 
-    async def ping(self) -> None:
-        await self._read(lambda c: c.execute(text("SELECT 1")))
-
     async def problems(self) -> list[str]:
         # A connection that writes: some settings belong to the connection.
         return await self._do(lambda c: self._dialect.all_problems(c, self._now_ms))
 
-    def statistics(self) -> StoreStatistics:
-        waiting = [appender.waiting for appender in self._appenders]
-        return StoreStatistics(
-            appends_waiting=sum(messages for messages, _ in waiting),
-            bytes_waiting=sum(size for _, size in waiting),
-            commits=sum(appender.commits for appender in self._appenders),
-            messages=sum(appender.messages for appender in self._appenders),
-        )
-
-    @property
-    def reads_checked_out(self) -> int:
-        """Reading connections in use, for tests and metrics."""
-        return self._readers.pool.checkedout() if self._readers else 0  # type: ignore[attr-defined]
-
     # -- the log -----------------------------------------------------------------------
-
-    def submit(self, append: PendingAppend) -> None:
-        if not self._appenders:
-            raise StoreUnavailable("The store is not open.")
-        share = append.draft.conversation % len(self._appenders)
-        self._appenders[share].submit(append)
 
     async def append(self, draft: Draft) -> Appended:
         finished = anyio.Event()
@@ -309,42 +221,13 @@ class SqlStore(SqlArchive, SqlUpkeep, Store):
     ) -> None:
         await self._do(lambda c: people.delete_agent_sessions(c, token_hash, agent_id))
 
-    # -- the ways to the database ------------------------------------------------------
-
-    async def _do(self, job: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        if self._jobs is None:
-            raise StoreUnavailable("The store is not open.")
-        return await self._jobs.do(job)
+    # -- reading together --------------------------------------------------------------
 
     @property
     def _gathered(self) -> ReadTogether:
         if self._together is None:
             raise StoreUnavailable("The store is not open.")
         return self._together
-
-    async def _read(self, query: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Run a read that the caller cannot cancel and that ends by itself.
-
-        A cancelled statement leaves a driver's connection in doubt; so the caller's
-        cancellation waits for the read, the read has a deadline, and a connection
-        whose read ran out is thrown away.
-        """
-        if self._readers is None:
-            raise StoreUnavailable("The store is not open.")
-        with anyio.CancelScope(shield=True):
-            connection = self._readers.connect()
-            try:
-                with anyio.fail_after(self._limits.read_timeout_s):
-                    await connection.start()
-                    result = await query(connection)
-            except self._read_errors as error:
-                if connection.sync_connection is not None:
-                    await connection.invalidate(error)
-                raise StoreUnavailable(retry_after_s=1.0) from error
-            finally:
-                if connection.sync_connection is not None:
-                    await connection.close()
-        return result
 
 
 async def _load_epoch(connection: AsyncConnection) -> str:

@@ -5,12 +5,14 @@ it sorted: `DataError` for values that the database refuses, `StorageFull`, and
 `TemporaryError` for a transaction that did not happen or whose outcome nobody knows.
 """
 
+import logging
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
+import anyio
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -18,6 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from kefu_core.model import Draft
 from kefu_core.store.planner import Plan
 from kefu_core.types import ConversationId
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Job = Callable[[AsyncConnection], Awaitable[T]]
@@ -37,6 +41,10 @@ class Fault(Enum):
     """Values in it are at fault; without them it would have gone through."""
     FULL = "full"
     """No room on the disk: it did not happen, and waiting may help."""
+
+    HELD = "held"
+    """Somebody else has a lock: a deadlock, or a wait that was too long. It did not
+    happen; run it again."""
 
 
 class TemporaryError(Exception):
@@ -70,6 +78,9 @@ class Faults(Protocol):
     def fault_of(self, error: Exception) -> Fault:
         """Return what one of them says about its transaction."""
 
+    def abort(self, driver: Any) -> None:
+        """Close a driver's connection at once, without a word to the database."""
+
 
 class DraftWriter(ABC):
     """Commits drafts and runs jobs on one connection, made when it is needed."""
@@ -80,29 +91,57 @@ class DraftWriter(ABC):
         self._foreign: tuple[type[Exception], ...] = (*faults.errors, *VALUE_ERRORS)
         self.connection: AsyncConnection | None = None
 
+    is_remote: ClassVar[bool] = False
+    """Whether a network is in between, which can go silent."""
+
     async def commit(
-        self, drafts: Sequence[Draft], now_ms: Callable[[], int]
+        self,
+        drafts: Sequence[Draft],
+        now_ms: Callable[[], int],
+        *,
+        timeout_s: float,
+        is_waiting: bool = False,
     ) -> Committed:
         """Store drafts in one transaction; returns after the COMMIT.
+
+        Args:
+            drafts: In order.
+            now_ms: Unix milliseconds.
+            timeout_s: What takes longer is given up, where a network can go silent.
+            is_waiting: Wait a moment for rows that somebody else holds.
 
         Raises:
             DataError, DiskFullError: Nothing was stored.
             TemporaryError: Nothing was stored, or, if the connection broke at the
                 COMMIT, nobody knows.
         """
-        try:
-            return await self._commit(drafts, now_ms)
-        except self._foreign as error:
-            raise await self._sorted(error) from error
+        with self._bounded(timeout_s) as scope:
+            try:
+                return await self._commit(drafts, now_ms, is_waiting=is_waiting)
+            except self._foreign as error:
+                raise await self._sorted(error) from error
+        raise await self._silent(scope)
 
-    async def run(self, job: Job[T]) -> T:
+    async def run(self, job: Job[T], *, timeout_s: float) -> T:
         """Run a job in a transaction of its own. Raises as `commit`, or its own."""
-        try:
-            connection = await self.connect()
-            async with connection.begin():
-                return await job(connection)
-        except self._foreign as error:
-            raise await self._sorted(error) from error
+        with self._bounded(timeout_s) as scope:
+            try:
+                connection = await self.connect()
+                async with connection.begin():
+                    return await job(connection)
+            except self._foreign as error:
+                raise await self._sorted(error) from error
+        raise await self._silent(scope)
+
+    def _bounded(self, timeout_s: float) -> anyio.CancelScope:
+        # In a file the locks are bounded by themselves, and a driver that is cancelled
+        # in its thread leaves them behind.
+        return anyio.move_on_after(timeout_s if self.is_remote else None)
+
+    async def _silent(self, scope: anyio.CancelScope) -> TemporaryError:
+        assert scope.cancelled_caught, "a transaction ended without an end"
+        await self.disconnect()
+        return TemporaryError("the database did not answer in time")
 
     async def connect(self) -> AsyncConnection:
         """Return the connection, a new one where there is none."""
@@ -114,16 +153,15 @@ class DraftWriter(ABC):
         """Drop the connection; the database rolls back what it had begun."""
         connection, self.connection = self.connection, None
         if connection is not None:
-            try:
-                await connection.invalidate()
-                await connection.close()
-            except self._foreign:
-                # It is broken; that it does not close properly says nothing new.
-                pass
+            await drop(connection, self._faults)
 
     @abstractmethod
     async def _commit(
-        self, drafts: Sequence[Draft], now_ms: Callable[[], int]
+        self,
+        drafts: Sequence[Draft],
+        now_ms: Callable[[], int],
+        *,
+        is_waiting: bool,
     ) -> Committed: ...
 
     @abstractmethod
@@ -133,15 +171,33 @@ class DraftWriter(ABC):
     async def _sorted(self, error: Exception) -> Exception:
         """Return what the error means; the connection is good again, or dropped."""
         fault = self._faults.fault_of(error)
-        if fault is Fault.DATA:
+        if fault in (Fault.DATA, Fault.HELD):
             try:
                 await self._roll_back()
             except self._foreign:
                 await self.disconnect()
-            return DataError(message_of(error))
+            text = message_of(error)
+            return DataError(text) if fault is Fault.DATA else TemporaryError(text)
         await self.disconnect()
         text = message_of(error)
         return DiskFullError(text) if fault is Fault.FULL else TemporaryError(text)
+
+
+async def drop(connection: AsyncConnection, faults: Faults) -> None:
+    """Close a connection that is in doubt, at once; the database rolls it back."""
+    if connection.sync_connection is None:
+        return
+    foreign: tuple[type[Exception], ...] = (*faults.errors, *VALUE_ERRORS)
+    try:
+        if not connection.invalidated:
+            raw = await connection.get_raw_connection()
+            # First, since closing in good order asks a database that may be silent.
+            faults.abort(raw.driver_connection)
+        await connection.invalidate()
+        await connection.close()
+    except foreign as error:
+        # It is broken; that it does not close properly says nothing new.
+        logger.info("a broken connection did not close: %s", message_of(error))
 
 
 def message_of(error: BaseException) -> str:

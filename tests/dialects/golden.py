@@ -38,6 +38,7 @@ def group_commit(words: Statements) -> str:
 
     statements = [
         words.lock([1, 2]),
+        *words.wait([1]),
         words.existing([1, 2]),
         words.known([(1, "v1", "k1"), (2, "v2", "k2")]),
         *words.insert(rows(MESSAGE_INSERT_COLUMNS)),

@@ -130,6 +130,5 @@ def test_statements_in_an_engines_own_words_come_from_its_dialect() -> None:
         if "exec_driver_sql" in path.read_text("utf-8")
     }
     assert {path for path in raw if not path.startswith("dialects/")} == {
-        "batching.py",  # what `Statements` of the dialect says
         "bulk.py",  # what SQLAlchemy compiled for the dialect
     }

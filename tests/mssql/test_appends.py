@@ -133,7 +133,10 @@ async def test_a_transaction_that_did_not_happen_is_run_again_whole(
         appended = await store.append(draft(CONVERSATION))
     assert (appended.message.seq, appended.duplicate) == (1, False)
     assert len(server.statements("UPDLOCK")) == 2
-    assert len({one.session for one in server.statements("UPDLOCK")}) == 2
+    # A lock that somebody else has says nothing against the connection.
+    is_held = number in {1205, 1222, 3960, 3961}
+    sessions = {one.session for one in server.statements("UPDLOCK")}
+    assert len(sessions) == (1 if is_held else 2)
 
 
 @pytest.mark.parametrize("statement", [LOCK, KNOWN, INSERT, TOUCH])

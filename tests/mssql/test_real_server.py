@@ -169,7 +169,7 @@ async def test_a_deadlock_is_known_for_what_it_is(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(cross, conversations)
             tasks.start_soon(cross, conversations[::-1])
-    assert faults == [Fault.TEMPORARY]
+    assert faults == [Fault.HELD]
 
 
 @on_servers

@@ -18,7 +18,10 @@ RECYCLE_S = 1_800
 """A connection lives no longer: firewalls forget idle ones in silence."""
 LOCK_WAIT_S = 5
 """In the database, for a lock: a bound that a cancelled client cannot give."""
+LANE_WAIT_S = 1
+"""The same where conversations wait in turn for whoever holds them."""
 READERS = 4
+"""Of a file: each is a thread."""
 CLOCKS_APART_S = 5.0
 
 
@@ -39,6 +42,10 @@ class Dialect(ABC):
     """Asks the database's clock, Unix milliseconds; empty: it has none of its own."""
     job_writers: ClassVar[int] = 1
     """Tasks for other writes; 0: the appender does them between its commits."""
+    has_lane: ClassVar[bool] = True
+    """Whether other nodes can hold a row, so that something must wait for it."""
+    readers: ClassVar[int] = 8
+    """Connections that read."""
 
     def check_url(self, url: URL) -> None:
         """Raise `ConfigurationError` for a URL that cannot be meant."""
@@ -52,8 +59,7 @@ class Dialect(ABC):
         """Return the engine of the connections that write."""
         engine = self._create(
             url,
-            # One for each task that writes, and one for a migration or a check.
-            pool_size=self.appenders + self.job_writers + 1,
+            pool_size=self.appenders + self.job_writers + int(self.has_lane),
             isolation_level="READ COMMITTED",
         )
         self._on_connect(engine, is_reader=False)
@@ -61,7 +67,7 @@ class Dialect(ABC):
 
     def open_readers(self, url: URL) -> AsyncEngine:
         """Return the engine of the connections that read; they hold no transaction."""
-        engine = self._create(url, pool_size=READERS, isolation_level="AUTOCOMMIT")
+        engine = self._create(url, pool_size=self.readers, isolation_level="AUTOCOMMIT")
         self._on_connect(engine, is_reader=True)
         return engine
 
@@ -73,6 +79,9 @@ class Dialect(ABC):
     @abstractmethod
     def fault_of(self, error: Exception) -> Fault:
         """Return what an error says about its transaction."""
+
+    def abort(self, driver: Any) -> None:  # noqa: B027  # a file needs nothing
+        """Close a driver's connection at once, without a word to the database."""
 
     @abstractmethod
     def draft_writer(self, engine: AsyncEngine) -> DraftWriter:

@@ -27,8 +27,15 @@ from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kefu_core.errors import ConfigurationError
-from kefu_core.store.batching import BatchWriter, Rows, Statement, Statements
-from kefu_core.store.dialects.base import LOCK_WAIT_S, Dialect, cause_of, rows_of
+from kefu_core.store.batching import Rows, Statement, Statements
+from kefu_core.store.dialects.base import (
+    LANE_WAIT_S,
+    LOCK_WAIT_S,
+    Dialect,
+    cause_of,
+    rows_of,
+)
+from kefu_core.store.dialects.drivers import OdbcWriter
 from kefu_core.store.rows import (
     CHANGE_COLUMNS,
     CONVERSATION_COLUMNS,
@@ -46,6 +53,7 @@ _QUERY_S = 30
 _MIGRATION_WAITS = 30
 _MIGRATION_WAIT_S = 20
 _FULL = {1105, 9002, 1101, 5149}
+_HELD = {1205, 1222, 3960, 3961}
 _DATA = {2627, 2601, 547, 2628, 8152, 8115, 245, 241, 220, 515}
 _NUMBER = re.compile(r"\((\d+)\)(?= \(SQL|;|'?\)?$)")
 
@@ -100,6 +108,8 @@ class MssqlDialect(Dialect):
         numbers = _numbers(error)
         if numbers & _FULL:
             return Fault.FULL
+        if numbers & _HELD:
+            return Fault.HELD
         cause = cause_of(error)
         refused = isinstance(cause, (UnicodeError, OverflowError, TypeError))
         # The driver's own refusals have no number: 22… is about values.
@@ -107,8 +117,14 @@ class MssqlDialect(Dialect):
         is_data = refused or numbers & _DATA or state.startswith("22")
         return Fault.DATA if is_data else Fault.TEMPORARY
 
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        import pyodbc
+
+        return (*super().errors, pyodbc.Error)
+
     def draft_writer(self, engine: AsyncEngine) -> DraftWriter:
-        return BatchWriter(engine, self, MssqlStatements())
+        return OdbcWriter(engine, self, MssqlStatements())
 
     async def lock_migrations(self, connection: AsyncConnection) -> None:
         # A migration of millions of rows takes its time; its connection is not kept.
@@ -259,14 +275,16 @@ class MssqlStatements(Statements):
     """The group commit in T-SQL."""
 
     def lock(self, ids: Sequence[int]) -> Statement:
-        # A list of values, not OPENJSON, so that it seeks: what is read is locked.
         # READCOMMITTEDLOCK: locks are read past, and not old versions read, where
         # READ_COMMITTED_SNAPSHOT is on.
-        return (
-            f"SELECT {_columns(CONVERSATION_COLUMNS)} "  # noqa: S608
-            "FROM conversation WITH (UPDLOCK, ROWLOCK, READPAST, READCOMMITTEDLOCK) "
-            f"WHERE id IN ({_marks(ids)}) ORDER BY id"
-        ), tuple(ids)
+        return _locked(ids, "UPDLOCK, ROWLOCK, READPAST, READCOMMITTEDLOCK")
+
+    def wait(self, ids: Sequence[int]) -> list[Statement]:
+        # Of the session: the lane's connection is never another's.
+        return [
+            (f"SET LOCK_TIMEOUT {LANE_WAIT_S * 1000}", ()),
+            _locked(ids, "UPDLOCK, ROWLOCK, READCOMMITTEDLOCK"),
+        ]
 
     def existing(self, ids: Sequence[int]) -> Statement:
         return (
@@ -302,6 +320,15 @@ class MssqlStatements(Statements):
     def label(self, rows: Rows) -> list[Statement]:
         columns = ("conversation_id", "label", "active_at")
         return [_insert("conversation_label", columns, rows)]
+
+
+def _locked(ids: Sequence[int], hints: str) -> Statement:
+    # A list of values, not OPENJSON, so that it seeks: what is read is locked.
+    return (
+        f"SELECT {_columns(CONVERSATION_COLUMNS)} "  # noqa: S608
+        f"FROM conversation WITH ({hints}) "
+        f"WHERE id IN ({_marks(ids)}) ORDER BY id"
+    ), tuple(ids)
 
 
 def _insert(table: str, columns: Sequence[str], rows: Rows) -> Statement:

@@ -9,11 +9,19 @@ inserted second. Error 1205 rolls back one statement only: the connection is dro
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from kefu_core.store.batching import BatchWriter, Rows, Statement, Statements
-from kefu_core.store.dialects.base import LOCK_WAIT_S, Dialect, cause_of, rows_of
+from kefu_core.store.batching import Rows, Statement, Statements
+from kefu_core.store.dialects.base import (
+    LANE_WAIT_S,
+    LOCK_WAIT_S,
+    Dialect,
+    cause_of,
+    rows_of,
+)
+from kefu_core.store.dialects.drivers import AsyncmyWriter
 from kefu_core.store.rows import (
     CHANGE_COLUMNS,
     CONVERSATION_COLUMNS,
@@ -25,8 +33,27 @@ from kefu_core.store.writing import DraftWriter, Fault
 
 _MARIADB_MIN = (10, 6)
 _MYSQL_MIN = (8, 0)
-_FULL = {1021, 1041, 1114, 3, 28}
-_DATA = {1264, 1300, 1366, 1406, 3140, 3141, 1048, 1292, 1153}
+_FULL = {1021, 1114, 3, 28}
+_HELD = {1205, 1213, 3572}
+"""Lock time-out, which rolls back its statement only; deadlock; NOWAIT."""
+_DATA = {1062, 1451, 1452, 1264, 1300, 1366, 1406, 3140, 3141, 1048, 1292, 1153}
+
+
+_TYPES = {
+    "sender": "VARCHAR(24)",
+    "key": "VARCHAR(64)",
+    "status": "VARCHAR(16)",
+    "assignee": "VARCHAR(24)",
+    "last_sender": "VARCHAR(24)",
+    "last_line": "VARCHAR(200)",
+    "labels": "MEDIUMTEXT",
+}
+"""Of the columns that are no numbers."""
+
+
+_BY_KEY = "FORCE INDEX (PRIMARY)"
+"""Where rows are locked: a small table would be read whole, and then a statement waits
+for every row that anybody holds."""
 
 
 class MysqlDialect(Dialect):
@@ -46,16 +73,27 @@ class MysqlDialect(Dialect):
 
     def fault_of(self, error: Exception) -> Fault:
         number = _number(error)
-        if number in _FULL:
+        if number in _FULL or "errno: 28" in str(cause_of(error)):
             return Fault.FULL
+        if number in _HELD:
+            return Fault.HELD
         if number in _DATA or isinstance(
             cause_of(error), (UnicodeError, OverflowError, TypeError)
         ):
             return Fault.DATA
         return Fault.TEMPORARY
 
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        from asyncmy.errors import MySQLError
+
+        return (*super().errors, MySQLError)
+
+    def abort(self, driver: Any) -> None:
+        driver.close()
+
     def draft_writer(self, engine: AsyncEngine) -> DraftWriter:
-        return BatchWriter(engine, self, MysqlStatements())
+        return AsyncmyWriter(engine, self, MysqlStatements())
 
     async def lock_migrations(self, connection: AsyncConnection) -> None:
         await connection.exec_driver_sql("SELECT GET_LOCK('kefu migration', 600)")
@@ -163,79 +201,99 @@ def _number(error: BaseException) -> int:
 
 
 class MysqlStatements(Statements):
-    """The group commit in MySQL's words; the driver writes the values into the text."""
+    """The group commit in MySQL's words.
+
+    What is looked up or changed travels as one JSON text, so that a statement's text
+    is the same for any number of rows; on MariaDB 10.11 a look-up of 256 keys took a
+    quarter of the time that a list of them took (2026-11).
+    """
+
+    def __init__(self) -> None:
+        columns = _columns(CONVERSATION_COLUMNS)
+        self._lock = (
+            f"SELECT {columns} FROM conversation {_BY_KEY} "  # noqa: S608
+            "WHERE id IN (%s) ORDER BY id FOR UPDATE"
+        )
+        # STRAIGHT_JOIN fixes the order: one probe of the unique index for each key.
+        self._known = (
+            f"SELECT STRAIGHT_JOIN {_columns(MESSAGE_COLUMNS, 'm.')} "  # noqa: S608
+            f"FROM {_table(('conversation_id', 'sender', 'key'))} AS w "
+            "JOIN message AS m ON m.conversation_id = w.conversation_id "
+            "AND m.sender = w.sender COLLATE utf8mb4_bin "
+            "AND m.`key` = w.`key` COLLATE utf8mb4_bin"
+        )
+        self._change = _update(CHANGE_COLUMNS)
+        self._touch = _update(TOUCH_COLUMNS)
 
     def lock(self, ids: Sequence[int]) -> Statement:
-        return (
-            f"SELECT {_columns(CONVERSATION_COLUMNS)} FROM conversation "  # noqa: S608
-            f"WHERE id IN ({_marks(ids)}) ORDER BY id FOR UPDATE SKIP LOCKED"
-        ), tuple(ids)
+        return f"{self._lock} SKIP LOCKED" % _numbers(ids), ()
+
+    def wait(self, ids: Sequence[int]) -> list[Statement]:
+        # Of the session: the lane's connection is never another's.
+        return [
+            (f"SET SESSION innodb_lock_wait_timeout = {LANE_WAIT_S}", ()),
+            (self._lock % _numbers(ids), ()),
+        ]
 
     def existing(self, ids: Sequence[int]) -> Statement:
-        text = f"SELECT id FROM conversation WHERE id IN ({_marks(ids)})"  # noqa: S608
-        return text, tuple(ids)
+        return f"SELECT id FROM conversation WHERE id IN ({_numbers(ids)})", ()  # noqa: S608
 
     def known(self, keys: Rows) -> Statement:
-        # STRAIGHT_JOIN fixes the order: one probe of the unique index for each key.
-        return (
-            f"SELECT STRAIGHT_JOIN {_columns(MESSAGE_COLUMNS, 'm.')} "  # noqa: S608
-            f"FROM ({_table('csk', len(keys))}) AS w JOIN message AS m "
-            "ON m.conversation_id = w.c AND m.sender = w.s COLLATE utf8mb4_bin "
-            "AND m.`key` = w.k COLLATE utf8mb4_bin"
-        ), _flat(keys)
+        return self._known, (_json(keys),)
 
     def insert(self, rows: Rows) -> list[Statement]:
         return [_insert("message", MESSAGE_INSERT_COLUMNS, rows)]
 
     def change(self, rows: Rows) -> list[Statement]:
-        return [_update(CHANGE_COLUMNS, rows)]
+        return [(self._change, (_json(rows),))]
 
     def touch(self, rows: Rows) -> list[Statement]:
-        return [_update(TOUCH_COLUMNS, rows)]
+        return [(self._touch, (_json(rows),))]
 
     def unlabel(self, ids: Sequence[int]) -> Statement:
         return (
-            "DELETE FROM conversation_label "  # noqa: S608
-            f"WHERE conversation_id IN ({_marks(ids)})"
-        ), tuple(ids)
+            f"DELETE l FROM conversation_label AS l {_BY_KEY} "
+            f"WHERE l.conversation_id IN ({_numbers(ids)})"
+        ), ()
 
     def label(self, rows: Rows) -> list[Statement]:
         columns = ("conversation_id", "label", "active_at")
         return [_insert("conversation_label", columns, rows)]
 
 
-def _update(columns: Sequence[str], rows: Rows) -> Statement:
-    names = [*columns, "id"]
+def _update(columns: Sequence[str]) -> str:
     changes = ", ".join(f"c.`{name}` = v.`{name}`" for name in columns)
     return (
-        f"UPDATE conversation AS c JOIN ({_table(names, len(rows))}) AS v "  # noqa: S608
-        f"ON c.id = v.id SET {changes}"
-    ), _flat(rows)
+        f"UPDATE (SELECT * FROM {_table((*columns, 'id'))} AS j) AS v "  # noqa: S608
+        f"STRAIGHT_JOIN conversation AS c {_BY_KEY} ON c.id = v.id SET {changes}"
+    )
 
 
 def _insert(table: str, columns: Sequence[str], rows: Rows) -> Statement:
-    line = f"({_marks(columns)})"
+    line = f"({', '.join(['%s'] * len(columns))})"
     return (
         f"INSERT INTO {table} ({_columns(columns)}) "  # noqa: S608
         f"VALUES {', '.join([line] * len(rows))}"
-    ), _flat(rows)
+    ), tuple(value for row in rows for value in row)
 
 
-def _table(names: Sequence[str], count: int) -> str:
-    """Return a table of values as a query; the first line names the columns."""
-    first = ", ".join(f"%s AS `{name}`" for name in names)
-    return " UNION ALL ".join(
-        [f"SELECT {first}", *[f"SELECT {_marks(names)}"] * (count - 1)]
+def _table(columns: Sequence[str]) -> str:
+    """Return a table of values that comes as one JSON text: a list of lists."""
+    shape = ", ".join(
+        f"`{name}` {_TYPES.get(name, 'BIGINT')} PATH '$[{number}]'"
+        for number, name in enumerate(columns)
     )
+    return f"JSON_TABLE(%s, '$[*]' COLUMNS ({shape}))"
+
+
+def _json(rows: Rows) -> str:
+    return msgspec.json.encode(rows).decode()
 
 
 def _columns(names: Sequence[str], prefix: str = "") -> str:
     return ", ".join(f"{prefix}`{name}`" for name in names)
 
 
-def _marks(values: Sequence[Any]) -> str:
-    return ", ".join(["%s"] * len(values))
-
-
-def _flat(rows: Rows) -> tuple[Any, ...]:
-    return tuple(value for row in rows for value in row)
+def _numbers(ids: Sequence[int]) -> str:
+    """Return ids as text; they are numbers, so nothing in them needs quoting."""
+    return ", ".join(str(int(number)) for number in ids)

@@ -10,8 +10,15 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from kefu_core.store.batching import BatchWriter, Rows, Statement, Statements
-from kefu_core.store.dialects.base import LOCK_WAIT_S, Dialect, cause_of, rows_of
+from kefu_core.store.batching import Rows, Statement, Statements
+from kefu_core.store.dialects.base import (
+    LANE_WAIT_S,
+    LOCK_WAIT_S,
+    Dialect,
+    cause_of,
+    rows_of,
+)
+from kefu_core.store.dialects.drivers import AsyncpgWriter
 from kefu_core.store.rows import (
     CHANGE_COLUMNS,
     CONVERSATION_COLUMNS,
@@ -22,6 +29,9 @@ from kefu_core.store.rows import (
 from kefu_core.store.writing import DraftWriter, Fault
 
 _VERSION_MIN = 120_000
+_FULL = {"53100"}
+_HELD = {"40001", "40P01", "55P03", "57014"}
+"""Serialization, deadlock, lock time-out, statement time-out."""
 _MIGRATION_LOCK = 0x6B656675  # "kefu"
 _STATEMENT_S = 30
 
@@ -62,23 +72,34 @@ class PostgresDialect(Dialect):
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
-        # What asyncpg raises while it connects, SQLAlchemy does not wrap.
-        import asyncpg
+        # What asyncpg raises while it connects, SQLAlchemy does not wrap. The internal
+        # one comes from a connection whose end was told while nobody asked anything.
+        from asyncpg import InterfaceError, InternalClientError, PostgresError
 
-        return (*super().errors, asyncpg.PostgresError, asyncpg.InterfaceError)
+        return (*super().errors, PostgresError, InterfaceError, InternalClientError)
 
     def fault_of(self, error: Exception) -> Fault:
         state = _state(error)
-        if state == "53100":
+        if state in _FULL:
             return Fault.FULL
+        if state in _HELD:
+            return Fault.HELD
         # 22…: data, 23…: a constraint; what cannot be encoded has no state.
         refused = isinstance(cause_of(error), (UnicodeError, OverflowError, TypeError))
-        if state[:2] in {"22", "23"} or refused or "DataError" in _kind(error):
+        if (
+            state[:2] in {"22", "23"}
+            or state == "54000"
+            or refused
+            or _is_of_values(error)
+        ):
             return Fault.DATA
         return Fault.TEMPORARY
 
+    def abort(self, driver: Any) -> None:
+        driver.terminate()
+
     def draft_writer(self, engine: AsyncEngine) -> DraftWriter:
-        return BatchWriter(engine, self, PostgresStatements())
+        return AsyncpgWriter(engine, self, PostgresStatements())
 
     async def lock_migrations(self, connection: AsyncConnection) -> None:
         # A migration of millions of rows takes its time; its connection is not kept.
@@ -146,10 +167,11 @@ def _state(error: BaseException) -> str:
     return str(state or "")
 
 
-def _kind(error: BaseException) -> str:
-    """Return the names of the driver's error: values it cannot encode have no state."""
-    inner = cause_of(error).__cause__
-    return type(inner).__name__ if inner is not None else ""
+def _is_of_values(error: BaseException) -> bool:
+    """Whether the driver could not encode a value: such an error has no state."""
+    cause = cause_of(error)
+    names = {type(each).__name__ for each in (cause, cause.__cause__)}
+    return "DataError" in names
 
 
 class PostgresStatements(Statements):
@@ -176,6 +198,12 @@ class PostgresStatements(Statements):
 
     def lock(self, ids: Sequence[int]) -> Statement:
         return self._lock, (list(ids),)
+
+    def wait(self, ids: Sequence[int]) -> list[Statement]:
+        return [
+            (f"SET LOCAL lock_timeout = '{LANE_WAIT_S}s'", ()),
+            (self._lock.removesuffix(" SKIP LOCKED"), (list(ids),)),
+        ]
 
     def existing(self, ids: Sequence[int]) -> Statement:
         return "SELECT id FROM conversation WHERE id = ANY($1::bigint[])", (list(ids),)

@@ -31,7 +31,8 @@ class SqliteDialect(Dialect):
     name, drivername = "sqlite", "sqlite+aiosqlite"
     title, extra = "SQLite", "sqlite"
     # SQLite has one writer; two would wait for each other's locks in threads.
-    appenders, job_writers = 1, 0
+    appenders, job_writers, readers = 1, 0, READERS
+    has_lane = False
 
     def check_url(self, url: URL) -> None:
         if not url.database or url.database == ":memory:":
@@ -70,7 +71,7 @@ class SqliteDialect(Dialect):
         return engine
 
     def open_readers(self, url: URL) -> AsyncEngine:
-        engine = self._create_file(url, pool_size=READERS)
+        engine = self._create_file(url, pool_size=self.readers)
 
         @event.listens_for(engine.sync_engine, "connect")
         def _connected(connection: Any, record: object) -> None:
@@ -169,7 +170,11 @@ class SqliteWriter(DraftWriter):
         """The driver's own connection: the way of a message goes past no layer."""
 
     async def _commit(
-        self, drafts: Sequence[Draft], now_ms: Callable[[], int]
+        self,
+        drafts: Sequence[Draft],
+        now_ms: Callable[[], int],
+        *,
+        is_waiting: bool,
     ) -> Committed:
         driver = await self._driver()
         # The driver's own way into its thread, which its public methods share.

@@ -1,6 +1,5 @@
 """What survives a crash, and the real appender in front of it."""
 
-import random
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -101,7 +100,7 @@ class NoDatabase(DraftWriter):
     async def _roll_back(self) -> None:
         pass
 
-    async def _commit(self, drafts: Any, now_ms: Any) -> Committed:
+    async def _commit(self, drafts: Any, now_ms: Any, *, is_waiting: bool) -> Committed:
         raise AssertionError("the simulated appender asked a database")
 
 
@@ -112,13 +111,15 @@ class SimAppender(Appender):
         self, disk: Disk, chance: Chance, limits: Limits, now: Any, now_ms: Any
     ) -> None:
         super().__init__(NoDatabase(), limits, now=now, now_ms=now_ms)
-        self._rng = random.Random(chance.rng("appender").random())
+        self._rng.seed(chance.rng("appender").random())
         self.is_dead = False
         """The process is gone: whatever still runs of it reaches nothing."""
         self.away_until = 0.0
         self._disk, self._chance = disk, chance
 
-    async def _transaction(self, drafts: Sequence[Draft]) -> Committed:
+    async def _transaction(
+        self, drafts: Sequence[Draft], timeout_s: float
+    ) -> Committed:
         happens, rng = self._chance.happens, self._chance.rng("disk")
         slow = happens("commit_slow", 0.3)
         await anyio.sleep(rng.uniform(0.1, 3.0) if slow else rng.uniform(0.001, 0.02))

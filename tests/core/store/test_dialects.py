@@ -170,25 +170,25 @@ class Raised(Exception):
 @pytest.mark.parametrize(
     ("driver", "error", "fault"),
     [
-        ("mysql+asyncmy", Raised(1213, "Deadlock found"), Fault.TEMPORARY),
-        ("mysql+asyncmy", Raised(1205, "Lock wait timeout"), Fault.TEMPORARY),
+        ("mysql+asyncmy", Raised(1213, "Deadlock found"), Fault.HELD),
+        ("mysql+asyncmy", Raised(1205, "Lock wait timeout"), Fault.HELD),
         ("mysql+asyncmy", Raised(2013, "Lost connection"), Fault.TEMPORARY),
         ("mysql+asyncmy", Raised(1114, "The table is full"), Fault.FULL),
         ("mysql+asyncmy", Raised(1366, "Incorrect string value"), Fault.DATA),
-        ("postgresql+asyncpg", Raised("d", sqlstate="40P01"), Fault.TEMPORARY),
-        ("postgresql+asyncpg", Raised("d", sqlstate="40001"), Fault.TEMPORARY),
+        ("postgresql+asyncpg", Raised("d", sqlstate="40P01"), Fault.HELD),
+        ("postgresql+asyncpg", Raised("d", sqlstate="40001"), Fault.HELD),
         ("postgresql+asyncpg", Raised("d", sqlstate="53100"), Fault.FULL),
         ("postgresql+asyncpg", Raised("d", sqlstate="22021"), Fault.DATA),
         ("postgresql+asyncpg", Raised("d", sqlstate="08006"), Fault.TEMPORARY),
         (
             "mssql+aioodbc",
             Raised("40001", "[SQL Server]Transaction (1205) (SQLExecDirectW)"),
-            Fault.TEMPORARY,
+            Fault.HELD,
         ),
         (
             "mssql+aioodbc",
             Raised("42000", "[SQL Server]Lock request time out (1222) (SQLExecute)"),
-            Fault.TEMPORARY,
+            Fault.HELD,
         ),
         (
             "mssql+aioodbc",

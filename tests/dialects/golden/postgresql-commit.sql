@@ -1,4 +1,6 @@
 SELECT "id", "site_id", "visitor", "status", "assignee", "last_seq", "last_at", "last_sender", "last_line", "waiting_since", "opened_at", "labels" FROM conversation WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED;
+SET LOCAL lock_timeout = '1s';
+SELECT "id", "site_id", "visitor", "status", "assignee", "last_seq", "last_at", "last_sender", "last_line", "waiting_since", "opened_at", "labels" FROM conversation WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE;
 SELECT id FROM conversation WHERE id = ANY($1::bigint[]);
 SELECT m."conversation_id", m."seq", m."sender", m."key", m."kind", m."body", m."data", m."ref", m."at" FROM unnest($1::bigint[], $2::text[], $3::text[]) AS w(c, s, k) JOIN message AS m ON m.conversation_id = w.c AND m.sender = w.s AND m.key = w.k;
 INSERT INTO message ("conversation_id", "seq", "sender", "key", "kind", "body", "data", "ref", "at", "digest") SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[]);
