@@ -301,3 +301,14 @@ def _stop_at(stop: int) -> copying.OnRows:
             raise Stopped
 
     return copied
+
+
+async def test_the_times_of_millions_of_rows_do_not_overflow(tmp_path: Path) -> None:
+    """Their sum is past 64 bits from five million rows on."""
+    source, target = tmp_path / "source.db", tmp_path / "target.db"
+    await fill(url_of(source), conversations=3)
+    with sqlite3.connect(source) as database:
+        database.execute("UPDATE conversation SET kept_from = 4611686018427387904")
+    database.close()
+    report = await copy_installation(url_of(source), url_of(target))
+    assert report.rows["conversation"] == 3
