@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import resource
 import shlex
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -244,5 +245,11 @@ def _finish(
     return 0 if verdict.passed else 1
 
 
+def _end(number: int, frame: object) -> None:
+    """Leave as by Control-C: servers that were started are stopped."""
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main())

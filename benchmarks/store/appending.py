@@ -8,7 +8,6 @@ appender is asked costs too: a callback for each message, nothing else.
 
 import itertools
 import random
-import secrets
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -20,13 +19,13 @@ from sqlalchemy import delete, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from benchmarks.store.corpus import SITES
-from benchmarks.store.filling import Row, insert_statement, open_engine
+from benchmarks.store.corpus import SITES, Story
+from benchmarks.store.filling import Row, insert_statement, open_engine, write
 from benchmarks.texts import load_texts
 from kefu_core.abc.store import Outcome, PendingAppend
-from kefu_core.ids import agent_participant, visitor_participant
+from kefu_core.ids import IdGenerator, agent_participant, visitor_participant
 from kefu_core.limits import Limits
-from kefu_core.model import Appended, Draft, Message, MessageKind, Person, Role, Site
+from kefu_core.model import Appended, Conversation, Draft, Message, MessageKind, Site
 from kefu_core.node import monotonic, unix_ms
 from kefu_core.store import tables as t
 from kefu_core.store.engine import open_writer, parse_url
@@ -195,7 +194,7 @@ async def _append(
     url: str, senders: int, seconds: float, server_cpu: CpuClock | None
 ) -> _Turn:
     async with SqlStore(url, now=monotonic, now_ms=unix_ms) as store:
-        conversations = await _open(store, senders)
+        conversations = await _open(url, store, senders)
         crowd = _Senders(store, [_drafts(*c) for c in conversations])
         warm_up_s = min(0.3, seconds)
         await crowd.talk(warm_up_s)  # Statements and pages become warm.
@@ -213,18 +212,30 @@ async def _append(
 
 
 async def _open(
-    store: SqlStore, count: int
+    url: str, store: SqlStore, count: int
 ) -> list[tuple[ConversationId, ParticipantId]]:
     """Open so many conversations of new visitors."""
     site = Site(id=LOAD_SITE, name="Benchmark load", embed_key="benchmark-load")
     await store.put_site(site)
-    found = []
+    ids, at = IdGenerator(unix_ms), UnixMs(unix_ms())
+    stories = []
     for _ in range(count):
-        visitor = visitor_participant(2**52 + secrets.randbelow(2**51))
-        person = Person(id=visitor, name="", role=Role.VISITOR)
-        row = await store.open_conversation(LOAD_SITE, person)
-        found.append((row.id, visitor))
-    return found
+        visitor_id = ids.new()
+        row = Conversation(
+            id=ConversationId(ids.new()),
+            site_id=LOAD_SITE,
+            visitor=visitor_participant(visitor_id),
+            last_at=at,
+            opened_at=at,
+        )
+        stories.append(Story(row, [], visitor_id, "", agent_participant(1)))
+    engine = open_engine(url)
+    try:
+        async with engine.begin() as connection:
+            await write(connection, stories)
+    finally:
+        await engine.dispose()
+    return [(story.conversation.id, story.conversation.visitor) for story in stories]
 
 
 def _drafts(conversation: ConversationId, visitor: ParticipantId) -> Iterator[Draft]:
@@ -251,7 +262,7 @@ async def _insert(
 ) -> _Turn:
     limits = Limits()
     async with SqlStore(url, limits=limits, now=monotonic, now_ms=unix_ms) as store:
-        conversations = await _open(store, senders)
+        conversations = await _open(url, store, senders)
     engine = open_writer(parse_url(url))
     try:
         async with engine.connect() as connection:

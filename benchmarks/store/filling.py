@@ -103,7 +103,7 @@ async def fill(
                 )
             )
             async with engine.begin() as connection:
-                await _write(connection, stories)
+                await write(connection, stories)
             conversations += len(stories)
             total += sum(len(story.messages) for story in stories)
             progress(total)
@@ -156,7 +156,8 @@ def open_engine(url: str) -> AsyncEngine:
     return engine
 
 
-async def _write(connection: AsyncConnection, stories: Sequence[Story]) -> None:
+async def write(connection: AsyncConnection, stories: Sequence[Story]) -> None:
+    """Write whole conversations."""
     rows = [story.conversation for story in stories]
     visitors = (
         (story.visitor_id, row.site_id, story.visitor_name, row.opened_at)
