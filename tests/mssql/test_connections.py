@@ -1,6 +1,7 @@
 """Connections, time-outs, cancellation and threads, through Microsoft's driver."""
 
 import asyncio
+import contextlib
 import gc
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +10,7 @@ import pytest
 
 from kefu_core.errors import ConfigurationError, StoreUnavailable
 from kefu_core.model import Site
-from kefu_core.store import schema
+from kefu_core.store import history, schema
 from kefu_core.store.dialects import dialect_of, mssql
 from kefu_core.store.engine import open_readers, open_writer, parse_url
 from kefu_core.store.sql import SqlStore
@@ -324,3 +325,21 @@ async def test_a_migration_waits_for_another_and_its_statements_for_nothing(
         assert raw.driver_connection._conn.timeout == 0
     await engine.dispose()
     assert len(server.statements("sp_getapplock")) == 2
+
+
+async def test_a_statement_that_ends_while_it_is_told_to_stop_harms_nobody(
+    server: ScriptedServer,
+) -> None:
+    """What the driver frees in one thread must not be in use in another."""
+
+    async def read(store: SqlStore) -> None:
+        with contextlib.suppress(StoreUnavailable):
+            await store._read(lambda c: history.page(c, CONVERSATION, Seq(0), None, 9))
+
+    async with open_store(server, read_timeout_s=0.2) as store:
+        server.when("FROM message", *[Slow(0.18, message_rows()) for _ in range(40)])
+        for _ in range(10):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(4):
+                    tasks.start_soon(read, store)
+    assert store.reads_checked_out == 0

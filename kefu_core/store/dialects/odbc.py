@@ -5,11 +5,16 @@ whose caller gave up goes on, and closing its connection then fails half-way, si
 one who closes is cancelled as well. Here closing such a connection awaits nothing: the
 statement is told to stop (`SQLCancel`, which a driver takes from any thread), and the
 thread that it occupies closes the connection when it has.
+
+What one thread frees must not be in use in another: the process would die of it. So
+calls of one connection never run beside each other, and nothing is freed while a
+statement is being told to stop.
 """
 
 import asyncio
 import threading
-from concurrent.futures import Executor, Future
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, wait
 from functools import partial
 from typing import Any
 
@@ -25,12 +30,27 @@ class OdbcConnection(aioodbc.connection.Connection):  # type: ignore[misc]
     _conn: Any
     _work: Future[Any] | None = None
     _worker: Any = None
-    """Whose method the last call was: a cursor or a connection of pyodbc's."""
+    """Whose method runs: a cursor or a connection of pyodbc's."""
+    _stopper: threading.Thread | None = None
+    """Tells the statement that runs to stop."""
 
     def _execute(self, call: Any, *args: Any, **options: Any) -> asyncio.Future[Any]:
-        self._worker = getattr(call, "__self__", None)
-        self._work = self._executor.submit(partial(call, *args, **options))
+        work = partial(call, *args, **options)
+        before = self._work
+        if before is None or before.done():
+            self._worker = getattr(call, "__self__", None)
+            self._work = self._executor.submit(work)
+        else:
+            # Its caller has gone away. The executor takes calls in order, so what is
+            # waited for has begun.
+            self._work = self._executor.submit(self._after, before, work)
         return asyncio.wrap_future(self._work, loop=self._loop)
+
+    def _after(self, before: Future[Any], work: Callable[[], Any]) -> Any:
+        wait([before])
+        if self._stopper is not None:
+            self._stopper.join()
+        return work()
 
     async def close(self) -> None:
         connection, self._conn = self._conn, None
@@ -41,8 +61,17 @@ class OdbcConnection(aioodbc.connection.Connection):  # type: ignore[misc]
             return
         if isinstance(self._worker, pyodbc.Cursor):
             # In a thread of its own: a driver may take a while even for this.
-            threading.Thread(target=_cancel, args=[self._worker], daemon=True).start()
-        self._work.add_done_callback(lambda _: _close(connection))
+            self._stopper = threading.Thread(
+                target=_cancel, args=[self._worker], daemon=True
+            )
+            self._stopper.start()
+        # Called by the thread that the statement occupies.
+        self._work.add_done_callback(lambda _: self._end(connection))
+
+    def _end(self, connection: Any) -> None:
+        if self._stopper is not None:
+            self._stopper.join()
+        _close(connection)
 
 
 async def open_connection(**options: Any) -> OdbcConnection:
