@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 HOST = "127.0.0.1"
 START_S = 60.0
 PASSWORD = "not-a-secret"
@@ -166,8 +168,12 @@ class PrivateServer(ABC):
             self._process.wait(30)
 
     def _signal_all(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, number)
+        # Not its process group: each backend of PostgreSQL has one of its own.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            main = psutil.Process(self.pid)
+            for process in [main, *main.children(recursive=True)]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
 
     def own(self, path: Path) -> None:
         """Give a file or folder to the server's user."""

@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kefu_core.abc.store import PendingAppend, StoreStatistics
-from kefu_core.errors import Busy, StoreUnavailable
+from kefu_core.errors import Busy, StorageFull, StoreUnavailable
 from kefu_core.limits import Limits
 from kefu_core.store import schema
 from kefu_core.store import tables as t
@@ -23,6 +23,8 @@ from kefu_core.store.writing import drop
 
 T = TypeVar("T")
 _CLOSE_S = 10.0
+_FULL_S = 5.0
+"""So long after a refusal for want of room the database counts as full."""
 
 
 class SqlAccess:
@@ -142,15 +144,21 @@ class SqlAccess:
 
     async def ping(self) -> None:
         await self._read(lambda c: c.execute(select(1)))
-        if any(each.committer.is_full for each in self._writing):
-            # Reading works on a full disk. Whether there is room again, only writing
-            # tells; it changes nothing.
-            epoch = t.installation.c.epoch
-            await self._do(
-                lambda c: c.execute(update(t.installation).values(epoch=epoch))
-            )
-            for each in self._writing:
-                each.committer.is_full = False
+        committers = [each.committer for each in self._writing]
+        if self._lane is not None:
+            committers.append(self._lane.committer)
+        full_at = [at for c in committers if (at := c.full_at) is not None]
+        if not full_at:
+            return
+        if self._now() < max(full_at) + _FULL_S:
+            # One page more may fit where a batch of messages does not.
+            raise StorageFull(retry_after_s=_FULL_S)
+        # Reading works on a full disk. Whether there is room again, only writing
+        # tells; it changes nothing.
+        epoch = t.installation.c.epoch
+        await self._do(lambda c: c.execute(update(t.installation).values(epoch=epoch)))
+        for committer in committers:
+            committer.full_at = None
 
     # -- the two ways to the database --------------------------------------------------
 

@@ -273,7 +273,6 @@ class Appender:
                 result = await self._writer.run(
                     job, timeout_s=self._limits.job_timeout_s
                 )
-                self.committer.is_full = False
             except KefuError as error:
                 result = error
             except DataError as error:
@@ -281,7 +280,7 @@ class Appender:
                 result = Invalid("The database refuses this.")
                 result.__cause__ = error
             except DiskFullError as error:
-                self.committer.is_full = True
+                self.committer.full_at = self._now()
                 logger.warning("the database has no room: %s", error)
                 result = StorageFull(retry_after_s=5.0)
                 result.__cause__ = error

@@ -58,8 +58,8 @@ class Committer:
     ) -> None:
         self.commits = 0
         self.messages = 0
-        self.is_full = False
-        """The last transaction found no room on the disk."""
+        self.full_at: float | None = None
+        """When a transaction found no room on the disk, until somebody has tried."""
         self._transact = transact
         self._limits = limits
         self._now = now
@@ -119,7 +119,7 @@ class Committer:
             try:
                 committed = await self._transact(drafts, timeout_s)
             except DiskFullError as error:
-                self.is_full = True
+                self.full_at = self._now()
                 logger.warning("the database has no room: %s", error)
                 raise StorageFull(retry_after_s=5.0) from error
             except TemporaryError as error:
@@ -129,5 +129,4 @@ class Committer:
                 logger.info("a batch is tried again: %s", error)
                 await anyio.sleep(self._rng.uniform(*RETRY_S))
             else:
-                self.is_full = False
                 return committed

@@ -36,10 +36,6 @@ class Scene:
 Act = Callable[[Scene], Awaitable[None]]
 
 
-async def _forbidden(scene: Scene) -> None:
-    await scene.peer.say(f.Call(id="1", method="forbidden"))
-
-
 async def _conflict(scene: Scene) -> None:
     await scene.peer.say(scene.send(1, "one", "k"), scene.send(2, "two", "k"))
 
@@ -52,14 +48,14 @@ async def _busy(scene: Scene) -> None:
     await scene.peer.say(*(scene.send(n) for n in range(1, 6)))
 
 
-async def _unavailable(scene: Scene) -> None:
-    await scene.peer.say(f.Call(id="1", method="unavailable"))
+def _call(method: str) -> Act:
+    return lambda scene: scene.peer.say(f.Call(id="1", method=method))
 
 
 ERRORS: dict[ErrorCode, Act] = {
     ErrorCode.BAD_REQUEST: lambda s: s.peer.say(s.send(0)),
     ErrorCode.UNKNOWN_FRAME: lambda s: s.peer.say(Nonsense()),
-    ErrorCode.FORBIDDEN: _forbidden,
+    ErrorCode.FORBIDDEN: _call("forbidden"),
     ErrorCode.NOT_FOUND: lambda s: s.peer.say(
         f.Follow(conversation=ConversationId(999))
     ),
@@ -70,8 +66,9 @@ ERRORS: dict[ErrorCode, Act] = {
     ErrorCode.OUT_OF_ORDER: lambda s: s.peer.say(s.send(5)),
     ErrorCode.RATE_LIMITED: _rate_limited,
     ErrorCode.BUSY: _busy,
-    ErrorCode.UNAVAILABLE: _unavailable,
-    ErrorCode.INTERNAL: lambda s: s.peer.say(f.Call(id="1", method="crash")),
+    ErrorCode.UNAVAILABLE: _call("unavailable"),
+    ErrorCode.STORAGE_FULL: _call("storage_full"),
+    ErrorCode.INTERNAL: _call("crash"),
 }
 """What earns each code on a live session; `unauthorized` and `too_large` end it on
 some transports and have tests of their own."""

@@ -26,6 +26,7 @@ from kefu_core.errors import (
     Invalid,
     NotAllowed,
     NotFound,
+    StorageFull,
     StoreUnavailable,
     Unauthorized,
 )
@@ -133,6 +134,8 @@ class OpenHandler(Handler):
             raise NotAllowed
         if method == "unavailable":
             raise StoreUnavailable(retry_after_s=0.1)
+        if method == "storage_full":
+            raise StorageFull(retry_after_s=0.1)
         return {"echo": params}
 
     def may_watch(self, principal: Principal, topic: str) -> bool:

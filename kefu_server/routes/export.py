@@ -126,6 +126,10 @@ class _Export(StreamingResponse):
 
         try:
             await super().__call__(scope, receive, send_in_time)
+        except TimeoutError:
+            # The answer ends unfinished, which cuts the connection off.
+            agent = self._principal.participant
+            logger.info(event("export_unread", agent=agent))
         finally:
             await self.aclose()
 

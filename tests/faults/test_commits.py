@@ -8,6 +8,8 @@ import pytest
 
 from benchmarks.databases import PrivateServer
 from kefu_core.abc.store import Outcome, PendingAppend
+from kefu_core.errors import StoreUnavailable
+from kefu_core.limits import Limits
 from kefu_core.model import Appended
 from kefu_core.store.sql import SqlStore
 from kefu_core.testing.proxy import Proxy, proxy_to
@@ -172,3 +174,21 @@ async def test_a_database_that_stands_still_slows_and_loses_nothing(
             range(1, 51)
         )
     server.drop(f"still_{name}")
+
+
+@pytest.mark.parametrize("name", ["mysql", "postgres"])
+async def test_a_job_in_a_database_that_stands_still_is_given_up_in_time(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    server: PrivateServer = request.getfixturevalue(f"{name}_server")
+    url = server.create(f"job_{name}")
+    limits = Limits(job_timeout_s=0.2, appender_wait_s=0.1)
+    async with SqlStore(
+        url, limits=limits, now=time.monotonic, now_ms=lambda: time.time_ns() // 10**6
+    ) as store:
+        await store.put_site(SITE)
+        with server.stalled(), anyio.fail_after(20), pytest.raises(StoreUnavailable):
+            await store.put_site(SITE)
+        # Its connection was thrown away; the next one does it.
+        await store.put_site(SITE)
+    server.drop(f"job_{name}")

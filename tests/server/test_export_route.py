@@ -224,10 +224,14 @@ async def _store_much(settings: Settings) -> None:
                 tasks.start_soon(store.append, draft)
 
 
-def test_a_reader_who_goes_ends_the_export(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_reader_who_goes_or_reads_nothing_for_too_long_ends_the_export(
+    tmp_path: Path, is_gone: bool
+) -> None:
     anyio.run(_store_much, load_settings(environ=environment(tmp_path)))
+    stall_s = "60" if is_gone else "1"
     with (
-        ServerProcess(tmp_path) as server,
+        ServerProcess(tmp_path, KEFU_LIMITS_EXPORT_STALL_S=stall_s) as server,
         httpx.Client(
             base_url=server.url, headers={"origin": server.url}, timeout=WAIT_S
         ) as client,
@@ -247,6 +251,8 @@ def test_a_reader_who_goes_ends_the_export(tmp_path: Path) -> None:
             assert reader.recv(1_000).startswith(b"HTTP/1.1 200")
             # It reads no further, so its export cannot end.
             assert _another(client) == 429
+            if not is_gone:
+                anyio.run(_until_free, client)
         anyio.run(_until_free, client)
         assert server.stop() == 0
         assert "Traceback" not in server.log
