@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from kefu_core.site import SiteSettings
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 
@@ -155,6 +156,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     locale: str = "zh-CN"
     retention_days: int = 0
     """Texts and notes are blanked after so many days; 0 keeps them."""
+    secret: str = ""
+    """Signs who a visitor is; no page and no log ever shows it."""
+    settings: SiteSettings = SiteSettings()
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +170,11 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     password_hash: str
     role: Role = Role.AGENT
     is_active: bool = True
+    email: str = ""
+    capacity: int = 0
+    """Conversations at once; 0 for as many as there are."""
+    sites: tuple[int, ...] | None = None
+    """Which sites it answers for; None for all."""
 
 
 class AgentSession(msgspec.Struct, frozen=True, kw_only=True):

@@ -79,6 +79,7 @@ async def names_of(
 
 def row_of(row: Conversation, names: dict[str, str]) -> dict[str, Any]:
     """Return a row as the agents' list has it, but for what is unread."""
-    shown = agents_row(row, names.get(row.visitor) or visitor_name(row.visitor), 0)
+    name = names.get(row.visitor) or visitor_name(row.visitor)
+    shown: dict[str, Any] = {**agents_row(row, name, 0)}
     del shown["unread"]
     return shown

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 import msgspec
 
 from kefu_core.abc.archive import Archive
+from kefu_core.abc.records import Records
 from kefu_core.abc.upkeep import Upkeep
 from kefu_core.errors import KefuError
 from kefu_core.model import (
@@ -64,7 +65,7 @@ class StoreStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """Stored by this process."""
 
 
-class Store(Archive, Upkeep):
+class Store(Archive, Upkeep, Records):
     """Durable state of one installation. `async with store:` opens and closes it.
 
     Guarantees: G1 (`done` with `Appended` only after the commit), G2, G3, G11 (a

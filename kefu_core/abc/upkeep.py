@@ -110,7 +110,7 @@ class Upkeep(ABC):
 
     @abstractmethod
     async def forget_visitor(self, visitor: ParticipantId) -> None:
-        """Empty a visitor's name; what it wrote is `erase_conversation`'s."""
+        """Empty what is known of a visitor; what it wrote is `erase_conversation`'s."""
 
     @abstractmethod
     async def erasure_mark(self) -> int:

@@ -154,7 +154,7 @@ class Inbox:
 
     def _row(self, row: Conversation, unread: int) -> dict[str, Any]:
         name = visitor_name(row.visitor, self._names.get(row.visitor, ""))
-        return agents_row(row, name, unread)
+        return dict(agents_row(row, name, unread))
 
     def _put(self, row: Conversation, unread: int) -> None:
         self._topic.put(self._row(row, unread))

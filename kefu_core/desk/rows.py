@@ -1,9 +1,41 @@
 """A conversation as agents' lists and a visitor's own page show it."""
 
-from typing import Any
+from typing import TypedDict
 
 from kefu_core.model import Conversation
-from kefu_core.types import ParticipantId
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
+
+
+class VisitorsRow(TypedDict):
+    """What a visitor is told of its own conversation."""
+
+    id: ConversationId
+    status: str
+    assignee: ParticipantId | None
+    last_seq: Seq
+    last_at: UnixMs
+    last_sender: ParticipantId | None
+    last_line: str
+    opened_at: UnixMs
+
+
+class AgentsRow(TypedDict):
+    """A row of the agents' list."""
+
+    id: ConversationId
+    site_id: int
+    visitor: ParticipantId
+    visitor_name: str
+    status: str
+    assignee: ParticipantId | None
+    last_seq: Seq
+    last_at: UnixMs
+    last_sender: ParticipantId | None
+    last_line: str
+    waiting_since: UnixMs | None
+    opened_at: UnixMs
+    labels: list[str]
+    unread: int
 
 
 def visitor_name(visitor: ParticipantId, name: str = "") -> str:
@@ -11,7 +43,7 @@ def visitor_name(visitor: ParticipantId, name: str = "") -> str:
     return name or f"访客 {visitor[1:][-4:]}"
 
 
-def agents_row(conversation: Conversation, name: str, unread: int) -> dict[str, Any]:
+def agents_row(conversation: Conversation, name: str, unread: int) -> AgentsRow:
     """Return a row of the agents' list; fields are named one by one on purpose."""
     return {
         "id": conversation.id,
@@ -31,7 +63,7 @@ def agents_row(conversation: Conversation, name: str, unread: int) -> dict[str, 
     }
 
 
-def visitors_row(conversation: Conversation) -> dict[str, Any]:
+def visitors_row(conversation: Conversation) -> VisitorsRow:
     """Return what a visitor is told of its own conversation."""
     return {
         "id": conversation.id,

@@ -43,6 +43,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from kefu_core.errors import ConfigurationError, Conflict, StoreUnavailable
 from kefu_core.store import schema
 from kefu_core.store import tables as t
+from kefu_core.store.desk_tables import TABLES
 from kefu_core.store.engine import open_readers, open_writer, parse_url
 from kefu_core.store.writing import DRIVER_ERRORS, message_of
 
@@ -66,6 +67,7 @@ COPIED: tuple[tuple[Table, str], ...] = (
     (t.conversation_label, "conversation_id"),
     (t.message, "conversation_id"),
     (t.participant, "conversation_id"),
+    *((table, "id") for table in TABLES.values() if table is not t.visitor),
 )
 """Tables in the order of their foreign keys, with the number their rows go by.
 

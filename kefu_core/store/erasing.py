@@ -18,11 +18,12 @@ until which all future messages are kept.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, select, update
+from sqlalchemy import Row, Select, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.abc.upkeep import Erased
 from kefu_core.model import SENDABLE_KINDS, MessageKind
+from kefu_core.store import desk_tables
 from kefu_core.store import tables as t
 from kefu_core.store.blanking import blanked
 from kefu_core.store.indexing import unindex
@@ -224,9 +225,24 @@ async def _blank(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
 
 
 async def forget_visitor(connection: AsyncConnection, visitor: ParticipantId) -> None:
-    """Empty a visitor's name."""
-    statement = update(t.visitor).where(t.visitor.c.id == int(visitor[1:]))
-    await connection.execute(statement.values(name=""))
+    """Empty all that is known of a visitor, and whom the host site took it for."""
+    number = int(visitor[1:])
+    await connection.execute(
+        update(t.visitor)
+        .where(t.visitor.c.id == number)
+        .values(
+            name="",
+            email="",
+            phone="",
+            notes=None,
+            attributes=None,
+            language="",
+            is_verified=False,
+            last_seen_at=0,
+        )
+    )
+    identity = desk_tables.visitor_identity
+    await connection.execute(delete(identity).where(identity.c.id == number))
     await _move_mark(connection)
 
 

@@ -35,9 +35,11 @@ from kefu_core.model import (
     Message,
     MessageKind,
     Person,
+    Role,
     Site,
 )
 from kefu_core.store.memory_archive import MemoryArchive
+from kefu_core.store.memory_records import MemoryRecords
 from kefu_core.store.memory_upkeep import MemoryUpkeep
 from kefu_core.store.planner import key_of, plan
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
@@ -46,7 +48,7 @@ BeforeCommit = Callable[[Sequence[Draft]], Awaitable[None]]
 """Awaited before a batch is committed; may raise `StoreUnavailable`."""
 
 
-class MemoryStore(MemoryArchive, MemoryUpkeep, Store):
+class MemoryStore(MemoryArchive, MemoryUpkeep, MemoryRecords, Store):
     """A store that forgets everything when it is dropped."""
 
     def __init__(
@@ -59,6 +61,7 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, Store):
         epoch: str = "memory",
     ) -> None:
         """Take limits and clocks; ids are drawn from `now_ms` by default."""
+        super().__init__()
         self.before_commit: BeforeCommit | None = None
         self._limits = limits or Limits()
         self._now = now
@@ -76,7 +79,6 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, Store):
         self._logs: dict[ConversationId, list[Message]] = {}
         self._keys: dict[tuple[ConversationId, ParticipantId, str], Message] = {}
         self._cursors: dict[tuple[ConversationId, ParticipantId], Cursor] = {}
-        self._visitors: dict[ParticipantId, Person] = {}
         self._sites: dict[int, Site] = {}
         self._agents: dict[int, Agent] = {}
         self._sessions: dict[str, AgentSession] = {}
@@ -212,8 +214,8 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, Store):
         ]
         if mine:
             return max(mine, key=lambda row: (row.last_at, row.id))
-        self._visitors.setdefault(visitor.id, visitor)
         now = UnixMs(self._now_ms())
+        self._meet(visitor, site_id, now)
         row = Conversation(
             id=ConversationId(self._ids.new()),
             site_id=site_id,
@@ -281,14 +283,15 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, Store):
 
     async def people(self, ids: Sequence[ParticipantId]) -> list[Person]:
         await anyio.lowlevel.checkpoint()
-        agents = {
-            f"a{agent.id}": Person(
-                id=ParticipantId(f"a{agent.id}"), name=agent.name, role=agent.role
-            )
-            for agent in self._agents.values()
-        }
-        found = [self._visitors.get(who) or agents.get(who) for who in ids]
-        return [person for person in found if person is not None]
+        agents = {f"a{agent.id}": agent for agent in self._agents.values()}
+        found: list[Person] = []
+        for who in ids:
+            visitor, agent = self._visitor(who), agents.get(who)
+            if visitor is not None:
+                found.append(Person(id=who, name=visitor.name, role=Role.VISITOR))
+            elif agent is not None:
+                found.append(Person(id=who, name=agent.name, role=agent.role))
+        return found
 
     async def find_site(self, embed_key: str) -> Site | None:
         await anyio.lowlevel.checkpoint()

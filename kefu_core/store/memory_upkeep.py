@@ -1,7 +1,7 @@
 """The upkeep of the store in memory."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import anyio
 import anyio.lowlevel
@@ -21,6 +21,7 @@ from kefu_core.model import (
     Person,
     Site,
 )
+from kefu_core.records import VisitorProfile
 from kefu_core.store.blanking import blanked
 from kefu_core.store.checking import ConversationCheck
 from kefu_core.store.joining import join
@@ -37,7 +38,9 @@ class MemoryUpkeep(Upkeep):
     _logs: dict[ConversationId, list[Message]]
     _keys: dict[KeyOf, Message]
     _cursors: dict[tuple[ConversationId, ParticipantId], Cursor]
-    _visitors: dict[ParticipantId, Person]
+    _visitor: Callable[[ParticipantId], VisitorProfile | None]
+    _meet: Callable[[Person, int, UnixMs], None]
+    _forget: Callable[[VisitorProfile], None]
     _sites: dict[int, Site]
     _agents: dict[int, Agent]
     _erasures: int = 0
@@ -108,9 +111,9 @@ class MemoryUpkeep(Upkeep):
 
     async def forget_visitor(self, visitor: ParticipantId) -> None:
         await anyio.lowlevel.checkpoint()
-        person = self._visitors.get(visitor)
-        if person is not None:
-            self._visitors[visitor] = msgspec.structs.replace(person, name="")
+        profile = self._visitor(visitor)
+        if profile is not None:
+            self._forget(profile)
         self._erasures += 1
 
     async def erasure_mark(self) -> int:
@@ -145,7 +148,7 @@ class MemoryUpkeep(Upkeep):
                 opened_at=opened.opened_at,
             )
             self._rows[row.id] = row
-            self._visitors.setdefault(piece.visitor.id, piece.visitor)
+            self._meet(piece.visitor, opened.site_id, opened.opened_at)
         if (row.site_id, row.visitor) != (opened.site_id, opened.visitor):
             return Imported(fault="the conversation here is of another visitor or site")
         log = self._logs.setdefault(row.id, [])
@@ -179,7 +182,7 @@ class MemoryUpkeep(Upkeep):
             check.cursors([(c.participant, c.delivered, c.read) for c in cursors])
             faults += check.finish(
                 has_site=row.site_id in self._sites,
-                has_visitor=row.visitor in self._visitors,
+                has_visitor=self._visitor(row.visitor) is not None,
             )
             messages += check.messages
             if on_progress is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,6 +20,7 @@ from kefu_core.model import (
     Role,
     Site,
 )
+from kefu_core.site import SiteSettings
 from kefu_core.store import tables as t
 from kefu_core.store.documents import chunks
 from kefu_core.store.putting import IN_MAX, insert_row, put_row
@@ -26,6 +28,9 @@ from kefu_core.store.rows import CONVERSATION_COLUMNS, conversation_from
 from kefu_core.types import ConversationId, ParticipantId, UnixMs
 
 _c = t.conversation.c
+_encode = msgspec.json.Encoder().encode
+_settings = msgspec.json.Decoder(SiteSettings).decode
+_numbers = msgspec.json.Decoder(tuple[int, ...]).decode
 
 
 async def open_conversation(
@@ -141,6 +146,8 @@ async def put_site(connection: AsyncConnection, site: Site) -> None:
             "allowed_origins": "\n".join(site.allowed_origins),
             "locale": site.locale,
             "retention_days": site.retention_days,
+            "secret": site.secret,
+            "settings": _encode(site.settings).decode(),
         },
         f"The embed key {site.embed_key!r} is taken.",
     )
@@ -178,6 +185,9 @@ async def put_agent(connection: AsyncConnection, agent: Agent) -> None:
             "password_hash": agent.password_hash,
             "role": str(agent.role),
             "is_active": agent.is_active,
+            "email": agent.email,
+            "capacity": agent.capacity,
+            "sites": None if agent.sites is None else _encode(agent.sites).decode(),
         },
         f"The login {agent.login!r} is taken.",
     )
@@ -277,6 +287,8 @@ def _site(row: Row[Any]) -> Site:
         allowed_origins=origins,
         locale=row.locale,
         retention_days=row.retention_days,
+        secret=row.secret,
+        settings=_settings(row.settings) if row.settings else SiteSettings(),
     )
 
 
@@ -288,6 +300,9 @@ def _agent(row: Row[Any]) -> Agent:
         password_hash=row.password_hash,
         role=Role(row.role),
         is_active=bool(row.is_active),
+        email=row.email,
+        capacity=row.capacity,
+        sites=None if row.sites is None else _numbers(row.sites),
     )
 
 

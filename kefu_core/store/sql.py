@@ -33,11 +33,12 @@ from kefu_core.store.archive import SqlArchive
 from kefu_core.store.copying import COPYING
 from kefu_core.store.keeping import SqlUpkeep
 from kefu_core.store.putting import raise_cursors
+from kefu_core.store.records import SqlRecords
 from kefu_core.store.together import Range, ReadTogether
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 
-class SqlStore(SqlAccess, SqlArchive, SqlUpkeep, Store):
+class SqlStore(SqlAccess, SqlArchive, SqlUpkeep, SqlRecords, Store):
     """One installation in a database, named by a URL."""
 
     def __init__(

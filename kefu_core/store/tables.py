@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     UniqueConstraint,
+    false,
 )
 
 from kefu_core.store.types import BYTES, LONG_TEXT, MYSQL_OPTIONS, ROW_ID, name
@@ -33,51 +34,70 @@ metadata = MetaData(
 )
 
 
-def _table(title: str, *parts: Any, **options: Any) -> Table:
+def table(title: str, *parts: Any, **options: Any) -> Table:
+    """Return a table of this metadata."""
     return Table(title, metadata, *parts, **MYSQL_OPTIONS, **options)
 
 
-def _row_id() -> Column[int]:
+def row_id() -> Column[int]:
+    """Return the primary key `id`, given by whoever makes the row."""
     return Column("id", ROW_ID, primary_key=True, autoincrement=False)
 
 
-installation = _table(
+installation = table(
     "installation",
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("epoch", name(32), nullable=False),
 )
 
-site = _table(
+site = table(
     "site",
-    _row_id(),
+    row_id(),
     Column("name", name(200), nullable=False),
     Column("embed_key", name(64), nullable=False, unique=True),
     Column("allowed_origins", LONG_TEXT, nullable=False),
     Column("locale", name(16), nullable=False),
     # Messages are blanked after so many days; 0 keeps them.
     Column("retention_days", Integer, nullable=False, server_default="0"),
+    # Signs who a visitor is; never leaves the server but to its admins.
+    Column("secret", name(100), nullable=False, server_default=""),
+    # JSON of `SiteSettings`; NULL for all its defaults.
+    Column("settings", LONG_TEXT),
 )
 
-visitor = _table(
+visitor = table(
     "visitor",
-    _row_id(),
+    row_id(),
     Column("site_id", ForeignKey("site.id"), nullable=False),
     Column("name", name(200), nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("email", name(320), nullable=False, server_default=""),
+    Column("phone", name(64), nullable=False, server_default=""),
+    Column("notes", LONG_TEXT),
+    # JSON object, set by the host page.
+    Column("attributes", LONG_TEXT),
+    Column("language", name(16), nullable=False, server_default=""),
+    Column("is_verified", Boolean, nullable=False, server_default=false()),
+    Column("last_seen_at", BigInteger, nullable=False, server_default="0"),
 )
 
-agent = _table(
+agent = table(
     "agent",
-    _row_id(),
+    row_id(),
     Column("login", name(200), nullable=False),
     Column("login_folded", name(200), nullable=False, unique=True),
     Column("name", name(200), nullable=False),
     Column("password_hash", name(200), nullable=False),
     Column("role", name(16), nullable=False),
     Column("is_active", Boolean, nullable=False),
+    Column("email", name(320), nullable=False, server_default=""),
+    # Conversations at once; 0 for as many as there are.
+    Column("capacity", Integer, nullable=False, server_default="0"),
+    # JSON list of the sites it answers for; NULL for all.
+    Column("sites", LONG_TEXT),
 )
 
-agent_session = _table(
+agent_session = table(
     "agent_session",
     Column("token_hash", name(64), primary_key=True),
     Column("agent_id", ForeignKey("agent.id"), nullable=False, index=True),
@@ -85,9 +105,9 @@ agent_session = _table(
     Column("last_used_at", BigInteger, nullable=False),
 )
 
-conversation = _table(
+conversation = table(
     "conversation",
-    _row_id(),
+    row_id(),
     Column("site_id", ForeignKey("site.id"), nullable=False),
     Column("visitor", name(24), nullable=False),
     Column("status", name(16), nullable=False),
@@ -103,6 +123,11 @@ conversation = _table(
     Column("labels", LONG_TEXT),
     # No message before this moment has content any more: where retention goes on.
     Column("kept_from", BigInteger, nullable=False, server_default="0"),
+    Column("team_id", BigInteger, nullable=False, server_default="0"),
+    # Since when it waits in the queue, its first answer and its end; 0 for not yet.
+    Column("queued_at", BigInteger, nullable=False, server_default="0"),
+    Column("first_reply_at", BigInteger, nullable=False, server_default="0"),
+    Column("closed_at", BigInteger, nullable=False, server_default="0"),
     Index(None, "active_at", "id"),
     Index(None, "site_id", "active_at", "id"),
     Index(None, "visitor", "active_at", "id"),
@@ -111,7 +136,7 @@ conversation = _table(
     Index(None, "site_id", "kept_from", "id"),
 )
 
-conversation_label = _table(
+conversation_label = table(
     "conversation_label",
     Column("conversation_id", ForeignKey("conversation.id"), primary_key=True),
     Column("label", name(40), primary_key=True),
@@ -120,7 +145,7 @@ conversation_label = _table(
     sqlite_with_rowid=False,
 )
 
-message = _table(
+message = table(
     "message",
     Column("conversation_id", ForeignKey("conversation.id"), primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
@@ -138,7 +163,7 @@ message = _table(
     sqlite_with_rowid=False,
 )
 
-participant = _table(
+participant = table(
     "participant",
     Column("conversation_id", ForeignKey("conversation.id"), primary_key=True),
     Column("participant", name(24), primary_key=True),
@@ -149,37 +174,37 @@ participant = _table(
 
 # -- the search index: derived from the log, may be dropped and made again -------------
 
-follower = _table(
+follower = table(
     "follower",
     Column("name", name(32), primary_key=True),
     # Everything active before this moment is done (Unix ms, a quarter of an hour).
     Column("position", BigInteger, nullable=False),
 )
 
-search_cursor = _table(
+search_cursor = table(
     "search_cursor",
     Column("conversation_id", ROW_ID, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, nullable=False),
 )
 
-search_document = _table(
+search_document = table(
     "search_document",
     # The message's time and a number within its millisecond: order is time's order.
-    _row_id(),
+    row_id(),
     Column("conversation_id", BigInteger, nullable=False),
     Column("seq", BigInteger, nullable=False),
 )
 
-search_segment = _table(
+search_segment = table(
     "search_segment",
-    _row_id(),
+    row_id(),
     Column("level", Integer, nullable=False),
     Column("documents", BigInteger, nullable=False),
     # 0 while a merge still writes it: not read, removed if the merge died.
     Column("is_whole", Boolean, nullable=False),
 )
 
-search_posting = _table(
+search_posting = table(
     "search_posting",
     Column("segment_id", BigInteger, primary_key=True, autoincrement=False),
     Column("term", BigInteger, primary_key=True, autoincrement=False),

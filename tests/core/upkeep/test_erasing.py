@@ -78,8 +78,14 @@ def test_it_may_be_killed_at_any_moment_and_run_again(tmp_path: Path) -> None:
         [sys.executable, "-c", CHILD, url], capture_output=True, timeout=60, check=False
     )
     with sqlite3.connect(path) as database:
-        database.execute("INSERT INTO site VALUES (1, 's', 'k', '', 'en', 0)")
-        database.execute("INSERT INTO visitor VALUES (1, 1, 'secret', 0)")
+        database.execute(
+            "INSERT INTO site (id, name, embed_key, allowed_origins, locale)"
+            " VALUES (1, 's', 'k', '', 'en')"
+        )
+        database.execute(
+            "INSERT INTO visitor (id, site_id, name, created_at)"
+            " VALUES (1, 1, 'secret', 0)"
+        )
         database.execute(
             "INSERT INTO conversation (id, site_id, visitor, status, last_seq, last_at,"
             " last_line, opened_at) VALUES (1, 1, 'v1', 'queued', 3000, 9, 'secret', 0)"

@@ -256,6 +256,373 @@ UPDATE alembic_version SET version_num='0002' WHERE alembic_version.version_num 
 
 GO
 
+-- Running upgrade 0002 -> 0003
+
+ALTER TABLE site ADD secret NVARCHAR(100) COLLATE Latin1_General_100_BIN2 NOT NULL DEFAULT '';
+
+GO
+
+ALTER TABLE site ADD settings NVARCHAR(max) NULL;
+
+GO
+
+ALTER TABLE visitor ADD email NVARCHAR(320) COLLATE Latin1_General_100_BIN2 NOT NULL DEFAULT '';
+
+GO
+
+ALTER TABLE visitor ADD phone NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL DEFAULT '';
+
+GO
+
+ALTER TABLE visitor ADD notes NVARCHAR(max) NULL;
+
+GO
+
+ALTER TABLE visitor ADD attributes NVARCHAR(max) NULL;
+
+GO
+
+ALTER TABLE visitor ADD language NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL DEFAULT '';
+
+GO
+
+ALTER TABLE visitor ADD is_verified BIT NOT NULL DEFAULT 0;
+
+GO
+
+ALTER TABLE visitor ADD last_seen_at BIGINT NOT NULL DEFAULT '0';
+
+GO
+
+ALTER TABLE agent ADD email NVARCHAR(320) COLLATE Latin1_General_100_BIN2 NOT NULL DEFAULT '';
+
+GO
+
+ALTER TABLE agent ADD capacity INTEGER NOT NULL DEFAULT '0';
+
+GO
+
+ALTER TABLE agent ADD sites NVARCHAR(max) NULL;
+
+GO
+
+ALTER TABLE conversation ADD team_id BIGINT NOT NULL DEFAULT '0';
+
+GO
+
+ALTER TABLE conversation ADD queued_at BIGINT NOT NULL DEFAULT '0';
+
+GO
+
+ALTER TABLE conversation ADD first_reply_at BIGINT NOT NULL DEFAULT '0';
+
+GO
+
+ALTER TABLE conversation ADD closed_at BIGINT NOT NULL DEFAULT '0';
+
+GO
+
+CREATE TABLE team (
+    id BIGINT NOT NULL, 
+    name NVARCHAR(100) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    agents NVARCHAR(max) NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_team_name UNIQUE (name)
+);
+
+GO
+
+CREATE TABLE agent_presence (
+    id BIGINT NOT NULL, 
+    status NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    lease_until BIGINT NOT NULL, 
+    changed_at BIGINT NOT NULL, 
+    PRIMARY KEY (id)
+);
+
+GO
+
+CREATE TABLE canned_reply (
+    id BIGINT NOT NULL, 
+    scope NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    owner BIGINT NOT NULL, 
+    folder NVARCHAR(100) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    shortcut NVARCHAR(40) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    title NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    body NVARCHAR(max) NOT NULL, 
+    language NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    updated_at BIGINT NOT NULL, 
+    PRIMARY KEY (id)
+);
+
+GO
+
+CREATE TABLE visitor_identity (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    external_id NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_visitor_identity_site_id_external_id UNIQUE (site_id, external_id)
+);
+
+GO
+
+CREATE TABLE visit (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    visitor NVARCHAR(24) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    started_at BIGINT NOT NULL, 
+    last_seen_at BIGINT NOT NULL, 
+    address NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    user_agent NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    language NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    screen NVARCHAR(32) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    referrer NVARCHAR(max) NOT NULL, 
+    pages INTEGER NOT NULL, 
+    invitations NVARCHAR(max) NOT NULL, 
+    PRIMARY KEY (id)
+);
+
+GO
+
+CREATE TABLE page_view (
+    id BIGINT NOT NULL, 
+    visit_id BIGINT NOT NULL, 
+    url NVARCHAR(max) NOT NULL, 
+    title NVARCHAR(300) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    at BIGINT NOT NULL, 
+    seconds INTEGER NOT NULL, 
+    PRIMARY KEY (id)
+);
+
+GO
+
+CREATE TABLE ban (
+    id BIGINT NOT NULL, 
+    kind NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    value NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    reason NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    agent_id BIGINT NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    expires_at BIGINT NOT NULL, 
+    PRIMARY KEY (id)
+);
+
+GO
+
+CREATE TABLE offline_message (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    visitor NVARCHAR(24) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    name NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    email NVARCHAR(320) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    phone NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    body NVARCHAR(max) NOT NULL, 
+    page NVARCHAR(max) NOT NULL, 
+    language NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    status NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    agent_id BIGINT NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    handled_at BIGINT NOT NULL, 
+    conversation_id BIGINT NOT NULL, 
+    PRIMARY KEY (id)
+);
+
+GO
+
+CREATE TABLE mail (
+    id BIGINT NOT NULL, 
+    recipient NVARCHAR(320) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    subject NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    body NVARCHAR(max) NOT NULL, 
+    about BIGINT NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    status NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    attempts INTEGER NOT NULL, 
+    next_at BIGINT NOT NULL, 
+    error NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    PRIMARY KEY (id)
+);
+
+GO
+
+CREATE TABLE attachment (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    conversation_id BIGINT NOT NULL, 
+    uploader NVARCHAR(24) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    name NVARCHAR(300) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    media_type NVARCHAR(100) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    size BIGINT NOT NULL, 
+    width INTEGER NOT NULL, 
+    height INTEGER NOT NULL, 
+    sha256 NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    storage_key NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    thumbnail_key NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    status NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    PRIMARY KEY (id)
+);
+
+GO
+
+CREATE TABLE rating (
+    id BIGINT NOT NULL, 
+    conversation_id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    agent_id BIGINT NOT NULL, 
+    score INTEGER NOT NULL, 
+    comment NVARCHAR(max) NOT NULL, 
+    at BIGINT NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_rating_conversation_id UNIQUE (conversation_id)
+);
+
+GO
+
+CREATE TABLE api_token (
+    id BIGINT NOT NULL, 
+    name NVARCHAR(100) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    token_hash NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    scopes NVARCHAR(max) NOT NULL, 
+    agent_id BIGINT NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    last_used_at BIGINT NOT NULL, 
+    expires_at BIGINT NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_api_token_token_hash UNIQUE (token_hash)
+);
+
+GO
+
+CREATE TABLE webhook (
+    id BIGINT NOT NULL, 
+    url NVARCHAR(max) NOT NULL, 
+    secret NVARCHAR(100) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    events NVARCHAR(max) NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    is_active BIT NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    PRIMARY KEY (id)
+);
+
+GO
+
+CREATE TABLE webhook_delivery (
+    id BIGINT NOT NULL, 
+    webhook_id BIGINT NOT NULL, 
+    event NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    payload NVARCHAR(max) NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    status NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    attempts INTEGER NOT NULL, 
+    next_at BIGINT NOT NULL, 
+    response_status INTEGER NOT NULL, 
+    error NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    PRIMARY KEY (id)
+);
+
+GO
+
+CREATE TABLE day_figures (
+    id BIGINT NOT NULL, 
+    day BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    agent_id BIGINT NOT NULL, 
+    opened BIGINT NOT NULL, 
+    closed BIGINT NOT NULL, 
+    missed BIGINT NOT NULL, 
+    messages_in BIGINT NOT NULL, 
+    messages_out BIGINT NOT NULL, 
+    first_reply_ms BIGINT NOT NULL, 
+    first_replies BIGINT NOT NULL, 
+    handling_ms BIGINT NOT NULL, 
+    handled BIGINT NOT NULL, 
+    rating_sum BIGINT NOT NULL, 
+    ratings BIGINT NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_day_figures_day_site_id_agent_id UNIQUE (day, site_id, agent_id)
+);
+
+GO
+
+CREATE TABLE audit_entry (
+    id BIGINT NOT NULL, 
+    at BIGINT NOT NULL, 
+    who NVARCHAR(24) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    action NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    target NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    data NVARCHAR(max) NOT NULL, 
+    PRIMARY KEY (id)
+);
+
+GO
+
+CREATE INDEX ix_canned_reply_scope_owner_id ON canned_reply (scope, owner, id);
+
+GO
+
+CREATE INDEX ix_visit_site_id_id ON visit (site_id, id);
+
+GO
+
+CREATE INDEX ix_visit_visitor_id ON visit (visitor, id);
+
+GO
+
+CREATE INDEX ix_page_view_visit_id_id ON page_view (visit_id, id);
+
+GO
+
+CREATE INDEX ix_ban_kind_value ON ban (kind, value);
+
+GO
+
+CREATE INDEX ix_offline_message_site_id_status_id ON offline_message (site_id, status, id);
+
+GO
+
+CREATE INDEX ix_offline_message_status_id ON offline_message (status, id);
+
+GO
+
+CREATE INDEX ix_offline_message_visitor_id ON offline_message (visitor, id);
+
+GO
+
+CREATE INDEX ix_mail_about_id ON mail (about, id);
+
+GO
+
+CREATE INDEX ix_mail_status_next_at ON mail (status, next_at);
+
+GO
+
+CREATE INDEX ix_attachment_conversation_id_id ON attachment (conversation_id, id);
+
+GO
+
+CREATE INDEX ix_attachment_status_created_at ON attachment (status, created_at);
+
+GO
+
+CREATE INDEX ix_rating_site_id_at ON rating (site_id, at);
+
+GO
+
+CREATE INDEX ix_webhook_delivery_status_next_at ON webhook_delivery (status, next_at);
+
+GO
+
+CREATE INDEX ix_webhook_delivery_webhook_id_id ON webhook_delivery (webhook_id, id);
+
+GO
+
+UPDATE alembic_version SET version_num='0003' WHERE alembic_version.version_num = '0002';
+
+GO
+
 COMMIT;
 
 GO

@@ -180,3 +180,274 @@ CREATE TABLE search_posting (
 
 UPDATE alembic_version SET version_num='0002' WHERE alembic_version.version_num = '0001';
 
+-- Running upgrade 0002 -> 0003
+
+ALTER TABLE site ADD COLUMN secret VARCHAR(100) NOT NULL DEFAULT '';
+
+ALTER TABLE site ADD COLUMN settings MEDIUMTEXT;
+
+ALTER TABLE visitor ADD COLUMN email VARCHAR(320) NOT NULL DEFAULT '';
+
+ALTER TABLE visitor ADD COLUMN phone VARCHAR(64) NOT NULL DEFAULT '';
+
+ALTER TABLE visitor ADD COLUMN notes MEDIUMTEXT;
+
+ALTER TABLE visitor ADD COLUMN attributes MEDIUMTEXT;
+
+ALTER TABLE visitor ADD COLUMN language VARCHAR(16) NOT NULL DEFAULT '';
+
+ALTER TABLE visitor ADD COLUMN is_verified BOOL NOT NULL DEFAULT false;
+
+ALTER TABLE visitor ADD COLUMN last_seen_at BIGINT NOT NULL DEFAULT '0';
+
+ALTER TABLE agent ADD COLUMN email VARCHAR(320) NOT NULL DEFAULT '';
+
+ALTER TABLE agent ADD COLUMN capacity INTEGER NOT NULL DEFAULT '0';
+
+ALTER TABLE agent ADD COLUMN sites MEDIUMTEXT;
+
+ALTER TABLE conversation ADD COLUMN team_id BIGINT NOT NULL DEFAULT '0';
+
+ALTER TABLE conversation ADD COLUMN queued_at BIGINT NOT NULL DEFAULT '0';
+
+ALTER TABLE conversation ADD COLUMN first_reply_at BIGINT NOT NULL DEFAULT '0';
+
+ALTER TABLE conversation ADD COLUMN closed_at BIGINT NOT NULL DEFAULT '0';
+
+CREATE TABLE team (
+    id BIGINT NOT NULL, 
+    name VARCHAR(100) NOT NULL, 
+    agents MEDIUMTEXT NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_team_name UNIQUE (name)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE agent_presence (
+    id BIGINT NOT NULL, 
+    status VARCHAR(16) NOT NULL, 
+    lease_until BIGINT NOT NULL, 
+    changed_at BIGINT NOT NULL, 
+    PRIMARY KEY (id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE canned_reply (
+    id BIGINT NOT NULL, 
+    scope VARCHAR(16) NOT NULL, 
+    owner BIGINT NOT NULL, 
+    folder VARCHAR(100) NOT NULL, 
+    shortcut VARCHAR(40) NOT NULL, 
+    title VARCHAR(200) NOT NULL, 
+    body MEDIUMTEXT NOT NULL, 
+    language VARCHAR(16) NOT NULL, 
+    updated_at BIGINT NOT NULL, 
+    PRIMARY KEY (id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE visitor_identity (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    external_id VARCHAR(200) NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_visitor_identity_site_id_external_id UNIQUE (site_id, external_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE visit (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    visitor VARCHAR(24) NOT NULL, 
+    started_at BIGINT NOT NULL, 
+    last_seen_at BIGINT NOT NULL, 
+    address VARCHAR(64) NOT NULL, 
+    user_agent VARCHAR(400) NOT NULL, 
+    language VARCHAR(16) NOT NULL, 
+    screen VARCHAR(32) NOT NULL, 
+    referrer MEDIUMTEXT NOT NULL, 
+    pages INTEGER NOT NULL, 
+    invitations MEDIUMTEXT NOT NULL, 
+    PRIMARY KEY (id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE page_view (
+    id BIGINT NOT NULL, 
+    visit_id BIGINT NOT NULL, 
+    url MEDIUMTEXT NOT NULL, 
+    title VARCHAR(300) NOT NULL, 
+    at BIGINT NOT NULL, 
+    seconds INTEGER NOT NULL, 
+    PRIMARY KEY (id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE ban (
+    id BIGINT NOT NULL, 
+    kind VARCHAR(16) NOT NULL, 
+    value VARCHAR(64) NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    reason VARCHAR(400) NOT NULL, 
+    agent_id BIGINT NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    expires_at BIGINT NOT NULL, 
+    PRIMARY KEY (id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE offline_message (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    visitor VARCHAR(24) NOT NULL, 
+    name VARCHAR(200) NOT NULL, 
+    email VARCHAR(320) NOT NULL, 
+    phone VARCHAR(64) NOT NULL, 
+    body MEDIUMTEXT NOT NULL, 
+    page MEDIUMTEXT NOT NULL, 
+    language VARCHAR(16) NOT NULL, 
+    status VARCHAR(16) NOT NULL, 
+    agent_id BIGINT NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    handled_at BIGINT NOT NULL, 
+    conversation_id BIGINT NOT NULL, 
+    PRIMARY KEY (id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE mail (
+    id BIGINT NOT NULL, 
+    recipient VARCHAR(320) NOT NULL, 
+    subject VARCHAR(400) NOT NULL, 
+    body MEDIUMTEXT NOT NULL, 
+    about BIGINT NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    status VARCHAR(16) NOT NULL, 
+    attempts INTEGER NOT NULL, 
+    next_at BIGINT NOT NULL, 
+    error VARCHAR(400) NOT NULL, 
+    PRIMARY KEY (id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE attachment (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    conversation_id BIGINT NOT NULL, 
+    uploader VARCHAR(24) NOT NULL, 
+    name VARCHAR(300) NOT NULL, 
+    media_type VARCHAR(100) NOT NULL, 
+    size BIGINT NOT NULL, 
+    width INTEGER NOT NULL, 
+    height INTEGER NOT NULL, 
+    sha256 VARCHAR(64) NOT NULL, 
+    storage_key VARCHAR(200) NOT NULL, 
+    thumbnail_key VARCHAR(200) NOT NULL, 
+    status VARCHAR(16) NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    PRIMARY KEY (id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE rating (
+    id BIGINT NOT NULL, 
+    conversation_id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    agent_id BIGINT NOT NULL, 
+    score INTEGER NOT NULL, 
+    comment MEDIUMTEXT NOT NULL, 
+    at BIGINT NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_rating_conversation_id UNIQUE (conversation_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE api_token (
+    id BIGINT NOT NULL, 
+    name VARCHAR(100) NOT NULL, 
+    token_hash VARCHAR(64) NOT NULL, 
+    scopes MEDIUMTEXT NOT NULL, 
+    agent_id BIGINT NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    last_used_at BIGINT NOT NULL, 
+    expires_at BIGINT NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_api_token_token_hash UNIQUE (token_hash)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE webhook (
+    id BIGINT NOT NULL, 
+    url MEDIUMTEXT NOT NULL, 
+    secret VARCHAR(100) NOT NULL, 
+    events MEDIUMTEXT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    is_active BOOL NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    PRIMARY KEY (id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE webhook_delivery (
+    id BIGINT NOT NULL, 
+    webhook_id BIGINT NOT NULL, 
+    event VARCHAR(64) NOT NULL, 
+    payload MEDIUMTEXT NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    status VARCHAR(16) NOT NULL, 
+    attempts INTEGER NOT NULL, 
+    next_at BIGINT NOT NULL, 
+    response_status INTEGER NOT NULL, 
+    error VARCHAR(400) NOT NULL, 
+    PRIMARY KEY (id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE day_figures (
+    id BIGINT NOT NULL, 
+    day BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    agent_id BIGINT NOT NULL, 
+    opened BIGINT NOT NULL, 
+    closed BIGINT NOT NULL, 
+    missed BIGINT NOT NULL, 
+    messages_in BIGINT NOT NULL, 
+    messages_out BIGINT NOT NULL, 
+    first_reply_ms BIGINT NOT NULL, 
+    first_replies BIGINT NOT NULL, 
+    handling_ms BIGINT NOT NULL, 
+    handled BIGINT NOT NULL, 
+    rating_sum BIGINT NOT NULL, 
+    ratings BIGINT NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_day_figures_day_site_id_agent_id UNIQUE (day, site_id, agent_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE audit_entry (
+    id BIGINT NOT NULL, 
+    at BIGINT NOT NULL, 
+    who VARCHAR(24) NOT NULL, 
+    action VARCHAR(64) NOT NULL, 
+    target VARCHAR(200) NOT NULL, 
+    data MEDIUMTEXT NOT NULL, 
+    PRIMARY KEY (id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_canned_reply_scope_owner_id ON canned_reply (scope, owner, id);
+
+CREATE INDEX ix_visit_site_id_id ON visit (site_id, id);
+
+CREATE INDEX ix_visit_visitor_id ON visit (visitor, id);
+
+CREATE INDEX ix_page_view_visit_id_id ON page_view (visit_id, id);
+
+CREATE INDEX ix_ban_kind_value ON ban (kind, value);
+
+CREATE INDEX ix_offline_message_site_id_status_id ON offline_message (site_id, status, id);
+
+CREATE INDEX ix_offline_message_status_id ON offline_message (status, id);
+
+CREATE INDEX ix_offline_message_visitor_id ON offline_message (visitor, id);
+
+CREATE INDEX ix_mail_about_id ON mail (about, id);
+
+CREATE INDEX ix_mail_status_next_at ON mail (status, next_at);
+
+CREATE INDEX ix_attachment_conversation_id_id ON attachment (conversation_id, id);
+
+CREATE INDEX ix_attachment_status_created_at ON attachment (status, created_at);
+
+CREATE INDEX ix_rating_site_id_at ON rating (site_id, at);
+
+CREATE INDEX ix_webhook_delivery_status_next_at ON webhook_delivery (status, next_at);
+
+CREATE INDEX ix_webhook_delivery_webhook_id_id ON webhook_delivery (webhook_id, id);
+
+UPDATE alembic_version SET version_num='0003' WHERE alembic_version.version_num = '0002';
+

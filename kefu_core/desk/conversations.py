@@ -1,0 +1,252 @@
+"""Opening, taking, closing, labelling and listing conversations."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from kefu_core.abc.archive import ConversationFilter
+from kefu_core.desk.drafts import check_characters
+from kefu_core.desk.methods import Id, Limit, Method, Methods, Params
+from kefu_core.desk.rows import (
+    AgentsRow,
+    VisitorsRow,
+    agents_row,
+    visitor_name,
+    visitors_row,
+)
+from kefu_core.errors import Conflict, Invalid, TooMany
+from kefu_core.folding import LABEL_CHARS, LABELS_MAX
+from kefu_core.ids import ID_MAX
+from kefu_core.model import (
+    Conversation,
+    ConversationStatus,
+    Draft,
+    MessageKind,
+    Person,
+    Principal,
+    Role,
+)
+from kefu_core.types import ConversationId, UnixMs
+
+if TYPE_CHECKING:
+    from kefu_core.desk.desk import Desk
+
+
+class OpenConversation(Params, frozen=True, kw_only=True):
+    """`conversation.open`: the visitor's newest conversation, or a new one."""
+
+
+class TakeConversation(Params, frozen=True, kw_only=True):
+    """`conversation.take`: I answer this one."""
+
+    conversation: Id
+
+
+class CloseConversation(Params, frozen=True, kw_only=True):
+    """`conversation.close`: this one is done."""
+
+    conversation: Id
+
+
+class LabelConversation(Params, frozen=True, kw_only=True):
+    """`conversation.label`: these are its labels from now on."""
+
+    conversation: Id
+    labels: Annotated[
+        list[Annotated[str, msgspec.Meta(max_length=LABEL_CHARS)]],
+        msgspec.Meta(max_length=LABELS_MAX),
+    ]
+
+
+class Before(Params, frozen=True, kw_only=True):
+    """Where a page of conversations ends: the last row of the page before."""
+
+    last_at: Annotated[int, msgspec.Meta(ge=0, le=ID_MAX)]
+    id: Id
+
+
+class ListConversations(Params, frozen=True, kw_only=True):
+    """`conversations.list`: a page of all conversations, newest activity first."""
+
+    before: Before | None = None
+    limit: Limit = 50
+
+
+class OwnConversation(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation as its visitor sees it."""
+
+    conversation: VisitorsRow
+
+
+class OneConversation(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation as agents see it."""
+
+    conversation: AgentsRow
+
+
+class SomeConversations(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of them."""
+
+    rows: list[AgentsRow]
+
+
+async def _open(desk: "Desk", principal: Principal, params: Any) -> OwnConversation:
+    row = await _newest(desk, principal) or await _open_new(desk, principal)
+    desk.inbox.conversation_opened(row)
+    # Other tabs of this visitor learn of the conversation and follow it.
+    desk.hub.announce_head(
+        principal.participant, row.id, row.last_seq, site_id=row.site_id
+    )
+    return OwnConversation(conversation=visitors_row(row))
+
+
+async def _newest(desk: "Desk", principal: Principal) -> Conversation | None:
+    rows = await desk.conversations(principal)
+    return max(rows, key=lambda row: (row.last_at, row.id)) if rows else None
+
+
+async def _open_new(desk: "Desk", principal: Principal) -> Conversation:
+    # Two tabs that open at once must not both be charged for the same conversation.
+    async with desk.opening:
+        row = await _newest(desk, principal)
+        if row is not None:
+            return row
+        wait_s = desk.openings.take(principal.participant)
+        if not wait_s and principal.address:
+            wait_s = desk.openings_of_address.take(principal.address)
+        if wait_s:
+            raise TooMany("You opened too many conversations.", retry_after_s=wait_s)
+        visitor = Person(
+            id=principal.participant, name=principal.name, role=Role.VISITOR
+        )
+        return await desk.store.open_conversation(principal.site_id, visitor)
+
+
+async def _take(
+    desk: "Desk", principal: Principal, params: TakeConversation
+) -> OneConversation:
+    # One at a time, so that of two agents who press at once only one is told yes.
+    async with desk.assigning:
+        row = await desk.find_readable(principal, params.conversation)
+        if row.status is ConversationStatus.ACTIVE and row.assignee:
+            if row.assignee != principal.participant:
+                raise Conflict("Somebody else has taken this conversation.")
+        else:
+            data = {"assignee": principal.participant}
+            row = await write_line(desk, principal, row, MessageKind.ASSIGNMENT, data)
+    return OneConversation(conversation=await row_of(desk, row))
+
+
+async def _close(
+    desk: "Desk", principal: Principal, params: CloseConversation
+) -> OneConversation:
+    async with desk.assigning:
+        row = await desk.find_readable(principal, params.conversation)
+        if row.status is not ConversationStatus.CLOSED:
+            row = await write_line(desk, principal, row, MessageKind.CLOSE, None)
+    return OneConversation(conversation=await row_of(desk, row))
+
+
+async def _label(
+    desk: "Desk", principal: Principal, params: LabelConversation
+) -> OneConversation:
+    labels = tuple(dict.fromkeys(label.strip() for label in params.labels))
+    for label in labels:
+        check_characters(label, "conversation.label: a label")
+        if not label:
+            raise Invalid("conversation.label: a label is empty.")
+    row = await desk.find_readable(principal, params.conversation)
+    if row.labels != labels:
+        data = {"labels": list(labels)}
+        row = await write_line(desk, principal, row, MessageKind.LABELS, data)
+    return OneConversation(conversation=await row_of(desk, row))
+
+
+async def write_line(
+    desk: "Desk",
+    principal: Principal,
+    row: Conversation,
+    kind: MessageKind,
+    data: dict[str, Any] | None,
+) -> Conversation:
+    """Append a line that no client may send; return the row after it."""
+    draft = Draft(
+        conversation=row.id,
+        sender=principal.participant,
+        key=f"desk-{desk.ids.new()}",
+        kind=kind,
+        data=data,
+    )
+    appended = await desk.hub.append(draft)
+    return appended.conversation or row
+
+
+async def row_of(desk: "Desk", row: Conversation) -> AgentsRow:
+    """Return a row as agents see it."""
+    return (await rows_of(desk, [row]))[0]
+
+
+async def rows_of(desk: "Desk", rows: list[Conversation]) -> list[AgentsRow]:
+    """Return rows as agents see them."""
+    unread = await desk.store.count_unread([row.id for row in rows])
+    people = await desk.store.people([row.visitor for row in rows])
+    names = {person.id: person.name for person in people}
+    return [
+        agents_row(
+            row,
+            visitor_name(row.visitor, names.get(row.visitor, "")),
+            unread.get(row.id, 0),
+        )
+        for row in rows
+    ]
+
+
+async def _list(
+    desk: "Desk", principal: Principal, params: ListConversations
+) -> SomeConversations:
+    before = None
+    if params.before is not None:
+        last_at, last_id = params.before.last_at, params.before.id
+        before = UnixMs(last_at), ConversationId(last_id)
+    rows = await desk.store.find_conversations(
+        ConversationFilter(), before=before, limit=params.limit
+    )
+    return SomeConversations(rows=await rows_of(desk, rows))
+
+
+METHODS: Methods = {
+    "conversation.open": Method(
+        params=OpenConversation,
+        run=_open,
+        result=OwnConversation,
+        http="POST /conversations",
+    ),
+    "conversation.take": Method(
+        params=TakeConversation,
+        run=_take,
+        result=OneConversation,
+        http="POST /conversations/{conversation}/take",
+        scope="conversations:write",
+    ),
+    "conversation.close": Method(
+        params=CloseConversation,
+        run=_close,
+        result=OneConversation,
+        http="POST /conversations/{conversation}/close",
+        scope="conversations:write",
+    ),
+    "conversation.label": Method(
+        params=LabelConversation,
+        run=_label,
+        result=OneConversation,
+        http="PUT /conversations/{conversation}/labels",
+        scope="conversations:write",
+    ),
+    "conversations.list": Method(
+        params=ListConversations,
+        run=_list,
+        result=SomeConversations,
+        http="POST /conversations/list",
+        scope="conversations:read",
+    ),
+}

@@ -1,0 +1,344 @@
+"""Rows of the desk that are no messages: each a value with an id of its own.
+
+A store keeps them all the same way (`kefu_core.abc.records`). Ids come from
+`IdGenerator` where nothing else is said; times are Unix milliseconds, 0 for never.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from kefu_core.types import ParticipantId, UnixMs
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What every record is: an immutable row that its id names."""
+
+    id: int
+
+
+# -- agents --------------------------------------------------------------------------
+
+
+class Team(Record, frozen=True, kw_only=True):
+    """Agents who answer for each other; visitors may choose one as a department."""
+
+    name: str
+    agents: tuple[int, ...] = ()
+
+
+class AgentStatus(StrEnum):
+    """What an agent chose; whether anybody receives is the lease's business."""
+
+    ONLINE = "online"
+    BUSY = "busy"
+    """Keeps conversations, gets no new ones."""
+    AWAY = "away"
+
+
+class AgentPresence(Record, frozen=True, kw_only=True):
+    """An agent's status and lease; the id is the agent's."""
+
+    status: AgentStatus = AgentStatus.ONLINE
+    lease_until: UnixMs = UnixMs(0)
+    """Whoever receives renews it; later than this the agent is offline."""
+    changed_at: UnixMs = UnixMs(0)
+
+
+class ReplyScope(StrEnum):
+    """Whose canned reply it is."""
+
+    OWN = "own"
+    TEAM = "team"
+    ALL = "all"
+
+
+class CannedReply(Record, frozen=True, kw_only=True):
+    """A text that agents send often."""
+
+    scope: ReplyScope = ReplyScope.ALL
+    owner: int = 0
+    """The agent or team it belongs to; 0 for all."""
+    folder: str = ""
+    shortcut: str = ""
+    title: str = ""
+    body: str = ""
+    language: str = ""
+    updated_at: UnixMs = UnixMs(0)
+
+
+# -- visitors ------------------------------------------------------------------------
+
+
+class VisitorProfile(Record, frozen=True, kw_only=True):
+    """What is known of a visitor; the id is the number of the participant."""
+
+    site_id: int
+    name: str = ""
+    created_at: UnixMs = UnixMs(0)
+    email: str = ""
+    phone: str = ""
+    notes: str = ""
+    """Of agents; no visitor reads it."""
+    attributes: dict[str, Any] = {}
+    """Set by the host page."""
+    language: str = ""
+    is_verified: bool = False
+    """The site signed who this is."""
+    last_seen_at: UnixMs = UnixMs(0)
+
+
+class VisitorIdentity(Record, frozen=True, kw_only=True):
+    """Who a visitor is to the host site; the id is the visitor's."""
+
+    site_id: int
+    external_id: str
+
+
+class Visit(Record, frozen=True, kw_only=True):
+    """One stay on a site's pages."""
+
+    site_id: int
+    visitor: ParticipantId
+    started_at: UnixMs
+    last_seen_at: UnixMs
+    address: str = ""
+    user_agent: str = ""
+    language: str = ""
+    screen: str = ""
+    referrer: str = ""
+    pages: int = 0
+    invitations: dict[str, str] = {}
+    """By rule or agent: shown, accepted, refused."""
+
+
+class PageView(Record, frozen=True, kw_only=True):
+    """One page of a visit."""
+
+    visit_id: int
+    url: str
+    title: str = ""
+    at: UnixMs = UnixMs(0)
+    seconds: int = 0
+
+
+class BanKind(StrEnum):
+    """What a ban names."""
+
+    VISITOR = "visitor"
+    ADDRESS = "address"
+    NETWORK = "network"
+
+
+class Ban(Record, frozen=True, kw_only=True):
+    """Somebody who may not write any more."""
+
+    kind: BanKind
+    value: str
+    site_id: int = 0
+    """0 for every site."""
+    reason: str = ""
+    agent_id: int = 0
+    created_at: UnixMs = UnixMs(0)
+    expires_at: UnixMs = UnixMs(0)
+
+
+# -- messages beside the log ---------------------------------------------------------
+
+
+class OfflineStatus(StrEnum):
+    """Whether somebody has looked after a left message."""
+
+    OPEN = "open"
+    HANDLED = "handled"
+
+
+class OfflineMessage(Record, frozen=True, kw_only=True):
+    """What a visitor left when nobody was there (留言)."""
+
+    site_id: int
+    visitor: ParticipantId
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+    body: str = ""
+    page: str = ""
+    language: str = ""
+    status: OfflineStatus = OfflineStatus.OPEN
+    agent_id: int = 0
+    """Who handled it."""
+    created_at: UnixMs = UnixMs(0)
+    handled_at: UnixMs = UnixMs(0)
+    conversation_id: int = 0
+    """Where it was answered; 0 for nowhere, or by mail."""
+
+
+class DeliveryStatus(StrEnum):
+    """Where something that goes out over an unreliable network is."""
+
+    QUEUED = "queued"
+    DONE = "done"
+    FAILED = "failed"
+    """Given up; may be sent again by hand."""
+
+
+class Mail(Record, frozen=True, kw_only=True):
+    """A mail on its way out."""
+
+    recipient: str
+    subject: str = ""
+    body: str = ""
+    about: int = 0
+    """The offline message it answers or tells of."""
+    created_at: UnixMs = UnixMs(0)
+    status: DeliveryStatus = DeliveryStatus.QUEUED
+    attempts: int = 0
+    next_at: UnixMs = UnixMs(0)
+    error: str = ""
+
+
+class AttachmentStatus(StrEnum):
+    """Whether a message names the file."""
+
+    PENDING = "pending"
+    LINKED = "linked"
+
+
+class Attachment(Record, frozen=True, kw_only=True):
+    """A file that somebody sent, or is about to send."""
+
+    site_id: int
+    conversation_id: int
+    uploader: ParticipantId
+    name: str
+    media_type: str
+    size: int
+    """Bytes."""
+    width: int = 0
+    height: int = 0
+    sha256: str = ""
+    storage_key: str = ""
+    thumbnail_key: str = ""
+    status: AttachmentStatus = AttachmentStatus.PENDING
+    created_at: UnixMs = UnixMs(0)
+
+
+class Rating(Record, frozen=True, kw_only=True):
+    """What a visitor thought of a conversation; derived from the log, for reports."""
+
+    conversation_id: int
+    site_id: int
+    agent_id: int = 0
+    score: int = 0
+    """1 to 5."""
+    comment: str = ""
+    at: UnixMs = UnixMs(0)
+
+
+# -- programs ------------------------------------------------------------------------
+
+
+class ApiToken(Record, frozen=True, kw_only=True):
+    """A program's right to ask the REST API; the secret itself is nowhere."""
+
+    name: str
+    token_hash: str
+    scopes: tuple[str, ...] = ()
+    agent_id: int = 0
+    """Who it acts for."""
+    created_at: UnixMs = UnixMs(0)
+    last_used_at: UnixMs = UnixMs(0)
+    expires_at: UnixMs = UnixMs(0)
+
+
+class Webhook(Record, frozen=True, kw_only=True):
+    """Whom to tell what happens."""
+
+    url: str
+    secret: str
+    events: tuple[str, ...] = ()
+    site_id: int = 0
+    is_active: bool = True
+    created_at: UnixMs = UnixMs(0)
+
+
+class WebhookDelivery(Record, frozen=True, kw_only=True):
+    """One thing told, or to be told, to one of them."""
+
+    webhook_id: int
+    event: str
+    payload: str = ""
+    created_at: UnixMs = UnixMs(0)
+    status: DeliveryStatus = DeliveryStatus.QUEUED
+    attempts: int = 0
+    next_at: UnixMs = UnixMs(0)
+    response_status: int = 0
+    error: str = ""
+
+
+# -- looking back --------------------------------------------------------------------
+
+
+class DayFigures(Record, frozen=True, kw_only=True):
+    """What one agent did on one day for one site; agent 0: what nobody did."""
+
+    day: int
+    """20260131, in the site's time zone."""
+    site_id: int
+    agent_id: int = 0
+    opened: int = 0
+    closed: int = 0
+    missed: int = 0
+    """Closed, or left by the visitor, without an answer."""
+    messages_in: int = 0
+    messages_out: int = 0
+    first_reply_ms: int = 0
+    """Sum over `first_replies`."""
+    first_replies: int = 0
+    handling_ms: int = 0
+    """Sum over `handled`."""
+    handled: int = 0
+    rating_sum: int = 0
+    ratings: int = 0
+
+
+class AuditEntry(Record, frozen=True, kw_only=True):
+    """Who changed what in the settings."""
+
+    at: UnixMs
+    who: str
+    action: str
+    target: str = ""
+    data: dict[str, Any] = {}
+
+
+RECORD_KINDS: tuple[type[Record], ...] = (
+    Team,
+    AgentPresence,
+    CannedReply,
+    VisitorProfile,
+    VisitorIdentity,
+    Visit,
+    PageView,
+    Ban,
+    OfflineMessage,
+    Mail,
+    Attachment,
+    Rating,
+    ApiToken,
+    Webhook,
+    WebhookDelivery,
+    DayFigures,
+    AuditEntry,
+)
+"""Every kind there is, those first that others name."""
+
+UNIQUE: dict[type[Record], tuple[tuple[str, ...], ...]] = {
+    Team: (("name",),),
+    VisitorIdentity: (("site_id", "external_id"),),
+    ApiToken: (("token_hash",),),
+    DayFigures: (("day", "site_id", "agent_id"),),
+    Rating: (("conversation_id",),),
+}
+"""Fields that no two records of a kind have in common."""

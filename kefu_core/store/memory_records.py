@@ -1,0 +1,117 @@
+"""The desk's records in dicts."""
+
+from collections.abc import Collection, Mapping
+from typing import cast
+
+import anyio
+
+from kefu_core.abc.records import PAGE_MAX, R, Records, Value, Wanted
+from kefu_core.errors import Conflict
+from kefu_core.folding import is_visitor
+from kefu_core.model import Person
+from kefu_core.records import (
+    RECORD_KINDS,
+    UNIQUE,
+    Record,
+    VisitorIdentity,
+    VisitorProfile,
+)
+from kefu_core.types import ParticipantId, UnixMs
+
+
+class MemoryRecords(Records):
+    """Mixed into `MemoryStore`."""
+
+    def __init__(self) -> None:
+        self._records: dict[type[Record], dict[int, Record]] = {
+            kind: {} for kind in RECORD_KINDS
+        }
+
+    async def find_record(self, kind: type[R], record_id: int) -> R | None:
+        await anyio.lowlevel.checkpoint()
+        return cast("R | None", self._records[kind].get(record_id))
+
+    async def list_records(
+        self,
+        kind: type[R],
+        *,
+        where: Wanted | None = None,
+        at_most: Mapping[str, int] | None = None,
+        at_least: Mapping[str, int] | None = None,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[R]:
+        await anyio.lowlevel.checkpoint()
+        found = [
+            record
+            for number, record in self._records[kind].items()
+            if (after is None or number > after)
+            and (before is None or number < before)
+            and all(_is_one_of(record, f, v) for f, v in (where or {}).items())
+            and all(getattr(record, f) <= v for f, v in (at_most or {}).items())
+            and all(getattr(record, f) >= v for f, v in (at_least or {}).items())
+        ]
+        found.sort(key=lambda record: record.id, reverse=after is None)
+        return cast("list[R]", found[: min(limit, PAGE_MAX)])
+
+    async def put_records(self, *records: Record) -> None:
+        await anyio.lowlevel.checkpoint()
+        before = {kind: dict(rows) for kind, rows in self._records.items()}
+        for record in records:
+            try:
+                self._require_free(record)
+            except Conflict:
+                self._records = before
+                raise
+            self._records[type(record)][record.id] = record
+
+    async def change_record(self, record: Record, *, when: Mapping[str, Value]) -> bool:
+        await anyio.lowlevel.checkpoint()
+        stored = self._records[type(record)].get(record.id)
+        if stored is None or not all(_is_one_of(stored, f, v) for f, v in when.items()):
+            return False
+        self._require_free(record)
+        self._records[type(record)][record.id] = record
+        return True
+
+    async def delete_records(self, kind: type[Record], ids: Collection[int]) -> None:
+        await anyio.lowlevel.checkpoint()
+        for number in ids:
+            self._records[kind].pop(number, None)
+
+    def _require_free(self, record: Record) -> None:
+        for fields in UNIQUE.get(type(record), ()):
+            mine = [getattr(record, field) for field in fields]
+            for other in self._records[type(record)].values():
+                theirs = [getattr(other, field) for field in fields]
+                if other.id != record.id and mine == theirs:
+                    raise Conflict(f"Another {type(record).__name__} has this already.")
+
+    # -- visitors are met by opening a conversation ------------------------------------
+
+    def _meet(self, visitor: Person, site_id: int, at: UnixMs) -> None:
+        number = int(visitor.id[1:])
+        profile = VisitorProfile(
+            id=number, site_id=site_id, name=visitor.name, created_at=at
+        )
+        self._records[VisitorProfile].setdefault(number, profile)
+
+    def _visitor(self, participant: ParticipantId) -> VisitorProfile | None:
+        if not is_visitor(participant):
+            return None
+        found = self._records[VisitorProfile].get(int(participant[1:]))
+        return cast("VisitorProfile | None", found)
+
+    def _forget(self, profile: VisitorProfile) -> None:
+        self._records[VisitorProfile][profile.id] = VisitorProfile(
+            id=profile.id, site_id=profile.site_id, created_at=profile.created_at
+        )
+        self._records[VisitorIdentity].pop(profile.id, None)
+
+
+def _is_one_of(record: Record, field: str, wanted: Value | Collection[Value]) -> bool:
+    value = getattr(record, field)
+    if isinstance(wanted, str | int):
+        return bool(value == wanted)
+    return value in wanted
