@@ -14,7 +14,7 @@ from kefu_core.model import Site
 from kefu_server.static import StaticFiles
 
 _IMPORT = re.compile(
-    r"""^\s*(?:import|export)\b[^;'"]*?["'](\.[^"']+)["']""", re.MULTILINE
+    r"""(?:^|[;}])\s*(?:import|export)\b[^;'"(]*?["'](\.[^"']+)["']""", re.MULTILINE
 )
 
 

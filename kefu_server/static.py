@@ -1,4 +1,4 @@
-"""The browser's files: read once, named by their content, compressed once.
+"""The browser's files: read once, squeezed and compressed once, named by their content.
 
 One hash over all of `web/` stands in the path, so that relative imports inherit it, a
 browser may keep every file for ever, and a page never mixes two versions.
@@ -7,14 +7,21 @@ browser may keep every file for ever, and a page never mixes two versions.
 import gzip
 import hashlib
 import mimetypes
+from collections.abc import Callable
 from pathlib import Path
 
+import rcssmin
+import rjsmin
 from starlette.requests import Request
 from starlette.responses import Response
 
 from kefu_core.errors import NotFound
 
 _SERVED = {".js", ".css", ".svg", ".png", ".ico", ".woff2", ".json", ".webmanifest"}
+_SQUEEZE: dict[str, Callable[[bytes], bytes]] = {
+    ".js": rjsmin.jsmin,
+    ".css": rcssmin.cssmin,
+}
 _COMPRESSED = {".js", ".css", ".svg", ".json", ".webmanifest"}
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _SHORT = "public, max-age=300"
@@ -24,7 +31,7 @@ class _Asset:
     __slots__ = ("content", "etag", "media_type", "zipped")
 
     def __init__(self, path: Path) -> None:
-        self.content = path.read_bytes()
+        self.content = squeezed(path)
         guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         # Some systems still say application/javascript; browsers want one of these.
         self.media_type = "text/javascript" if path.suffix == ".js" else guessed
@@ -32,6 +39,17 @@ class _Asset:
         is_text = path.suffix in _COMPRESSED
         # A fixed time in the header makes every start give the same bytes.
         self.zipped = gzip.compress(self.content, 9, mtime=0) if is_text else None
+
+
+def squeezed(path: Path) -> bytes:
+    """Return a file without what only its authors read: comments and white space.
+
+    Half of a module is comments, most of them types, and all of it is there to read in
+    the repository. Nothing is renamed: a debugger shows the same code.
+    """
+    content = path.read_bytes()
+    squeeze = _SQUEEZE.get(path.suffix)
+    return content if squeeze is None else squeeze(content)
 
 
 class StaticFiles:

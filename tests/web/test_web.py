@@ -10,7 +10,7 @@ import pytest
 
 from kefu_core.protocol.schema import typescript
 from kefu_server.pages import Pages
-from kefu_server.static import StaticFiles
+from kefu_server.static import StaticFiles, squeezed
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "kefu_server" / "web"
@@ -22,6 +22,12 @@ WIDGET_FILES_MAX = 25
 LATER_BYTES_MAX = 6 * 1024
 LINES_MAX = 250
 
+PARSE = """
+import { readdirSync, readFileSync } from "node:fs";
+import { SourceTextModule } from "node:vm";
+for (const name of readdirSync("."))
+  new SourceTextModule(readFileSync(name, "utf8"), { identifier: name });
+"""
 FORBIDDEN = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|srcdoc|DOMParser"
     r"|createContextualFragment|\beval\(|new Function|setAttribute\(\"style\""
@@ -35,7 +41,7 @@ FLOORS = {
 
 
 def _zipped(path: Path) -> int:
-    return len(gzip.compress(path.read_bytes(), 9, mtime=0))
+    return len(gzip.compress(squeezed(path), 9, mtime=0))
 
 
 def _widget_files() -> list[Path]:
@@ -94,6 +100,22 @@ def test_modules_import_only_what_their_floor_may(floor: str) -> None:
             assert target.startswith("."), f"{path.name} imports {target}"
             found = (path.parent / target).resolve().relative_to(WEB)
             assert found.parts[0] in FLOORS[floor], f"{path.name} imports {target}"
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="needs node")
+def test_what_is_squeezed_is_still_a_module(tmp_path: Path) -> None:
+    for number, path in enumerate(MODULES):
+        served = tmp_path / f"{number}-{path.stem}.mjs"
+        served.write_bytes(squeezed(path))
+        assert b"/**" not in served.read_bytes()
+    run = subprocess.run(
+        ["node", "--experimental-vm-modules", "--input-type=module", "-e", PARSE],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="needs node")

@@ -230,8 +230,10 @@ async def test_a_source_that_is_written_to_is_noticed_and_then_copied_anew(
         "UPDATE message SET body = 'x' WHERE seq = 1",
         "DELETE FROM participant WHERE participant = 'a7'",
         "UPDATE agent SET is_active = 1",
-        "INSERT OR IGNORE INTO visitor (id, site_id, name, created_at)"
-        " VALUES (999, 1, '', 0)",
+        (
+            "INSERT OR IGNORE INTO visitor (id, site_id, name, created_at)"
+            " VALUES (999, 1, '', 0)"
+        ),
     ],
 )
 async def test_what_differs_in_the_end_is_noticed_and_then_copied_anew(
