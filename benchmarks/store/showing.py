@@ -1,6 +1,7 @@
 """What people see of a run of `store`: tables, pictures, and the aims."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -16,6 +17,13 @@ GROWTH_AIM = 1.5
 SEARCH_AIM_MS = 200.0
 _GROWING = ("page", "list_first", "list_deep")
 _OURS, _BARE = "#1f6feb", "#9aa4b2"
+_BELOW: dict[str, Any] = {
+    "frameon": False,
+    "fontsize": 8,
+    "loc": "upper center",
+    "bbox_to_anchor": (0.5, -0.18),
+}
+"""Where a legend hides no line."""
 
 
 def show_store(console: Console, result: StoreResult) -> None:
@@ -139,7 +147,7 @@ def _draw_append(result: StoreResult) -> Figure:
         axis.set_xticks(list(places), names)
         axis.set_xlabel("concurrent senders")
         axis.set_title(title, fontsize=10)
-        axis.legend(frameon=False)
+        axis.legend(**_BELOW, ncols=2)
     for place, line in zip(places, result.append, strict=True):
         height = max(_cpu_us(line.appender), _cpu_us(line.bare))
         cpu.annotate(f"{line.cpu_ratio}×", (place, height), ha="center", va="bottom")
@@ -165,7 +173,7 @@ def _draw_latency(result: StoreResult) -> Figure:
         axis.set_yscale("log")
         axis.set_xlabel("messages stored")
         axis.set_title(f"{title}: p50, dashed p95", fontsize=10)
-        axis.legend(frameon=False, fontsize=8)
+        axis.legend(**_BELOW, ncols=4)
     figure.suptitle(result.engine, fontsize=11)
     return figure
 
@@ -185,5 +193,5 @@ def _draw_room(result: StoreResult) -> Figure:
     axis.bar(names, index, 0.5, bottom=rest, label="search index", color=_BARE)
     axis.set_title(f"bytes a message, {result.engine}", fontsize=10)
     axis.set_xlabel("messages stored")
-    axis.legend(frameon=False)
+    axis.legend(**_BELOW, ncols=2)
     return figure

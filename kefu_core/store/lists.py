@@ -1,8 +1,9 @@
 """Conversations by filter, and where a day begins in a log: by keyset."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.abc.archive import ConversationFilter, Place
@@ -15,6 +16,7 @@ from kefu_core.types import ConversationId, Seq, UnixMs
 _c, _m, _l = t.conversation.c, t.message.c, t.conversation_label.c
 _conversations = select(*(_c[name] for name in CONVERSATION_COLUMNS))
 
+_DAY_MS = 86_400_000
 _LAST_SEQ = select(_c.last_seq).where(_c.id == bindparam("conversation"))
 _AT = select(_m.at).where(
     _m.conversation_id == bindparam("conversation"), _m.seq == bindparam("seq")
@@ -61,6 +63,35 @@ async def find(
     limit: int,
 ) -> list[Conversation]:
     """Return a page of conversations; see `Archive.find_conversations`."""
+    rows: Sequence[Row[Any]] = ()
+    for since in _windows(connection.dialect.name, wanted, before):
+        query = _page(wanted, before, since).limit(limit)
+        rows = (await connection.execute(query)).all()
+        if len(rows) == limit:
+            break
+    return [conversation_from(row) for row in rows]
+
+
+def _windows(
+    engine: str, wanted: ConversationFilter, before: Place | None
+) -> list[UnixMs | None]:
+    """Return from when on to look, in turn, until a page is full.
+
+    Where a column equals something, MySQL and MariaDB read an index from its newest
+    entry on and pass over all above the page, unless a range that ends soon is so much
+    smaller that they seek.
+    """
+    if engine not in {"mysql", "mariadb"} or before is None:
+        return [wanted.active_from]
+    if wanted.active_from is not None:
+        return [wanted.active_from]
+    windows = [UnixMs(before[0] - days * _DAY_MS) for days in (1, 8, 64)]
+    return [*windows, None]
+
+
+def _page(
+    wanted: ConversationFilter, before: Place | None, since: UnixMs | None
+) -> Select[Any]:
     query = _conversations.where(*conditions_of(wanted))
     # A label has rows of its own, in the order of the list: they lead to the others.
     active, row_id = _c.active_at, _c.id
@@ -68,7 +99,7 @@ async def find(
         query = query.join(t.conversation_label, _l.conversation_id == _c.id)
         query = query.where(_l.label == wanted.label)
         active, row_id = _l.active_at, _l.conversation_id
-    query = _between(query, active, wanted.active_from, wanted.active_before)
+    query = _between(query, active, since, wanted.active_before)
     if before is not None:
         last, last_id = active_at(before[0]), before[1]
         query = query.where(
@@ -76,9 +107,7 @@ async def find(
             active <= last,
             or_(active < last, and_(active == last, row_id < last_id)),
         )
-    query = query.order_by(active.desc(), row_id.desc()).limit(limit)
-    rows = (await connection.execute(query)).all()
-    return [conversation_from(row) for row in rows]
+    return query.order_by(active.desc(), row_id.desc())
 
 
 def _between(
