@@ -1,21 +1,32 @@
 /** @import {Me} from "./api.js" */
 /** @import {Tab} from "./desk.js" */
+/** @import {PageView} from "./pages.js" */
 import "./icons.js";
-import { fill, h, icon, Store } from "../ui/dom.js";
+import { fill, h, Store } from "../ui/dom.js";
 import { nearest, setLocale, t } from "../ui/i18n.js";
+import { Alarm } from "./alarm.js";
 import { logOut, whoAmI } from "./api.js";
 import { Desk } from "./desk.js";
 import { HistoryPage } from "./history/page.js";
 import { readPlace } from "./history/place.js";
+import { listen } from "./keys.js";
 import { ListView } from "./list.js";
 import { loginForm } from "./login.js";
+import { notices } from "./notices.js";
+import { pageOf } from "./pages.js";
 import { choice, say } from "./phrases.js";
+import { Rail } from "./rail.js";
 import { RoomView } from "./room.js";
 import { languageSwitch, rememberedLocale, Top } from "./top.js";
 import { Light } from "./transport.js";
 
 const GRACE_MS = 2_000;
 const app = /** @type {HTMLElement} */ (document.getElementById("app"));
+
+/** @type {(hash: string) => string} the name of the page that a URL says */
+function nameOf(hash) {
+  return pageOf(hash)?.kind.name ?? (readPlace(hash) ? "history" : "chat");
+}
 
 async function begin() {
   try {
@@ -39,7 +50,7 @@ function work(me) {
   const screen = new Store({
     tab: /** @type {Tab} */ ("queue"),
     selected: /** @type {number | null} */ (null),
-    isHistory: readPlace(location.hash) !== null,
+    page: nameOf(location.hash),
   });
   const desk = new Desk({
     me,
@@ -53,16 +64,20 @@ function work(me) {
   /** @type {RoomView} */
   let room;
   const frame = h("div", { class: "desk" });
-  const bar = h("div", { class: "alarm", role: "alert", hidden: true });
+  const alarm = new Alarm(() => desk.chat.connection.wake());
   /** @type {Light} */
   let light;
   /** @type {Top} */
   let top;
+  /** @type {Rail} */
+  let rail;
   const archive = new HistoryPage(desk, { changed: () => screen.set(), openChat });
+  /** @type {Map<string, PageView>} */
+  const views = new Map();
 
   /** @returns {number | null} the conversation that is open before my eyes */
   function shown() {
-    return screen.state.isHistory ? null : screen.state.selected;
+    return screen.state.page === "chat" ? screen.state.selected : null;
   }
 
   function build() {
@@ -71,6 +86,7 @@ function work(me) {
     room = new RoomView(desk, { leave: () => select(null), changed: () => screen.set() });
     light = new Light((chosen) => desk.use(chosen));
     top = new Top(me, light, { language: rebuild, out });
+    rail = new Rail(me);
     place();
     if (screen.state.selected !== null) {
       room.open(screen.state.selected);
@@ -81,26 +97,57 @@ function work(me) {
 
   function rebuild() {
     archive.build();
+    views.clear();
     build();
+    void enter();
   }
 
   /** Put the page that the URL names below the header. */
   function place() {
-    const { isHistory } = screen.state;
-    const [aside, ...main] = isHistory ? [archive.element, archive.reader.element] : [list.element, room.element, room.info];
-    frame.classList.toggle("is-history", isHistory);
-    fill(frame, h("div", { class: "side" }, top.element, aside), ...main);
+    const { page } = screen.state;
+    const view = views.get(page);
+    frame.classList.toggle("is-history", page === "history");
+    frame.classList.toggle("is-page", page !== "history" && page !== "chat");
+    if (page === "chat" || page === "history") {
+      const [aside, ...main] = page === "history" ? [archive.element, archive.reader.element] : [list.element, room.element, room.info];
+      fill(frame, rail.element, h("div", { class: "side" }, top.element, aside), ...main);
+    } else {
+      fill(frame, rail.element, h("div", { class: "page-frame" }, top.element, view?.element ?? h("main", { class: "page" })));
+    }
   }
 
   /** The URL has changed, by a link, by going back, or by hand. */
   function route() {
-    const isHistory = readPlace(location.hash) !== null;
-    if (isHistory !== screen.state.isHistory) {
-      screen.set({ isHistory });
+    const page = nameOf(location.hash);
+    if (page !== screen.state.page) {
+      views.get(screen.state.page)?.leave?.();
+      screen.set({ page });
       place();
-      if (isHistory) archive.refresh();
+      if (page === "history") archive.refresh();
     }
-    if (isHistory) void archive.enter();
+    void enter();
+  }
+
+  /** Let the page take what the URL says; loads it if it was never shown. */
+  async function enter() {
+    if (screen.state.page === "history") return archive.enter();
+    const found = pageOf(location.hash);
+    if (!found) return;
+    const { kind, rest } = found;
+    if (!views.has(kind.name)) {
+      try {
+        views.set(kind.name, (await kind.load()).make(desk));
+      } catch {
+        const again = h("button", { type: "button", class: "primary", onclick: enter }, t("retry"));
+        const element = h("main", { class: "page" }, h("p", { role: "alert" }, say("pageFailed")), again);
+        if (screen.state.page === kind.name) fill(frame, rail.element, h("div", { class: "page-frame" }, top.element, element));
+        return;
+      }
+      if (screen.state.page !== kind.name) return;
+      place();
+    }
+    views.get(kind.name)?.enter(rest);
+    screen.set();
   }
 
   /** @param {number} id */
@@ -126,7 +173,8 @@ function work(me) {
 
   /** @param {number} step */
   function move(step) {
-    if (screen.state.isHistory) return archive.move(step);
+    if (screen.state.page === "history") return archive.move(step);
+    if (screen.state.page !== "chat") return;
     const rows = desk.list(screen.state.tab);
     if (!rows.length) return;
     const at = rows.findIndex((row) => row.id === screen.state.selected);
@@ -144,62 +192,48 @@ function work(me) {
 
   function draw() {
     keepInSight();
-    const { tab, selected, isHistory } = screen.state;
+    const { tab, selected, page } = screen.state;
+    const isHistory = page === "history";
     const { status } = desk.chat.connection;
     const isLost = status === "stopped" || (status !== "live" && Date.now() - desk.lostAt > GRACE_MS);
-    frame.classList.toggle("has-room", isHistory ? Boolean(archive.place?.conversation) : selected !== null);
+    frame.classList.toggle("has-room", isHistory ? Boolean(archive.place?.conversation) : page === "chat" && selected !== null);
     if (isHistory) {
       archive.show();
-    } else {
+    } else if (page === "chat") {
       list.show(tab, selected);
       room.show();
+    } else {
+      views.get(page)?.show();
     }
     light.show(status === "live", desk.transport);
-    const mark = isLost ? status === "stopped" ? "stopped" : "lost" : "";
-    if (bar.dataset.mark !== mark) alarm(isLost, status === "stopped");
-    bar.dataset.mark = mark;
+    alarm.show(isLost ? status === "stopped" ? "stopped" : "lost" : "");
     const unread = desk.unreadInAll();
-    top.show(isHistory, archive.hash, isHistory ? unread : 0);
-    const title = `${unread ? `(${unread}) ` : ""}${say(isHistory ? "historyPage" : "loginTitle")} · kefu`;
+    rail.show(page, desk, archive.hash);
+    notices.look(desk, shown());
+    const name = pageOf(location.hash)?.kind.title() ?? say(isHistory ? "historyPage" : "loginTitle");
+    const count = unread ? `(${unread}) ` : "";
+    const title = `${count}${name} · kefu`;
     const wanted = isLost ? `⚠ ${say("notReceivingTitle")} · kefu` : title;
     if (document.title !== wanted) document.title = wanted;
   }
 
-  /**
-   * @param {boolean} isLost
-   * @param {boolean} isStopped
-   */
-  function alarm(isLost, isStopped) {
-    bar.hidden = !isLost;
-    document.documentElement.classList.toggle("is-lost", isLost);
-    const act = isStopped ? () => location.reload() : () => desk.chat.connection.wake();
-    const button = h("button", { type: "button", onclick: act }, t(isStopped ? "reload" : "retrying"));
-    fill(bar, icon("close"), h("strong", null, isStopped ? t("stopped") : say("notReceiving")), button);
+  function escape() {
+    if (screen.state.page === "history") return archive.leave();
+    if (screen.state.page !== "chat") return;
+    const row = /** @type {HTMLElement | null} */ (app.querySelector(".row.selected"));
+    select(null);
+    row?.focus();
   }
 
-  document.addEventListener("keydown", (event) => {
-    // On some keyboards Alt changes the letter, so the key's place is asked for.
-    if (event.altKey && (event.code === "KeyJ" || event.code === "KeyK")) {
-      event.preventDefault();
-      move(event.code === "KeyJ" ? 1 : -1);
-    } else if (event.altKey && screen.state.isHistory && /^Arrow(Up|Down)$/.test(event.key)) {
-      event.preventDefault();
-      archive.reader.step(event.key === "ArrowDown" ? 1 : -1);
-    } else if (event.key === "Escape" && !event.isComposing) {
-      if (screen.state.isHistory) return archive.leave();
-      const row = /** @type {HTMLElement | null} */ (app.querySelector(".row.selected"));
-      select(null);
-      row?.focus();
-    }
-  });
+  listen({ move, escape, hit: (step) => screen.state.page === "history" && archive.reader.step(step) });
   for (const name of ["focus", "visibilitychange"]) addEventListener(name, () => screen.set(), true);
   setInterval(() => (desk.chat.logs.expire(Date.now()), screen.set()), 1000);
-  fill(app, bar, frame);
+  fill(app, alarm.element, frame);
   build();
   screen.watch(draw);
   desk.chat.start();
   addEventListener("hashchange", route);
-  if (screen.state.isHistory) void archive.enter();
+  void enter();
 }
 
 await setLocale(nearest(rememberedLocale() ?? navigator.language));

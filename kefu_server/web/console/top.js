@@ -1,6 +1,6 @@
 /** @import {Me} from "./api.js" */
 /** @import {Light} from "./transport.js" */
-import { fill, h, icon } from "../ui/dom.js";
+import { h, icon } from "../ui/dom.js";
 import { getLocale, setLocale, t } from "../ui/i18n.js";
 import { say } from "./phrases.js";
 
@@ -39,7 +39,7 @@ export function brand() {
   return h("div", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }, "k"), "kefu");
 }
 
-/** What stands above every page: who I am, whether I receive, and the way to the others. */
+/** What stands above every page: who I am, and whether I receive. */
 export class Top {
   /**
    * @param {Me} me
@@ -49,27 +49,6 @@ export class Top {
   constructor(me, light, { language, out }) {
     const leave = h("button", { type: "button", class: "plain small", "aria-label": say("logout"), title: say("logout"), onclick: out }, icon("leave"));
     const name = h("span", { class: "top-name" }, h("bdi", null, me.name));
-    this.chat = h("a", { href: "#/" });
-    this.history = h("a", { href: "#/history" }, say("historyPage"));
-    const pages = h("nav", { class: "pages", "aria-label": say("pages") }, this.chat, this.history);
-    this.element = h("header", { class: "top" }, h("div", { class: "top-line" }, brand(), light.element, name, languageSwitch(language), leave), pages);
-  }
-
-  /**
-   * @param {boolean} isHistory which of the two pages is shown
-   * @param {string} place where the history was left
-   * @param {number} unread
-   */
-  show(isHistory, place, unread) {
-    const mark = String(unread);
-    if (this.chat.dataset.mark !== mark) {
-      this.chat.dataset.mark = mark;
-      fill(this.chat, t("conversations"), unread > 0 && h("span", { class: "badge", "aria-label": t("unread", { count: unread }) }, mark));
-    }
-    this.history.hash = place;
-    for (const [link, isHere] of /** @type {const} */ ([[this.chat, !isHistory], [this.history, isHistory]])) {
-      if (isHere) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
-    }
+    this.element = h("header", { class: "top" }, h("div", { class: "top-line" }, brand(), light.element, name, languageSwitch(language), leave));
   }
 }

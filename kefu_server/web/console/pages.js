@@ -1,0 +1,37 @@
+/** @import {Me} from "./api.js" */
+/** @import {Desk} from "./desk.js" */
+import { say } from "./phrases.js";
+
+/**
+ * @typedef {object} PageView what stands below the header while its page is shown
+ * @property {HTMLElement} element
+ * @property {(rest: string) => void} enter the URL names this page; `rest` is what
+ *   follows its name, such as `/sites?x=1`
+ * @property {() => void} show draw again: something has changed, or a second has passed
+ * @property {() => void} [leave] another page is shown from now on
+ *
+ * @typedef {object} PageKind a page besides the chat and the history
+ * @property {string} name what the URL says: `#/name`
+ * @property {string} icon
+ * @property {() => string} title
+ * @property {(me: Me) => boolean} [isFor] who has it; without: everybody
+ * @property {(desk: Desk) => number} [count] a number beside the link, 0 for none
+ * @property {() => Promise<{make: (desk: Desk) => PageView}>} load
+ */
+
+/** @type {PageKind[]} in the order in which they are offered */
+export const PAGES = [
+  {
+    name: "settings",
+    icon: "gear",
+    title: () => say("settingsPage"),
+    load: () => import("./settings/page.js"),
+  },
+];
+
+/** @type {(hash: string) => {kind: PageKind, rest: string} | null} the page that a URL names */
+export function pageOf(hash) {
+  const [, name = "", rest = ""] = /^#\/([a-z-]+)(.*)$/.exec(hash) ?? [];
+  const kind = PAGES.find((page) => page.name === name);
+  return kind ? { kind, rest } : null;
+}

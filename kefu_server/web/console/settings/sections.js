@@ -1,0 +1,24 @@
+/** @import {Me} from "../api.js" */
+/** @import {Desk} from "../desk.js" */
+import { tell } from "./phrases.js";
+
+/**
+ * @typedef {object} SectionKind one part of the settings
+ * @property {string} name what the URL says: `#/settings/name`
+ * @property {() => string} title
+ * @property {(me: Me) => boolean} [isFor] who has it; without: everybody
+ * @property {() => Promise<{make: (desk: Desk) => Section}>} load
+ *
+ * @typedef {object} Section
+ * @property {HTMLElement} element
+ * @property {() => void} enter it is shown from now on: ask for what it shows
+ * @property {() => void} [show] something has changed, or a second has passed
+ */
+
+/** @type {(me: Me) => boolean} */
+export const isAdmin = (me) => me.role === "admin";
+
+/** @type {SectionKind[]} */
+export const SECTIONS = [
+  { name: "notices", title: () => tell("notices"), load: () => import("./notices.js") },
+];
