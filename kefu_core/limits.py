@@ -156,6 +156,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     new_conversations_per_address_h: int = 60
     """Conversations that one address (/64 for IPv6) may open: a visitor's name is free
     to have, an address is not."""
+    left_messages_per_h: int = 3
+    """Messages that one visitor may leave while nobody is there."""
+    left_messages_per_address_h: int = 20
+    """Messages left from one address (/64 for IPv6)."""
     address_tokens_per_s: float = 10.0
     """Visitors' tokens that one address (/64 for IPv6) may ask for, sustained."""
     address_tokens_burst: int = 200

@@ -159,6 +159,8 @@ class OfflineMessage(Record, frozen=True, kw_only=True):
 
     site_id: int
     visitor: ParticipantId
+    key: str = ""
+    """The visitor's own name for it, so that leaving it twice leaves it once."""
     name: str = ""
     email: str = ""
     phone: str = ""
@@ -187,6 +189,8 @@ class Mail(Record, frozen=True, kw_only=True):
     """A mail on its way out."""
 
     recipient: str
+    reply_to: str = ""
+    sender_name: str = ""
     subject: str = ""
     body: str = ""
     about: int = 0
@@ -259,8 +263,15 @@ class Webhook(Record, frozen=True, kw_only=True):
     secret: str
     events: tuple[str, ...] = ()
     site_id: int = 0
+    """0 for every site."""
     is_active: bool = True
     created_at: UnixMs = UnixMs(0)
+    told_until: UnixMs = UnixMs(0)
+    """Of every message of the log before this moment there is a delivery."""
+    failing_since: UnixMs = UnixMs(0)
+    """When the first that failed since the last success did; 0: none has."""
+    note: str = ""
+    """Why it was switched off by itself."""
 
 
 class WebhookDelivery(Record, frozen=True, kw_only=True):
@@ -268,6 +279,8 @@ class WebhookDelivery(Record, frozen=True, kw_only=True):
 
     webhook_id: int
     event: str
+    source: str = ""
+    """What it tells of, so that nothing is told twice by two who look."""
     payload: str = ""
     created_at: UnixMs = UnixMs(0)
     status: DeliveryStatus = DeliveryStatus.QUEUED
@@ -340,5 +353,7 @@ UNIQUE: dict[type[Record], tuple[tuple[str, ...], ...]] = {
     ApiToken: (("token_hash",),),
     DayFigures: (("day", "site_id", "agent_id"),),
     Rating: (("conversation_id",),),
+    OfflineMessage: (("visitor", "site_id", "key"),),
+    WebhookDelivery: (("webhook_id", "source"),),
 }
 """Fields that no two records of a kind have in common."""

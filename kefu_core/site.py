@@ -27,6 +27,15 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
     """Which files may be sent."""
 
 
+class Letters(msgspec.Struct, frozen=True, kw_only=True):
+    """What happens while nobody is there."""
+
+    notices_to: tuple[str, ...] = ()
+    """Addresses that are told by mail of every message a visitor leaves."""
+    may_chat: bool = True
+    """Visitors may also write into the chat, and are answered when somebody comes."""
+
+
 class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     """All of it."""
 
@@ -35,3 +44,4 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     talk: Talk = Talk()
     watching: Watching = Watching()
     files: Files = Files()
+    letters: Letters = Letters()

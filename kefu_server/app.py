@@ -155,6 +155,7 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         app.state.services = Services(
             store=store,
             hub=node.hub,
+            desk=desk,
             auth=auth,
             ids=ids,
             limits=settings.limits,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from kefu_core.abc.store import Store
+from kefu_core.desk import Desk
 from kefu_core.desk.access import rights_of
 from kefu_core.errors import NotAllowed, StoreUnavailable
 from kefu_core.hub import Hub
@@ -25,6 +26,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
 
     store: Store
     hub: Hub
+    desk: Desk
     auth: Authenticator
     ids: IdGenerator
     limits: Limits

@@ -23,6 +23,10 @@ class Rights(msgspec.Struct, frozen=True, kw_only=True):
     """May blank all that a visitor said and was told, for ever."""
 
 
+STAFFED = "staffed."
+"""Begins the name of the list that tells a site's visitors whether somebody is there;
+the site's id ends it."""
+
 NO_RIGHTS = Rights()
 
 _AGENT = Rights(
@@ -33,16 +37,19 @@ _AGENT = Rights(
             "conversation.close",
             "conversation.label",
             "conversations.list",
+            "offline.handle",
+            "offline.list",
+            "offline.reopen",
             "people.get",
         }
     ),
-    topics=frozenset({"conversations"}),
+    topics=frozenset({"conversations", "offline"}),
     kinds=frozenset({MessageKind.TEXT, MessageKind.NOTE}),
 )
 
 RIGHTS: dict[Role, Rights] = {
     Role.VISITOR: Rights(
-        calls=frozenset({"conversation.open", "people.get"}),
+        calls=frozenset({"conversation.open", "offline.leave", "people.get"}),
         kinds=frozenset({MessageKind.TEXT}),
     ),
     Role.AGENT: _AGENT,
@@ -53,6 +60,14 @@ RIGHTS: dict[Role, Rights] = {
 def rights_of(principal: Principal) -> Rights:
     """Return what a principal may do; nothing for a role that is not in the table."""
     return RIGHTS.get(principal.role, NO_RIGHTS)
+
+
+def may_watch(principal: Principal, topic: str) -> bool:
+    """Whether a principal may watch a list: a visitor only what is of its own site."""
+    if topic in rights_of(principal).topics:
+        return True
+    is_visitor = principal.role is Role.VISITOR
+    return is_visitor and topic == f"{STAFFED}{principal.site_id}"
 
 
 def may_read(principal: Principal, conversation: Conversation) -> bool:

@@ -10,11 +10,14 @@ from anyio.abc import TaskGroup
 from kefu_core.abc.handler import Handler
 from kefu_core.abc.store import Store
 from kefu_core.abc.streams import PeerInfo
-from kefu_core.desk.access import may_read, readable, rights_of
+from kefu_core.desk.access import may_read, may_watch, readable
 from kefu_core.desk.calls import run_call
 from kefu_core.desk.drafts import check_send
 from kefu_core.desk.inbox import TOPIC, Inbox
+from kefu_core.desk.left import TOPIC as LEFT
+from kefu_core.desk.left import LeftMessages
 from kefu_core.desk.pace import Paces
+from kefu_core.desk.staffing import Staffing
 from kefu_core.errors import NotFound, TooMany
 from kefu_core.hub import Hub
 from kefu_core.ids import ID_MAX, IdGenerator
@@ -66,8 +69,10 @@ class Desk(Handler):
         self._authenticate = authenticate
         self._revalidate = revalidate
         self._find_revoked = find_revoked
-        self._limits = limits
-        self._now_ms = now_ms
+        self.left = LeftMessages(store, limits, now)
+        self.staffing = Staffing(store, now)
+        self.limits = limits
+        self.now_ms = now_ms
         self._visitors = Paces(
             limits.visitor_messages_per_s, limits.visitor_messages_burst, now
         )
@@ -80,13 +85,19 @@ class Desk(Handler):
     def attach(self, hub: Hub) -> None:
         """Take the hub, before anything is served."""
         self._hub = hub
-        self._inbox = Inbox(self.store, self._limits, hub.lists.topic(TOPIC))
+        self._inbox = Inbox(self.store, self.limits, hub.lists.topic(TOPIC))
         hub.observers.append(self._inbox)
+        self.left.attach(hub.lists.topic(LEFT))
+        self.staffing.attach(hub)
 
     async def start(self, tasks: TaskGroup) -> None:
         """Load the agents' list; keep it up in `tasks`. Raises `StoreUnavailable`."""
         await self.inbox.load()
+        await self.left.load()
+        await self.staffing.load()
         tasks.start_soon(self.inbox.run)
+        tasks.start_soon(self.left.run)
+        tasks.start_soon(self.staffing.run)
 
     @property
     def hub(self) -> Hub:
@@ -110,7 +121,7 @@ class Desk(Handler):
 
     async def revalidate(self, principal: Principal) -> bool:
         expires_at_ms = principal.expires_at_ms
-        if expires_at_ms and expires_at_ms <= self._now_ms():
+        if expires_at_ms and expires_at_ms <= self.now_ms():
             return False
         return await self._revalidate(principal)
 
@@ -152,14 +163,14 @@ class Desk(Handler):
         return [row for row in rows if may_read(principal, row)]
 
     def may_watch(self, principal: Principal, topic: str) -> bool:
-        return topic in rights_of(principal).topics
+        return may_watch(principal, topic)
 
     # -- what they may do --------------------------------------------------------------
 
     def draft(
         self, principal: Principal, conversation: Conversation, send: Send
     ) -> Draft:
-        check_send(principal, conversation, send, self._limits)
+        check_send(principal, conversation, send, self.limits)
         paces = self._agents if principal.is_agent else self._visitors
         wait_s = paces.take(principal.participant)
         if wait_s:

@@ -105,6 +105,10 @@ class Lists:
             self._topics[name] = WatchedList(name)
         return self._topics[name]
 
+    def beginning_with(self, prefix: str) -> list[WatchedList]:
+        """Return the lists whose names begin so."""
+        return [each for name, each in self._topics.items() if name.startswith(prefix)]
+
     def find(self, name: str) -> WatchedList | None:
         """Return a list that exists."""
         return self._topics.get(name)

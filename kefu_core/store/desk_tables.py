@@ -112,6 +112,7 @@ offline_message = t.table(
     t.row_id(),
     _number("site_id"),
     _name("visitor", 24),
+    _name("key", 64),
     _name("name", 200),
     _name("email", 320),
     _name("phone", 64),
@@ -126,12 +127,15 @@ offline_message = t.table(
     Index(None, "status", "id"),
     Index(None, "site_id", "status", "id"),
     Index(None, "visitor", "id"),
+    UniqueConstraint("visitor", "site_id", "key"),
 )
 
 mail = t.table(
     "mail",
     t.row_id(),
     _name("recipient", 320),
+    _name("reply_to", 320),
+    _name("sender_name", 200),
     _name("subject", 400),
     _text("body"),
     _number("about"),
@@ -199,6 +203,9 @@ webhook = t.table(
     _number("site_id"),
     Column("is_active", Boolean, nullable=False),
     _number("created_at"),
+    _number("told_until"),
+    _number("failing_since"),
+    _name("note", 400),
 )
 
 webhook_delivery = t.table(
@@ -206,6 +213,7 @@ webhook_delivery = t.table(
     t.row_id(),
     _number("webhook_id"),
     _name("event", 64),
+    _name("source", 64),
     _text("payload"),
     _number("created_at"),
     _name("status", 16),
@@ -215,6 +223,7 @@ webhook_delivery = t.table(
     _name("error", 400),
     Index(None, "status", "next_at"),
     Index(None, "webhook_id", "id"),
+    UniqueConstraint("webhook_id", "source"),
 )
 
 day_figures = t.table(

@@ -40,7 +40,13 @@ async def visitor_token(request: Request) -> Response:
             "token": token,
             "visitor": visitor_participant(visitor_id),
             "expires_at": expires_at,
-            "site": {"name": site.name, "locale": site.locale},
+            "site": {
+                "id": site.id,
+                "name": site.name,
+                "locale": site.locale,
+                "staffed": await services.desk.staffing.is_staffed(site.id),
+                "may_chat": site.settings.letters.may_chat,
+            },
         }
     )
 

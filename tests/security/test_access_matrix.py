@@ -8,12 +8,13 @@ from typing import Any, get_args
 
 import pytest
 
-from kefu_core.desk.access import RIGHTS
+from kefu_core.desk.access import RIGHTS, STAFFED
 from kefu_core.desk.calls import CALLS
 from kefu_core.errors import CloseCode
 from kefu_core.model import MessageKind
 from kefu_core.protocol import frames as f
-from kefu_core.types import ConversationId, Seq
+from kefu_core.records import OfflineMessage
+from kefu_core.types import ConversationId, ParticipantId, Seq
 from tests.core.desk.world import Wire, World, world
 
 pytestmark = pytest.mark.anyio
@@ -27,6 +28,8 @@ OK = "ok"
 Build = Callable[[ConversationId, str], list[f.Frame]]
 """Makes a cell's frames for the conversation of `v1`; the last is asked about."""
 ABSENT = ConversationId(12_345)
+LEFT = 77
+"""The message that `v1` left on the first site."""
 
 
 class Row:
@@ -146,6 +149,10 @@ def _call(method: str, answer: Any, *cells: str, with_target: bool = False) -> R
             params = {"ids": ["a1", "v1"]}
         if method == "conversation.label":
             params["labels"] = ["vip"]
+        if method == "offline.leave":
+            params = {"key": "k" * 8, "body": "x", "email": "a@b.example"}
+        if method in ("offline.handle", "offline.reopen"):
+            params = {"message": LEFT}
         return [f.Call(id="i", method=method, params=params)]
 
     return Row(build, answer, *cells)
@@ -163,6 +170,10 @@ METHODS: dict[str, Row] = {
         "conversation.label", f.Reply, *AGENTS_ONLY, with_target=True
     ),
     "conversations.list": _call("conversations.list", f.Reply, *AGENTS_ONLY),
+    "offline.handle": _call("offline.handle", f.Reply, *AGENTS_ONLY),
+    "offline.leave": _call("offline.leave", f.Reply, *VISITORS_ONLY),
+    "offline.list": _call("offline.list", f.Reply, *AGENTS_ONLY),
+    "offline.reopen": _call("offline.reopen", f.Reply, *AGENTS_ONLY),
     "people.get": _call("people.get", f.Reply, *EVERYBODY),
 }
 UNKNOWN_METHOD = _call("visitor.delete", None, *["not_found"] * 5)
@@ -172,11 +183,18 @@ def _watch(topic: str, *cells: str) -> Row:
     return Row(lambda c, me: [f.Watch(topic=topic)], f.Snapshot, *cells)
 
 
-TOPICS: dict[str, Row] = {"conversations": _watch("conversations", *AGENTS_ONLY)}
+TOPICS: dict[str, Row] = {
+    "conversations": _watch("conversations", *AGENTS_ONLY),
+    "offline": _watch("offline", *AGENTS_ONLY),
+}
+OF_SITES = {
+    f"{STAFFED}1": _watch(f"{STAFFED}1", OK, OK, "not_found", "not_found", "not_found"),
+    f"{STAFFED}2": _watch(f"{STAFFED}2", *["not_found"] * 2, OK, *["not_found"] * 2),
+}
 UNKNOWN_TOPIC = _watch("agents", *["not_found"] * 5)
 
 FRAMES[f.Call] = [*METHODS.values(), UNKNOWN_METHOD]
-FRAMES[f.Watch] = [*TOPICS.values(), UNKNOWN_TOPIC]
+FRAMES[f.Watch] = [*TOPICS.values(), *OF_SITES.values(), UNKNOWN_TOPIC]
 
 
 def test_every_frame_a_server_receives_has_a_row() -> None:
@@ -192,7 +210,7 @@ def test_every_method_has_a_row() -> None:
 async def test_every_list_has_a_row() -> None:
     assert set(TOPICS) == frozenset.union(*(r.topics for r in RIGHTS.values()))
     async with world() as w:
-        assert set(TOPICS) == set(w.hub.lists._topics)
+        assert {*TOPICS, *OF_SITES} == set(w.hub.lists._topics)
 
 
 def _rows() -> list[Any]:
@@ -209,6 +227,9 @@ async def _conversation(w: World) -> ConversationId:
     await w.say(conversation, "v1", "question")
     await w.say(conversation, "a1", "secret", MessageKind.NOTE)
     await w.say(conversation, "a1", "answer")
+    await w.store.put_records(
+        OfflineMessage(id=LEFT, site_id=1, visitor=ParticipantId("v1"), body="canary")
+    )
     return conversation
 
 

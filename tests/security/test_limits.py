@@ -114,6 +114,27 @@ async def cursors_of_a_hello(limits: Limits, tried: int) -> str:
         return _codes([await wire.until(f.Welcome, f.ErrorFrame)])
 
 
+async def _left(limits: Limits, tried: int, visitor: Callable[[int], str]) -> str:
+    async with world(limits) as w:
+        codes = ""
+        for n in range(tried):
+            wire = await w.live(visitor(n), address="192.0.2.7")
+            params = {"key": f"key-{n:04}", "body": "x", "email": "a@b.example"}
+            call = f.Call(id="l", method="offline.leave", params=params)
+            codes += _codes(await wire.answers(call, call))
+            wire.cut()
+        return codes.replace("rate_limited" * 2, "rate_limited")
+
+
+async def left_by_one(limits: Limits, tried: int) -> str:
+    return await _left(limits, tried, lambda n: "v1")
+
+
+async def left_from_an_address(limits: Limits, tried: int) -> str:
+    limits = msgspec.structs.replace(limits, left_messages_per_h=1_000)
+    return await _left(limits, tried, lambda n: "v1" if n % 2 else "v2")
+
+
 async def typing_chars(limits: Limits, tried: int) -> str:
     async with world(limits) as w:
         conversation = await w.conversation("v1")
@@ -296,6 +317,8 @@ PROBES: list[tuple[str, int, str, Probe]] = [
     ("page_messages_max", 5, "bad_request", page_messages),
     ("visitor_messages_burst", 3, "rate_limited", visitors_burst),
     ("agent_messages_burst", 3, "rate_limited", agents_burst),
+    ("left_messages_per_h", 2, "rate_limited", left_by_one),
+    ("left_messages_per_address_h", 3, "rate_limited", left_from_an_address),
     ("frames_burst", 10, "rate_limited", frames_burst),
     ("flood_factor", 10, "4100", flood),
     ("unacknowledged_sends_max", 3, "busy", unanswered_sends),

@@ -392,7 +392,13 @@ async def test_a_visitors_token_is_renewed_for_the_same_visitor_of_the_same_site
     again = await token(SITE.embed_key, first["token"])
     elsewhere = await token(OTHER_SITE.embed_key, first["token"])
     garbled = await token(SITE.embed_key, first["token"] + "x")
-    assert first["site"] == {"name": SITE.name, "locale": "zh-CN"}
+    assert first["site"] == {
+        "id": SITE.id,
+        "name": SITE.name,
+        "locale": "zh-CN",
+        "staffed": False,
+        "may_chat": True,
+    }
     assert again["visitor"] == first["visitor"]
     assert again["token"] != first["token"]
     assert len({first["visitor"], elsewhere["visitor"], garbled["visitor"]}) == 3

@@ -28,7 +28,13 @@ const model = new Model({
   changed: () => screen.set(),
   heard: (text, sender) => log.announce(`${nameOf(sender)}: ${text}`),
   active: () => host.active(),
+  staffed: (isStaffed) => {
+    if (visitor.about) visitor.about.staffed = isStaffed;
+  },
 });
+/** @type {import("./leave.js").Leave | undefined} */
+let leave;
+let isLoading = false;
 
 /** @param {string} sender */
 function nameOf(sender) {
@@ -101,7 +107,9 @@ function draw() {
   const skin = JSON.stringify([...model.names]);
   log.show(items, { top: isWhole ? greeting() : null, skin });
   composer.limit = model.chat.session.limits?.text_chars ?? composer.limit;
-  fill(status, h("i", { class: `light ${state}` }), t(STATUS[state]));
+  drawAway();
+  const isAway = state === "live" && leave?.isAway;
+  fill(status, h("i", { class: `light ${state}${isAway ? " away" : ""}` }), isAway ? leave?.status : t(STATUS[state]));
   drawBar(state);
   drawTyping();
   const isSeen = isShown && !document.hidden && log.isAtBottom;
@@ -117,6 +125,23 @@ function drawBar(state) {
   bar.dataset.text = text;
   const reload = h("button", { type: "button", class: "link", onclick: () => location.reload() }, t("reload"));
   fill(bar, text, state === "stopped" && reload);
+}
+
+/** Nobody is there: what asks for a message is loaded when it is needed. */
+function drawAway() {
+  const { about } = visitor;
+  if (!about) return;
+  model.chat.session.lists.topics.size || model.chat.watch(`staffed.${about.id}`);
+  if (leave) return leave.show(about);
+  if (about.staffed || isLoading) return;
+  isLoading = true;
+  import("./leave.js").then(
+    ({ Leave }) => {
+      leave = new Leave({ model, composer, room: /** @type {Element} */ (composer.element.parentElement) });
+      screen.set();
+    },
+    () => setTimeout(() => (isLoading = false), 5_000),
+  );
 }
 
 function drawTyping() {

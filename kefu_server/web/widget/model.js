@@ -13,8 +13,9 @@ export class Model {
    * @param {() => void} parts.changed
    * @param {(text: string, sender: string) => void} parts.heard a new message came in
    * @param {() => void} parts.active
+   * @param {(isStaffed: boolean) => void} parts.staffed
    */
-  constructor({ site, token, changed, heard, active }) {
+  constructor({ site, token, changed, heard, active, staffed }) {
     this.chat = new Chat({
       client: "kefu-widget/1",
       scope: `w.${site}`,
@@ -24,6 +25,7 @@ export class Model {
     this.changed = changed;
     this.heard = heard;
     this.active = active;
+    this.staffed = staffed;
     /** @type {number | null} */
     this.conversation = null;
     this.isOpening = false;
@@ -54,6 +56,7 @@ export class Model {
     else if (event.type === "message") this.arrived(event.frame);
     else if (event.type === "status" && event.status !== "live") this.lost();
     else if (event.type === "outbox") this.open();
+    else if (event.type === "list") for (const row of event.rows.values()) this.staffed(row.staffed);
     this.changed();
   }
 

@@ -8,6 +8,8 @@ export class VisitorToken {
     this.name = `kefu.token.${site}`;
     this.token = "";
     this.renewAt = 0;
+    /** @type {{id: number, staffed: boolean, may_chat: boolean} | null} */
+    this.about = null;
   }
 
   /**
@@ -25,8 +27,9 @@ export class VisitorToken {
       const final = response.status === 404 || response.status === 403;
       throw Object.assign(new Error(`token: ${response.status}`), { final });
     }
-    const { token, expires_at } = await response.json();
+    const { token, expires_at, site } = await response.json();
     this.token = token;
+    this.about = site;
     this.renewAt = Date.now() + Math.max(60_000, (expires_at - Date.now()) / 2);
     try {
       localStorage.setItem(this.name, token);

@@ -415,6 +415,7 @@ CREATE TABLE offline_message (
     id BIGINT NOT NULL, 
     site_id BIGINT NOT NULL, 
     visitor NVARCHAR(24) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    [key] NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     name NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     email NVARCHAR(320) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     phone NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
@@ -426,7 +427,8 @@ CREATE TABLE offline_message (
     created_at BIGINT NOT NULL, 
     handled_at BIGINT NOT NULL, 
     conversation_id BIGINT NOT NULL, 
-    PRIMARY KEY (id)
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_offline_message_visitor_site_id_key UNIQUE (visitor, site_id, [key])
 );
 
 GO
@@ -434,6 +436,8 @@ GO
 CREATE TABLE mail (
     id BIGINT NOT NULL, 
     recipient NVARCHAR(320) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    reply_to NVARCHAR(320) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    sender_name NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     subject NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     body NVARCHAR(max) NOT NULL, 
     about BIGINT NOT NULL, 
@@ -504,6 +508,9 @@ CREATE TABLE webhook (
     site_id BIGINT NOT NULL, 
     is_active BIT NOT NULL, 
     created_at BIGINT NOT NULL, 
+    told_until BIGINT NOT NULL, 
+    failing_since BIGINT NOT NULL, 
+    note NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     PRIMARY KEY (id)
 );
 
@@ -513,6 +520,7 @@ CREATE TABLE webhook_delivery (
     id BIGINT NOT NULL, 
     webhook_id BIGINT NOT NULL, 
     event NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    source NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     payload NVARCHAR(max) NOT NULL, 
     created_at BIGINT NOT NULL, 
     status NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL, 
@@ -520,7 +528,8 @@ CREATE TABLE webhook_delivery (
     next_at BIGINT NOT NULL, 
     response_status INTEGER NOT NULL, 
     error NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, 
-    PRIMARY KEY (id)
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_webhook_delivery_webhook_id_source UNIQUE (webhook_id, source)
 );
 
 GO

@@ -295,6 +295,7 @@ CREATE TABLE offline_message (
     id BIGINT NOT NULL, 
     site_id BIGINT NOT NULL, 
     visitor VARCHAR(24) NOT NULL, 
+    key VARCHAR(64) NOT NULL, 
     name VARCHAR(200) NOT NULL, 
     email VARCHAR(320) NOT NULL, 
     phone VARCHAR(64) NOT NULL, 
@@ -306,12 +307,15 @@ CREATE TABLE offline_message (
     created_at BIGINT NOT NULL, 
     handled_at BIGINT NOT NULL, 
     conversation_id BIGINT NOT NULL, 
-    PRIMARY KEY (id)
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_offline_message_visitor_site_id_key UNIQUE (visitor, site_id, key)
 );
 
 CREATE TABLE mail (
     id BIGINT NOT NULL, 
     recipient VARCHAR(320) NOT NULL, 
+    reply_to VARCHAR(320) NOT NULL, 
+    sender_name VARCHAR(200) NOT NULL, 
     subject VARCHAR(400) NOT NULL, 
     body TEXT NOT NULL, 
     about BIGINT NOT NULL, 
@@ -374,6 +378,9 @@ CREATE TABLE webhook (
     site_id BIGINT NOT NULL, 
     is_active BOOLEAN NOT NULL, 
     created_at BIGINT NOT NULL, 
+    told_until BIGINT NOT NULL, 
+    failing_since BIGINT NOT NULL, 
+    note VARCHAR(400) NOT NULL, 
     PRIMARY KEY (id)
 );
 
@@ -381,6 +388,7 @@ CREATE TABLE webhook_delivery (
     id BIGINT NOT NULL, 
     webhook_id BIGINT NOT NULL, 
     event VARCHAR(64) NOT NULL, 
+    source VARCHAR(64) NOT NULL, 
     payload TEXT NOT NULL, 
     created_at BIGINT NOT NULL, 
     status VARCHAR(16) NOT NULL, 
@@ -388,7 +396,8 @@ CREATE TABLE webhook_delivery (
     next_at BIGINT NOT NULL, 
     response_status INTEGER NOT NULL, 
     error VARCHAR(400) NOT NULL, 
-    PRIMARY KEY (id)
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_webhook_delivery_webhook_id_source UNIQUE (webhook_id, source)
 );
 
 CREATE TABLE day_figures (

@@ -207,6 +207,7 @@ def _create_letters() -> None:
         _id(),
         _number("site_id"),
         _name("visitor", 24),
+        _name("key", 64),
         _name("name", 200),
         _name("email", 320),
         _name("phone", 64),
@@ -218,11 +219,16 @@ def _create_letters() -> None:
         _number("created_at"),
         _number("handled_at"),
         _number("conversation_id"),
+        sa.UniqueConstraint(
+            "visitor", "site_id", "key", name="uq_offline_message_visitor_site_id_key"
+        ),
     )
     create_table(
         "mail",
         _id(),
         _name("recipient", 320),
+        _name("reply_to", 320),
+        _name("sender_name", 200),
         _name("subject", 400),
         _text("body"),
         _number("about"),
@@ -284,12 +290,16 @@ def _create_programs() -> None:
         _number("site_id"),
         sa.Column("is_active", sa.Boolean, nullable=False),
         _number("created_at"),
+        _number("told_until"),
+        _number("failing_since"),
+        _name("note", 400),
     )
     create_table(
         "webhook_delivery",
         _id(),
         _number("webhook_id"),
         _name("event", 64),
+        _name("source", 64),
         _text("payload"),
         _number("created_at"),
         _name("status", 16),
@@ -297,6 +307,9 @@ def _create_programs() -> None:
         _number("next_at"),
         _count("response_status"),
         _name("error", 400),
+        sa.UniqueConstraint(
+            "webhook_id", "source", name="uq_webhook_delivery_webhook_id_source"
+        ),
     )
 
 
