@@ -19,8 +19,10 @@ from kefu_core.abc.transports import (
 )
 from kefu_core.errors import ConfigurationError
 from kefu_core.followers.indexer import Indexer
+from kefu_core.followers.reporter import Reporter
 from kefu_core.followers.retention import ErasureWatch, Retention
 from kefu_core.hub import Hub
+from kefu_core.ids import IdGenerator
 from kefu_core.limits import Limits
 from kefu_core.transports.registry import find_transport
 
@@ -111,6 +113,10 @@ class Node:
             indexer = Indexer(self.store, now=monotonic)
             self.hub.observers.append(indexer)
             tasks.start_soon(indexer.run)
+            reporter = Reporter(
+                self.store, ids=IdGenerator(unix_ms), now=monotonic, now_ms=unix_ms
+            )
+            tasks.start_soon(reporter.run)
             tasks.start_soon(ErasureWatch(self.store, self.hub.forget).run)
             for endpoint in self._endpoints.values():
                 if isinstance(endpoint, AsgiEndpoint):

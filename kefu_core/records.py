@@ -293,6 +293,16 @@ class WebhookDelivery(Record, frozen=True, kw_only=True):
 # -- looking back --------------------------------------------------------------------
 
 
+class ConversationDay(Record, frozen=True, kw_only=True):
+    """What happened in one conversation on one day: what `DayFigures` adds up."""
+
+    conversation_id: int
+    site_id: int
+    day: int
+    figures: dict[str, dict[str, int]] = {}
+    """By agent's number, the fields of `DayFigures` that are not 0."""
+
+
 class DayFigures(Record, frozen=True, kw_only=True):
     """What one agent did on one day for one site; agent 0: what nobody did."""
 
@@ -342,6 +352,7 @@ RECORD_KINDS: tuple[type[Record], ...] = (
     ApiToken,
     Webhook,
     WebhookDelivery,
+    ConversationDay,
     DayFigures,
     AuditEntry,
 )
@@ -351,6 +362,7 @@ UNIQUE: dict[type[Record], tuple[tuple[str, ...], ...]] = {
     Team: (("name",),),
     VisitorIdentity: (("site_id", "external_id"),),
     ApiToken: (("token_hash",),),
+    ConversationDay: (("conversation_id", "day"),),
     DayFigures: (("day", "site_id", "agent_id"),),
     Rating: (("conversation_id",),),
     OfflineMessage: (("visitor", "site_id", "key"),),

@@ -41,6 +41,7 @@ _AGENT = Rights(
             "offline.list",
             "offline.reopen",
             "people.get",
+            "reports.get",
         }
     ),
     topics=frozenset({"conversations", "offline"}),

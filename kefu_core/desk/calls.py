@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from kefu_core.desk import conversations, offline, people
+from kefu_core.desk import conversations, offline, people, reports
 from kefu_core.desk.access import rights_of
 from kefu_core.desk.methods import Methods, run_method
 from kefu_core.errors import NotFound
@@ -15,6 +15,7 @@ CALLS: Methods = {
     **conversations.METHODS,
     **offline.METHODS,
     **people.METHODS,
+    **reports.METHODS,
 }
 
 

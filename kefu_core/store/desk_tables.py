@@ -226,6 +226,17 @@ webhook_delivery = t.table(
     UniqueConstraint("webhook_id", "source"),
 )
 
+conversation_day = t.table(
+    "conversation_day",
+    t.row_id(),
+    _number("conversation_id"),
+    _number("site_id"),
+    _number("day"),
+    _text("figures"),
+    UniqueConstraint("conversation_id", "day"),
+    Index(None, "site_id", "day", "id"),
+)
+
 day_figures = t.table(
     "day_figures",
     t.row_id(),
@@ -277,6 +288,7 @@ TABLES: dict[type[r.Record], Table] = {
     r.ApiToken: api_token,
     r.Webhook: webhook,
     r.WebhookDelivery: webhook_delivery,
+    r.ConversationDay: conversation_day,
     r.DayFigures: day_figures,
     r.AuditEntry: audit_entry,
 }

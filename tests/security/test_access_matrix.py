@@ -153,6 +153,8 @@ def _call(method: str, answer: Any, *cells: str, with_target: bool = False) -> R
             params = {"key": "k" * 8, "body": "x", "email": "a@b.example"}
         if method in ("offline.handle", "offline.reopen"):
             params = {"message": LEFT}
+        if method == "reports.get":
+            params = {"first_day": 20260101, "last_day": 20260131}
         return [f.Call(id="i", method=method, params=params)]
 
     return Row(build, answer, *cells)
@@ -175,6 +177,7 @@ METHODS: dict[str, Row] = {
     "offline.list": _call("offline.list", f.Reply, *AGENTS_ONLY),
     "offline.reopen": _call("offline.reopen", f.Reply, *AGENTS_ONLY),
     "people.get": _call("people.get", f.Reply, *EVERYBODY),
+    "reports.get": _call("reports.get", f.Reply, *AGENTS_ONLY),
 }
 UNKNOWN_METHOD = _call("visitor.delete", None, *["not_found"] * 5)
 

@@ -22,6 +22,12 @@ import { say } from "./phrases.js";
 /** @type {PageKind[]} in the order in which they are offered */
 export const PAGES = [
   {
+    name: "reports",
+    icon: "chart",
+    title: () => say("reportsPage"),
+    load: () => import("./reports/page.js"),
+  },
+  {
     name: "settings",
     icon: "gear",
     title: () => say("settingsPage"),

@@ -534,6 +534,18 @@ CREATE TABLE webhook_delivery (
 
 GO
 
+CREATE TABLE conversation_day (
+    id BIGINT NOT NULL, 
+    conversation_id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    day BIGINT NOT NULL, 
+    figures NVARCHAR(max) NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_conversation_day_conversation_id_day UNIQUE (conversation_id, day)
+);
+
+GO
+
 CREATE TABLE day_figures (
     id BIGINT NOT NULL, 
     day BIGINT NOT NULL, 
@@ -625,6 +637,10 @@ CREATE INDEX ix_webhook_delivery_status_next_at ON webhook_delivery (status, nex
 GO
 
 CREATE INDEX ix_webhook_delivery_webhook_id_id ON webhook_delivery (webhook_id, id);
+
+GO
+
+CREATE INDEX ix_conversation_day_site_id_day_id ON conversation_day (site_id, day, id);
 
 GO
 

@@ -400,6 +400,16 @@ CREATE TABLE webhook_delivery (
     CONSTRAINT uq_webhook_delivery_webhook_id_source UNIQUE (webhook_id, source)
 );
 
+CREATE TABLE conversation_day (
+    id BIGINT NOT NULL, 
+    conversation_id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    day BIGINT NOT NULL, 
+    figures TEXT NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_conversation_day_conversation_id_day UNIQUE (conversation_id, day)
+);
+
 CREATE TABLE day_figures (
     id BIGINT NOT NULL, 
     day BIGINT NOT NULL, 
@@ -459,6 +469,8 @@ CREATE INDEX ix_rating_site_id_at ON rating (site_id, at);
 CREATE INDEX ix_webhook_delivery_status_next_at ON webhook_delivery (status, next_at);
 
 CREATE INDEX ix_webhook_delivery_webhook_id_id ON webhook_delivery (webhook_id, id);
+
+CREATE INDEX ix_conversation_day_site_id_day_id ON conversation_day (site_id, day, id);
 
 UPDATE alembic_version SET version_num='0003' WHERE alembic_version.version_num = '0002';
 

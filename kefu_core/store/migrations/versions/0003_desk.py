@@ -27,6 +27,7 @@ _INDEXES = (
     ("rating", ("site_id", "at")),
     ("webhook_delivery", ("status", "next_at")),
     ("webhook_delivery", ("webhook_id", "id")),
+    ("conversation_day", ("site_id", "day", "id")),
 )
 _NEW_COLUMNS = {
     "site": ("secret", "settings"),
@@ -57,6 +58,7 @@ _TABLES = (
     "api_token",
     "webhook",
     "webhook_delivery",
+    "conversation_day",
     "day_figures",
     "audit_entry",
 )
@@ -314,6 +316,19 @@ def _create_programs() -> None:
 
 
 def _create_figures() -> None:
+    create_table(
+        "conversation_day",
+        _id(),
+        _number("conversation_id"),
+        _number("site_id"),
+        _number("day"),
+        _text("figures"),
+        sa.UniqueConstraint(
+            "conversation_id",
+            "day",
+            name="uq_conversation_day_conversation_id_day",
+        ),
+    )
     create_table(
         "day_figures",
         _id(),
