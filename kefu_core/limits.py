@@ -160,6 +160,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Messages that one visitor may leave while nobody is there."""
     left_messages_per_address_h: int = 20
     """Messages left from one address (/64 for IPv6)."""
+    notice_mails_per_h: int = 60
+    """Mails that tell a site's own people of left messages; what comes beyond it is in
+    the console all the same."""
+    mails_to_an_address_per_d: int = 10
+    """Answers by mail to one address: nobody uses kefu to fill a mailbox."""
     address_tokens_per_s: float = 10.0
     """Visitors' tokens that one address (/64 for IPv6) may ask for, sustained."""
     address_tokens_burst: int = 200

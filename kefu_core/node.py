@@ -10,6 +10,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from kefu_core.abc.handler import Handler
+from kefu_core.abc.outgoing import Mailer
 from kefu_core.abc.store import Store
 from kefu_core.abc.transports import (
     AsgiEndpoint,
@@ -19,6 +20,7 @@ from kefu_core.abc.transports import (
 )
 from kefu_core.errors import ConfigurationError
 from kefu_core.followers.indexer import Indexer
+from kefu_core.followers.mailing import Mailing
 from kefu_core.followers.reporter import Reporter
 from kefu_core.followers.retention import ErasureWatch, Retention
 from kefu_core.hub import Hub
@@ -61,6 +63,7 @@ class Node:
         limits: Limits,
         *,
         transports: Sequence[str | Transport] = ("websocket", "longpoll", "tcp"),
+        mailer: Mailer | None = None,
     ) -> None:
         """Prepare; nothing is opened yet.
 
@@ -69,6 +72,7 @@ class Node:
             handler: Who may do what; a `Desk`, or your own.
             limits: Sizes and counts.
             transports: Names, or objects of your own, of what may be served.
+            mailer: Who carries mail; without one it waits in the store.
 
         Raises:
             ConfigurationError: There is no such transport.
@@ -94,6 +98,7 @@ class Node:
         for each in transports:
             transport = find_transport(each) if isinstance(each, str) else each
             self._endpoints[transport.name] = transport.endpoint(context)
+        self._mailer = mailer
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -118,6 +123,11 @@ class Node:
             )
             tasks.start_soon(reporter.run)
             tasks.start_soon(ErasureWatch(self.store, self.hub.forget).run)
+            if self._mailer is not None:
+                mailing = Mailing(
+                    self.store, self._mailer, now_ms=unix_ms, rng=random.SystemRandom()
+                )
+                tasks.start_soon(mailing.run)
             for endpoint in self._endpoints.values():
                 if isinstance(endpoint, AsgiEndpoint):
                     await stack.enter_async_context(endpoint)

@@ -189,6 +189,8 @@ class Mail(Record, frozen=True, kw_only=True):
     """A mail on its way out."""
 
     recipient: str
+    key: str = ""
+    """Together with what it is about: whoever asks for it twice sends it once."""
     reply_to: str = ""
     sender_name: str = ""
     subject: str = ""
@@ -366,6 +368,7 @@ UNIQUE: dict[type[Record], tuple[tuple[str, ...], ...]] = {
     DayFigures: (("day", "site_id", "agent_id"),),
     Rating: (("conversation_id",),),
     OfflineMessage: (("visitor", "site_id", "key"),),
+    Mail: (("about", "key"),),
     WebhookDelivery: (("webhook_id", "source"),),
 }
 """Fields that no two records of a kind have in common."""

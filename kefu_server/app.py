@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kefu_core.abc.outgoing import MailRules
 from kefu_core.abc.store import Store
 from kefu_core.desk import Desk
 from kefu_core.errors import ErrorCode, KefuError
@@ -28,6 +29,7 @@ from kefu_server.middleware import (
     SecurityHeaders,
     TrustedProxies,
 )
+from kefu_server.outbound import make_mailer
 from kefu_server.pages import Pages
 from kefu_server.routes import (
     agents,
@@ -145,10 +147,18 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         revalidate=auth.revalidate,
         find_revoked=auth.find_revoked,
         now=monotonic,
+        mail=MailRules(sender=settings.mail.sender if settings.mail.host else ""),
     )
     longpoll = LongPollTransport(credential_of=auth.credential_of)
     transports = ("websocket", longpoll, "tcp")
-    async with Node(store, desk, settings.limits, transports=transports) as node:
+    node = Node(
+        store,
+        desk,
+        settings.limits,
+        transports=transports,
+        mailer=make_mailer(settings),
+    )
+    async with node:
         for problem in await store.problems():
             logger.warning(event("not_durable", problem=problem))
         app.state.node = node

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from kefu_core.errors import ConfigurationError
+from kefu_core.desk.offline import check_email
+from kefu_core.errors import ConfigurationError, Invalid
 from kefu_core.limits import Limits
 
 ENVIRONMENT_PREFIX = "KEFU_"
@@ -70,6 +71,32 @@ class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """PEM file with the private key."""
 
 
+class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The server that mail is handed to."""
+
+    host: str = ""
+    """Name of the SMTP server, such as `smtp.example.cn`; empty: no mail is sent, and
+    nobody can be answered by mail."""
+    port: int = 587
+    """Its port: 587 with `starttls`, 465 with `tls`, as a rule."""
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection is encrypted; `none` only to a server on this machine."""
+    login: str = ""
+    """Name of the account; empty: none is needed."""
+    password: Secret = Secret()
+    """Its password."""
+    sender: str = ""
+    """The address that mail comes from, such as `kefu@shop.example`."""
+
+
+class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where webhooks may lead."""
+
+    allow: tuple[str, ...] = ()
+    """Networks inside this one, such as `10.1.2.0/24`, that webhooks may reach although
+    they are not public. In the environment: separated by commas."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How one server runs."""
 
@@ -96,6 +123,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The least important lines that the log shows."""
     tcp: TcpSettings = TcpSettings()
     """The TCP listener."""
+    mail: MailSettings = MailSettings()
+    """The server that mail is handed to."""
+    webhooks: WebhookSettings = WebhookSettings()
+    """Where webhooks may lead."""
     limits: Limits = Limits()
     """What the server accepts and holds; see the table of limits."""
 
@@ -142,10 +173,19 @@ def host_and_port(bind: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
+SECTIONS: tuple[type[msgspec.Struct], ...] = (
+    TcpSettings,
+    MailSettings,
+    WebhookSettings,
+    Limits,
+)
+"""What stands in sections of the file, named by the fields of `Settings`."""
+
+
 def setting_keys() -> Iterator[tuple[str, Any, Any]]:
     """Yield every key with its type and default, sections as `section.key`."""
     for field in msgspec.structs.fields(Settings):
-        if field.type in (Limits, TcpSettings):
+        if field.type in SECTIONS:
             for inner in msgspec.structs.fields(field.type):
                 yield f"{field.name}.{inner.name}", inner.type, inner.default
         else:
@@ -271,14 +311,16 @@ def _nearest(name: str, known: set[str]) -> str:
 
 def _build(values: Mapping[str, Any]) -> Settings:
     top: dict[str, Any] = {}
-    sections: dict[str, dict[str, Any]] = {"limits": {}, "tcp": {}}
+    fields = msgspec.structs.fields(Settings)
+    structs = {field.name: field.type for field in fields if field.type in SECTIONS}
+    sections: dict[str, dict[str, Any]] = {name: {} for name in structs}
     for key, kind, default in setting_keys():
         if key in values:
             value = _convert(key, kind, default, values[key])
             section, dot, name = key.partition(".")
             (sections[section] if dot else top)[name or section] = value
-    limits, tcp = Limits(**sections["limits"]), TcpSettings(**sections["tcp"])
-    return Settings(**top, limits=limits, tcp=tcp)
+    built = {name: struct(**sections[name]) for name, struct in structs.items()}
+    return Settings(**top, **built)
 
 
 def _convert(key: str, kind: Any, default: Any, value: Any) -> Any:
@@ -314,6 +356,8 @@ def _example(default: Any) -> str:
 def _check(settings: Settings) -> None:
     host = _check_bind(settings.bind, "bind", "127.0.0.1:8080 or [::1]:8080")
     _check_tcp(settings.tcp)
+    _check_mail(settings.mail)
+    _check_networks(settings.webhooks.allow, "webhooks.allow")
     if settings.public_url:
         check_origin(settings.public_url, "public_url", "https://chat.example")
     elif not _is_loopback(host):
@@ -321,14 +365,7 @@ def _check(settings: Settings) -> None:
             f"bind = {settings.bind!r} is reachable from other machines, so "
             "public_url must be set; write for example https://chat.example."
         )
-    for proxy in settings.trusted_proxies:
-        try:
-            ipaddress.ip_network(proxy, strict=False)
-        except ValueError as error:
-            raise ConfigurationError(
-                f"trusted_proxies = {proxy!r} is not an address or a network; write "
-                "for example 127.0.0.1 or 10.0.0.0/8."
-            ) from error
+    _check_networks(settings.trusted_proxies, "trusted_proxies")
     for field in msgspec.structs.fields(Limits):
         value = getattr(settings.limits, field.name)
         if not math.isfinite(value) or value <= 0:
@@ -352,6 +389,38 @@ def _check_tcp(tcp: TcpSettings) -> None:
         raise ConfigurationError(
             f"tcp.bind = {tcp.bind!r} is reachable from other machines, so tokens "
             "must be encrypted; set tcp.certificate and tcp.key, or bind 127.0.0.1."
+        )
+
+
+def _check_networks(networks: tuple[str, ...], key: str) -> None:
+    for network in networks:
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{key} = {network!r} is not an address or a network; write "
+                "for example 127.0.0.1 or 10.0.0.0/8."
+            ) from error
+
+
+def _check_mail(mail: MailSettings) -> None:
+    if not mail.host:
+        return
+    if not 0 < mail.port <= 65_535:
+        raise ConfigurationError(
+            f"mail.port = {mail.port!r} is not a port; write for example 587."
+        )
+    try:
+        check_email(mail.sender)
+    except Invalid as error:
+        raise ConfigurationError(
+            f"mail.sender = {mail.sender!r} is not an address; write for example "
+            "kefu@shop.example."
+        ) from error
+    if mail.tls == "none" and mail.login and not _is_loopback(mail.host):
+        raise ConfigurationError(
+            f"mail.tls = 'none' would send the password to {mail.host!r} unencrypted; "
+            "write starttls or tls."
         )
 
 

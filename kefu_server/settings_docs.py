@@ -13,7 +13,15 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 
 from kefu_core.limits import Limits
-from kefu_server.settings import Secret, Settings, TcpSettings, environment_name
+from kefu_server.settings import (
+    SECTIONS,
+    MailSettings,
+    Secret,
+    Settings,
+    TcpSettings,
+    WebhookSettings,
+    environment_name,
+)
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
 
@@ -61,6 +69,10 @@ def page() -> str:
         "\n## TCP\n\nIn the section `[tcp]`: for programs, beside what browsers use.\n"
     ]
     parts += _rows(TcpSettings, "tcp.")
+    parts += ["\n## Mail\n\nIn the section `[mail]`; see `docs/howto/offline.md`.\n"]
+    parts += _rows(MailSettings, "mail.")
+    parts += ["\n## Webhooks\n\nIn the section `[webhooks]`.\n"]
+    parts += _rows(WebhookSettings, "webhooks.")
     parts += [
         "\n## Limits\n\nIn the section `[limits]`. Sizes in bytes, `_s` seconds.\n"
     ]
@@ -72,7 +84,7 @@ def _rows(struct: type[msgspec.Struct], prefix: str) -> list[str]:
     texts = sentences(struct)
     rows = ["| key | type | default | environment | |", "|---|---|---|---|---|"]
     for field in msgspec.structs.fields(struct):
-        if field.type in (Limits, TcpSettings):
+        if field.type in SECTIONS:
             continue
         key = prefix + field.name
         rows.append(

@@ -37,6 +37,9 @@ _AGENT = Rights(
             "conversation.close",
             "conversation.label",
             "conversations.list",
+            "mail.resend",
+            "offline.answer_by_conversation",
+            "offline.answer_by_mail",
             "offline.handle",
             "offline.list",
             "offline.reopen",
@@ -48,13 +51,17 @@ _AGENT = Rights(
     kinds=frozenset({MessageKind.TEXT, MessageKind.NOTE}),
 )
 
+_ADMIN_CALLS = frozenset({"absence.list", "absence.put"})
+
 RIGHTS: dict[Role, Rights] = {
     Role.VISITOR: Rights(
         calls=frozenset({"conversation.open", "offline.leave", "people.get"}),
         kinds=frozenset({MessageKind.TEXT}),
     ),
     Role.AGENT: _AGENT,
-    Role.ADMIN: msgspec.structs.replace(_AGENT, erases_visitors=True),
+    Role.ADMIN: msgspec.structs.replace(
+        _AGENT, calls=_AGENT.calls | _ADMIN_CALLS, erases_visitors=True
+    ),
 }
 
 

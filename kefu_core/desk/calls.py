@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from kefu_core.desk import conversations, offline, people, reports
+from kefu_core.desk import absence, answers, conversations, offline, people, reports
 from kefu_core.desk.access import rights_of
 from kefu_core.desk.methods import Methods, run_method
 from kefu_core.errors import NotFound
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from kefu_core.desk.desk import Desk
 
 CALLS: Methods = {
+    **absence.METHODS,
+    **answers.METHODS,
     **conversations.METHODS,
     **offline.METHODS,
     **people.METHODS,

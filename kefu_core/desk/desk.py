@@ -8,6 +8,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from kefu_core.abc.handler import Handler
+from kefu_core.abc.outgoing import MailRules
 from kefu_core.abc.store import Store
 from kefu_core.abc.streams import PeerInfo
 from kefu_core.desk.access import may_read, may_watch, readable
@@ -16,6 +17,7 @@ from kefu_core.desk.drafts import check_send
 from kefu_core.desk.inbox import TOPIC, Inbox
 from kefu_core.desk.left import TOPIC as LEFT
 from kefu_core.desk.left import LeftMessages
+from kefu_core.desk.letters import Letters
 from kefu_core.desk.pace import Paces
 from kefu_core.desk.staffing import Staffing
 from kefu_core.errors import NotFound, TooMany
@@ -28,6 +30,7 @@ from kefu_core.types import ConversationId
 
 logger = logging.getLogger(__name__)
 
+NO_MAIL = MailRules()
 _TOLD_PER_S, _TOLD_BURST = 0.2, 10
 
 Authenticate = Callable[[str, PeerInfo], Awaitable[Principal]]
@@ -49,10 +52,12 @@ class Desk(Handler):
         revalidate: Revalidate,
         find_revoked: FindRevoked | None = None,
         now: Callable[[], float],
+        mail: MailRules = NO_MAIL,
     ) -> None:
         """Take the store, how people are known, and clocks (Unix ms, monotonic s).
 
-        `find_revoked` is left out where logins cannot be ended before their time.
+        `find_revoked` is left out where logins cannot be ended before their time,
+        `mail` where none can be sent.
         """
         self.store = store
         self.ids = ids
@@ -69,6 +74,8 @@ class Desk(Handler):
         self._authenticate = authenticate
         self._revalidate = revalidate
         self._find_revoked = find_revoked
+        self.mail = mail
+        self.letters = Letters(limits, now)
         self.left = LeftMessages(store, limits, now)
         self.staffing = Staffing(store, now)
         self.limits = limits

@@ -10,6 +10,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from kefu_core.desk.drafts import check_characters
+from kefu_core.desk.letters import (
+    NO_MAIL_SERVER,
+    MailRow,
+    mails_about,
+    notices_of,
+)
 from kefu_core.desk.methods import Id, Limit, Method, Methods, Params
 from kefu_core.errors import Conflict, Invalid, NotFound, TooLarge, TooMany
 from kefu_core.model import Principal
@@ -97,6 +103,10 @@ class SomeMessages(msgspec.Struct, frozen=True, kw_only=True):
     """A page of them."""
 
     rows: list[OfflineRow]
+    mails: list[MailRow]
+    """What went out about them, the oldest first."""
+    mail_problem: str = ""
+    """Why nobody can be answered by mail; empty: anybody with an address can."""
 
 
 def offline_row(message: OfflineMessage) -> OfflineRow:
@@ -128,7 +138,7 @@ async def _leave(desk: "Desk", principal: Principal, params: LeaveMessage) -> Le
     if known is None:
         _take_paces(desk, principal)
         try:
-            await desk.store.put_records(left)
+            await desk.store.put_records(left, *await notices_of(desk, left))
             known = left
         except Conflict:
             # The same message came over another connection at the same moment.
@@ -252,7 +262,11 @@ async def _list(
     found = await desk.store.list_records(
         OfflineMessage, where=where, before=params.before, limit=params.limit
     )
-    return SomeMessages(rows=[offline_row(message) for message in found])
+    return SomeMessages(
+        rows=[offline_row(message) for message in found],
+        mails=await mails_about(desk, [message.id for message in found]),
+        mail_problem="" if desk.mail.sender else NO_MAIL_SERVER,
+    )
 
 
 async def _handle(

@@ -134,6 +134,7 @@ mail = t.table(
     "mail",
     t.row_id(),
     _name("recipient", 320),
+    _name("key", 64),
     _name("reply_to", 320),
     _name("sender_name", 200),
     _name("subject", 400),
@@ -145,7 +146,7 @@ mail = t.table(
     _number("next_at"),
     _name("error", 400),
     Index(None, "status", "next_at"),
-    Index(None, "about", "id"),
+    UniqueConstraint("about", "key"),
 )
 
 attachment = t.table(

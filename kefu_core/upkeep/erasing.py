@@ -8,6 +8,7 @@ import msgspec
 from kefu_core.abc.archive import ConversationFilter
 from kefu_core.abc.store import Store
 from kefu_core.errors import NotFound
+from kefu_core.records import Mail, OfflineMessage
 from kefu_core.types import ConversationId, ParticipantId, Seq
 
 PAUSE_S = 0.02
@@ -32,7 +33,8 @@ async def erase_visitor(
 ) -> ErasureReport:
     """Blank all texts and notes of a visitor's conversations, and empty its name.
 
-    Both sides' texts, since an answer repeats what was asked. What stays: that there
+    Both sides' texts, since an answer repeats what was asked. What it left while nobody
+    was there is deleted, with the mail about it. What stays: that there
     was a conversation and when, who answered, the system's lines with their labels.
     Killed at any moment it may be run again; a second run erases nothing more. What
     the visitor writes after it began may be erased or not.
@@ -58,7 +60,22 @@ async def erase_visitor(
                     on_progress(messages)
                 await anyio.sleep(PAUSE_S)
         after = walk.next
-    if not conversations and not await store.people([visitor]):
+    left_count = await _forget_letters(store, visitor)
+    if not conversations and not left_count and not await store.people([visitor]):
         raise NotFound(f"There is no visitor {visitor}.")
     await store.forget_visitor(visitor)
     return ErasureReport(conversations=conversations, messages=messages)
+
+
+async def _forget_letters(store: Store, visitor: ParticipantId) -> int:
+    """Delete what the visitor left, and the mail about it; return how many it left."""
+    count = 0
+    while left := await store.list_records(
+        OfflineMessage, where={"visitor": visitor}, limit=100
+    ):
+        numbers = [message.id for message in left]
+        while mails := await store.list_records(Mail, where={"about": numbers}):
+            await store.delete_records(Mail, [mail.id for mail in mails])
+        await store.delete_records(OfflineMessage, numbers)
+        count += len(numbers)
+    return count

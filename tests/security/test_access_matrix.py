@@ -8,12 +8,13 @@ from typing import Any, get_args
 
 import pytest
 
+from kefu_core.abc.outgoing import MailRules
 from kefu_core.desk.access import RIGHTS, STAFFED
 from kefu_core.desk.calls import CALLS
 from kefu_core.errors import CloseCode
 from kefu_core.model import MessageKind
 from kefu_core.protocol import frames as f
-from kefu_core.records import OfflineMessage
+from kefu_core.records import Mail, OfflineMessage
 from kefu_core.types import ConversationId, ParticipantId, Seq
 from tests.core.desk.world import Wire, World, world
 
@@ -50,6 +51,7 @@ class Row:
 OWN_ONLY = (OK, "not_found", "not_found", OK, OK)
 EVERYBODY = (OK, OK, OK, OK, OK)
 AGENTS_ONLY = ("not_found", "not_found", "not_found", OK, OK)
+ADMINS_ONLY = (*["not_found"] * 4, OK)
 VISITORS_ONLY = (OK, OK, OK, "not_found", "not_found")
 
 
@@ -155,12 +157,27 @@ def _call(method: str, answer: Any, *cells: str, with_target: bool = False) -> R
             params = {"message": LEFT}
         if method == "reports.get":
             params = {"first_day": 20260101, "last_day": 20260131}
+        params = PARAMS.get(method, params)
         return [f.Call(id="i", method=method, params=params)]
 
     return Row(build, answer, *cells)
 
 
+PARAMS: dict[str, dict[str, Any]] = {
+    "absence.put": {"site": 1, "may_chat": True, "notices_to": []},
+    "mail.resend": {"mail": LEFT},
+    "offline.answer_by_conversation": {"message": LEFT},
+    "offline.answer_by_mail": {"message": LEFT, "text": "x", "key": "k" * 8},
+}
+
 METHODS: dict[str, Row] = {
+    "absence.list": _call("absence.list", f.Reply, *ADMINS_ONLY),
+    "absence.put": _call("absence.put", f.Reply, *ADMINS_ONLY),
+    "mail.resend": _call("mail.resend", f.Reply, *AGENTS_ONLY),
+    "offline.answer_by_conversation": _call(
+        "offline.answer_by_conversation", f.Reply, *AGENTS_ONLY
+    ),
+    "offline.answer_by_mail": _call("offline.answer_by_mail", f.Reply, *AGENTS_ONLY),
     "conversation.open": _call("conversation.open", f.Reply, *VISITORS_ONLY),
     "conversation.take": _call(
         "conversation.take", f.Reply, *AGENTS_ONLY, with_target=True
@@ -231,8 +248,16 @@ async def _conversation(w: World) -> ConversationId:
     await w.say(conversation, "a1", "secret", MessageKind.NOTE)
     await w.say(conversation, "a1", "answer")
     await w.store.put_records(
-        OfflineMessage(id=LEFT, site_id=1, visitor=ParticipantId("v1"), body="canary")
+        OfflineMessage(
+            id=LEFT,
+            site_id=1,
+            visitor=ParticipantId("v1"),
+            body="canary",
+            email="canary@v1.example",
+        ),
+        Mail(id=LEFT, recipient="canary@v1.example", about=LEFT, body="canary"),
     )
+    w.desk.mail = MailRules(sender="kefu@shop.example")
     return conversation
 
 

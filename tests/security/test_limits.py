@@ -13,6 +13,7 @@ import anyio
 import msgspec
 import pytest
 
+from kefu_core.abc.outgoing import MailRules
 from kefu_core.abc.store import PendingAppend
 from kefu_core.errors import Busy, CloseCode
 from kefu_core.limits import Limits
@@ -22,6 +23,8 @@ from kefu_core.protocol import frames as f
 from kefu_core.protocol.codec import JSON
 from kefu_core.protocol.events import CloseRequested
 from kefu_core.protocol.server import ServerSession
+from kefu_core.records import Mail, OfflineMessage
+from kefu_core.site import Letters
 from kefu_core.store.sql import SqlStore
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 from tests.core.desk.world import LIMITS, Wire, world
@@ -133,6 +136,40 @@ async def left_by_one(limits: Limits, tried: int) -> str:
 async def left_from_an_address(limits: Limits, tried: int) -> str:
     limits = msgspec.structs.replace(limits, left_messages_per_h=1_000)
     return await _left(limits, tried, lambda n: "v1" if n % 2 else "v2")
+
+
+async def notices(limits: Limits, tried: int) -> str:
+    """What comes beyond the limit is left all the same, and nobody is told by mail."""
+    async with world(limits) as w:
+        w.desk.mail = MailRules(sender="kefu@shop.example")
+        (site, _) = await w.store.sites()
+        letters = Letters(notices_to=("a@b.example",))
+        settings = msgspec.structs.replace(site.settings, letters=letters)
+        await w.store.put_site(msgspec.structs.replace(site, settings=settings))
+        wire = await w.live("v1")
+        for n in range(tried):
+            params = {"key": f"key-{n:04}", "body": "x", "email": "a@b.example"}
+            call = f.Call(id="l", method="offline.leave", params=params)
+            assert _codes(await wire.answers(call)) == ""
+        wire.cut()
+        mails = await w.store.list_records(Mail)
+        return "" if len(mails) == tried else "untold"
+
+
+async def answers_by_mail(limits: Limits, tried: int) -> str:
+    async with world(limits) as w:
+        w.desk.mail = MailRules(sender="kefu@shop.example")
+        visitor, email = ParticipantId("v1"), "a@b.example"
+        await w.store.put_records(
+            OfflineMessage(id=9, site_id=1, visitor=visitor, email=email)
+        )
+        wire, codes = await w.live("a1"), ""
+        for n in range(tried):
+            params = {"message": 9, "text": "x", "key": f"key_{n:04}"}
+            call = f.Call(id="m", method="offline.answer_by_mail", params=params)
+            codes += _codes(await wire.answers(call))
+        wire.cut()
+        return codes
 
 
 async def typing_chars(limits: Limits, tried: int) -> str:
@@ -318,6 +355,8 @@ PROBES: list[tuple[str, int, str, Probe]] = [
     ("visitor_messages_burst", 3, "rate_limited", visitors_burst),
     ("agent_messages_burst", 3, "rate_limited", agents_burst),
     ("left_messages_per_h", 2, "rate_limited", left_by_one),
+    ("notice_mails_per_h", 2, "untold", notices),
+    ("mails_to_an_address_per_d", 3, "rate_limited", answers_by_mail),
     ("left_messages_per_address_h", 3, "rate_limited", left_from_an_address),
     ("frames_burst", 10, "rate_limited", frames_burst),
     ("flood_factor", 10, "4100", flood),

@@ -29,6 +29,7 @@ LIMITS = Limits(
     frames_per_s=1e5,
     frames_burst=100_000,
     receipt_interval_s=0.01,
+    left_messages_per_h=1_000,
     drain_s=1.0,
 )
 

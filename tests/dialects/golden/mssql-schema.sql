@@ -436,6 +436,7 @@ GO
 CREATE TABLE mail (
     id BIGINT NOT NULL, 
     recipient NVARCHAR(320) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    [key] NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     reply_to NVARCHAR(320) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     sender_name NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     subject NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, 
@@ -446,7 +447,8 @@ CREATE TABLE mail (
     attempts INTEGER NOT NULL, 
     next_at BIGINT NOT NULL, 
     error NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, 
-    PRIMARY KEY (id)
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_mail_about_key UNIQUE (about, [key])
 );
 
 GO
@@ -609,10 +611,6 @@ CREATE INDEX ix_offline_message_status_id ON offline_message (status, id);
 GO
 
 CREATE INDEX ix_offline_message_visitor_id ON offline_message (visitor, id);
-
-GO
-
-CREATE INDEX ix_mail_about_id ON mail (about, id);
 
 GO
 

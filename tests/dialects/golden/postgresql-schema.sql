@@ -314,6 +314,7 @@ CREATE TABLE offline_message (
 CREATE TABLE mail (
     id BIGINT NOT NULL, 
     recipient VARCHAR(320) NOT NULL, 
+    key VARCHAR(64) NOT NULL, 
     reply_to VARCHAR(320) NOT NULL, 
     sender_name VARCHAR(200) NOT NULL, 
     subject VARCHAR(400) NOT NULL, 
@@ -324,7 +325,8 @@ CREATE TABLE mail (
     attempts INTEGER NOT NULL, 
     next_at BIGINT NOT NULL, 
     error VARCHAR(400) NOT NULL, 
-    PRIMARY KEY (id)
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_mail_about_key UNIQUE (about, key)
 );
 
 CREATE TABLE attachment (
@@ -455,8 +457,6 @@ CREATE INDEX ix_offline_message_site_id_status_id ON offline_message (site_id, s
 CREATE INDEX ix_offline_message_status_id ON offline_message (status, id);
 
 CREATE INDEX ix_offline_message_visitor_id ON offline_message (visitor, id);
-
-CREATE INDEX ix_mail_about_id ON mail (about, id);
 
 CREATE INDEX ix_mail_status_next_at ON mail (status, next_at);
 

@@ -20,7 +20,6 @@ _INDEXES = (
     ("offline_message", ("site_id", "status", "id")),
     ("offline_message", ("status", "id")),
     ("offline_message", ("visitor", "id")),
-    ("mail", ("about", "id")),
     ("mail", ("status", "next_at")),
     ("attachment", ("conversation_id", "id")),
     ("attachment", ("status", "created_at")),
@@ -229,6 +228,7 @@ def _create_letters() -> None:
         "mail",
         _id(),
         _name("recipient", 320),
+        _name("key", 64),
         _name("reply_to", 320),
         _name("sender_name", 200),
         _name("subject", 400),
@@ -239,6 +239,7 @@ def _create_letters() -> None:
         _count("attempts"),
         _number("next_at"),
         _name("error", 400),
+        sa.UniqueConstraint("about", "key", name="uq_mail_about_key"),
     )
     create_table(
         "attachment",
