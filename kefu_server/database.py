@@ -20,25 +20,25 @@ def open_store(settings: Settings, *, now_ms: Callable[[], int] = unix_ms) -> St
         ConfigurationError: The URL cannot be used.
     """
     return SqlStore(
-        _prepare(settings), limits=settings.limits, now=monotonic, now_ms=now_ms
+        prepared(settings), limits=settings.limits, now=monotonic, now_ms=now_ms
     )
 
 
 def upgrade(settings: Settings) -> str:
     """Create or upgrade the tables; return their version."""
-    return anyio.run(schema.upgrade, _prepare(settings))
+    return anyio.run(schema.upgrade, prepared(settings))
 
 
 def current(settings: Settings) -> str | None:
     """Return the version of the tables, None where there are none."""
-    return anyio.run(schema.current, _prepare(settings))
+    return anyio.run(schema.current, prepared(settings))
 
 
 def check(settings: Settings) -> list[str]:
     """Return what keeps the database from holding what it acknowledges."""
 
     async def run() -> list[str]:
-        await schema.check(_prepare(settings))
+        await schema.check(prepared(settings))
         async with open_store(settings) as store:
             await store.ping()
             return await store.problems()
@@ -56,7 +56,7 @@ def hide_url(text: str, settings: Settings) -> str:
     return text.replace(settings.database_url.reveal(), "***")
 
 
-def _prepare(settings: Settings) -> str:
+def prepared(settings: Settings) -> str:
     """Return the URL, with the folder of the embedded database made."""
     if not settings.database_url:
         Path(settings.data_dir).mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -32,8 +32,10 @@ from kefu_core.hub import HubStatistics
 from kefu_core.limits import Limits
 from kefu_core.transports.sockets import BACKLOG, open_listening_socket
 from kefu_server.app import KefuApp, create_app
+from kefu_server.database import prepared
 from kefu_server.hardening import REFUSED, harden_hypercorn
 from kefu_server.logs import event
+from kefu_server.one_server import only_server
 from kefu_server.settings import Settings, environment_name
 from kefu_server.tcp import serving_tcp
 
@@ -97,7 +99,10 @@ def run(
     deadline.daemon = True
     handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with (
+            only_server(prepared(settings)),
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
             runner.run(_serve(app, listener, ready, deadline))
     finally:
         deadline.cancel()
