@@ -1,9 +1,8 @@
 """Conversations by filter, and where a day begins in a log: by keyset."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.abc.archive import ConversationFilter, Place
@@ -17,6 +16,7 @@ _c, _m, _l = t.conversation.c, t.message.c, t.conversation_label.c
 _conversations = select(*(_c[name] for name in CONVERSATION_COLUMNS))
 
 _DAY_MS = 86_400_000
+_FIRST_DAYS, _LAST_DAYS = 1.0, 400.0
 _LAST_SEQ = select(_c.last_seq).where(_c.id == bindparam("conversation"))
 _AT = select(_m.at).where(
     _m.conversation_id == bindparam("conversation"), _m.seq == bindparam("seq")
@@ -63,30 +63,31 @@ async def find(
     limit: int,
 ) -> list[Conversation]:
     """Return a page of conversations; see `Archive.find_conversations`."""
-    rows: Sequence[Row[Any]] = ()
-    for since in _windows(connection.dialect.name, wanted, before):
+    days: float | None = _FIRST_DAYS if _needs_window(connection, wanted) else None
+    while True:
+        since = wanted.active_from
+        if days is not None and before is not None:
+            since = UnixMs(before[0] - int(days * _DAY_MS))
         query = _page(wanted, before, since).limit(limit)
         rows = (await connection.execute(query)).all()
-        if len(rows) == limit:
-            break
-    return [conversation_from(row) for row in rows]
+        if since == wanted.active_from or len(rows) == limit or days is None:
+            return [conversation_from(row) for row in rows]
+        # So many more as it takes at this pace, and half as many again.
+        days *= 1.5 * limit / max(len(rows), 0.2)
+        if days > _LAST_DAYS:
+            days = None
 
 
-def _windows(
-    engine: str, wanted: ConversationFilter, before: Place | None
-) -> list[UnixMs | None]:
-    """Return from when on to look, in turn, until a page is full.
+def _needs_window(connection: AsyncConnection, wanted: ConversationFilter) -> bool:
+    """Whether to look at the days next to the page first.
 
     Where a column equals something, MySQL and MariaDB read an index from its newest
     entry on and pass over all above the page, unless a range that ends soon is so much
     smaller that they seek.
     """
-    if engine not in {"mysql", "mariadb"} or before is None:
-        return [wanted.active_from]
-    if wanted.active_from is not None:
-        return [wanted.active_from]
-    windows = [UnixMs(before[0] - days * _DAY_MS) for days in (1, 8, 64)]
-    return [*windows, None]
+    return connection.dialect.name in {"mysql", "mariadb"} and (
+        wanted.active_from is None
+    )
 
 
 def _page(
