@@ -10,7 +10,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from kefu_core.abc.handler import Handler
-from kefu_core.abc.outgoing import Mailer
+from kefu_core.abc.outgoing import Mailer, Poster
 from kefu_core.abc.store import Store
 from kefu_core.abc.transports import (
     AsgiEndpoint,
@@ -19,10 +19,12 @@ from kefu_core.abc.transports import (
     Transport,
 )
 from kefu_core.errors import ConfigurationError
+from kefu_core.followers.delivering import Delivering
 from kefu_core.followers.indexer import Indexer
 from kefu_core.followers.mailing import Mailing
 from kefu_core.followers.reporter import Reporter
 from kefu_core.followers.retention import ErasureWatch, Retention
+from kefu_core.followers.telling import Telling
 from kefu_core.hub import Hub
 from kefu_core.ids import IdGenerator
 from kefu_core.limits import Limits
@@ -64,6 +66,7 @@ class Node:
         *,
         transports: Sequence[str | Transport] = ("websocket", "longpoll", "tcp"),
         mailer: Mailer | None = None,
+        poster: Poster | None = None,
     ) -> None:
         """Prepare; nothing is opened yet.
 
@@ -73,6 +76,7 @@ class Node:
             limits: Sizes and counts.
             transports: Names, or objects of your own, of what may be served.
             mailer: Who carries mail; without one it waits in the store.
+            poster: Who tells webhooks; without one nothing is written down for them.
 
         Raises:
             ConfigurationError: There is no such transport.
@@ -99,6 +103,7 @@ class Node:
             transport = find_transport(each) if isinstance(each, str) else each
             self._endpoints[transport.name] = transport.endpoint(context)
         self._mailer = mailer
+        self._poster = poster
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -128,6 +133,8 @@ class Node:
                     self.store, self._mailer, now_ms=unix_ms, rng=random.SystemRandom()
                 )
                 tasks.start_soon(mailing.run)
+            if self._poster is not None:
+                self._tell_webhooks(tasks, self._poster)
             for endpoint in self._endpoints.values():
                 if isinstance(endpoint, AsgiEndpoint):
                     await stack.enter_async_context(endpoint)
@@ -168,6 +175,21 @@ class Node:
         if not isinstance(endpoint, SocketEndpoint):
             raise ConfigurationError(f"No listening transport {name!r} is served here.")
         return endpoint
+
+    def _tell_webhooks(self, tasks: TaskGroup, poster: Poster) -> None:
+        delivering = Delivering(
+            self.store, poster, now_ms=unix_ms, rng=random.SystemRandom()
+        )
+        telling = Telling(
+            self.store,
+            ids=IdGenerator(unix_ms),
+            now=monotonic,
+            now_ms=unix_ms,
+            told=delivering.wake,
+        )
+        self.hub.observers.append(telling)
+        tasks.start_soon(telling.run)
+        tasks.start_soon(delivering.run)
 
     async def _drain(self) -> None:
         if not self.hub.is_draining:

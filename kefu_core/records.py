@@ -268,8 +268,10 @@ class Webhook(Record, frozen=True, kw_only=True):
     """0 for every site."""
     is_active: bool = True
     created_at: UnixMs = UnixMs(0)
-    told_until: UnixMs = UnixMs(0)
-    """Of every message of the log before this moment there is a delivery."""
+    revision: int = 0
+    """Counts its changes, so that no two overwrite each other."""
+    told_from: UnixMs = UnixMs(0)
+    """Of every message before this moment there is a delivery, or needs to be none."""
     failing_since: UnixMs = UnixMs(0)
     """When the first that failed since the last success did; 0: none has."""
     note: str = ""

@@ -18,6 +18,7 @@ from kefu_core.desk import Desk
 from kefu_core.errors import ErrorCode, KefuError
 from kefu_core.ids import IdGenerator
 from kefu_core.node import Node, monotonic, unix_ms
+from kefu_core.senders.posting import HttpPoster
 from kefu_core.transports.longpoll import LongPollTransport
 from kefu_server.answers import answer_error, refuse
 from kefu_server.auth import Authenticator
@@ -157,6 +158,7 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         settings.limits,
         transports=transports,
         mailer=make_mailer(settings),
+        poster=HttpPoster(settings.webhooks.allow),
     )
     async with node:
         for problem in await store.problems():

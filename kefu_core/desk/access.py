@@ -51,7 +51,18 @@ _AGENT = Rights(
     kinds=frozenset({MessageKind.TEXT, MessageKind.NOTE}),
 )
 
-_ADMIN_CALLS = frozenset({"absence.list", "absence.put"})
+_ADMIN_CALLS = frozenset(
+    {
+        "absence.list",
+        "absence.put",
+        "deliveries.list",
+        "delivery.resend",
+        "webhook.delete",
+        "webhook.put",
+        "webhook.test",
+        "webhooks.list",
+    }
+)
 
 RIGHTS: dict[Role, Rights] = {
     Role.VISITOR: Rights(

@@ -2,7 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
-from kefu_core.desk import absence, answers, conversations, offline, people, reports
+from kefu_core.desk import (
+    absence,
+    answers,
+    conversations,
+    offline,
+    people,
+    reports,
+    webhooks,
+)
 from kefu_core.desk.access import rights_of
 from kefu_core.desk.methods import Methods, run_method
 from kefu_core.errors import NotFound
@@ -18,6 +26,7 @@ CALLS: Methods = {
     **offline.METHODS,
     **people.METHODS,
     **reports.METHODS,
+    **webhooks.METHODS,
 }
 
 

@@ -63,6 +63,8 @@ class Desk(Handler):
         self.ids = ids
         self.assigning = anyio.Lock()
         """Held from looking at an assignee to the commit of the next one."""
+        self.settling = anyio.Lock()
+        """Held while a list of settings is looked at and added to."""
         self.opening = anyio.Lock()
         """Held from looking for a visitor's conversation to having one."""
         per_h = limits.new_conversations_per_h

@@ -17,6 +17,7 @@ from kefu_core.desk.letters import (
     notices_of,
 )
 from kefu_core.desk.methods import Id, Limit, Method, Methods, Params
+from kefu_core.desk.webhooks import deliveries_of
 from kefu_core.errors import Conflict, Invalid, NotFound, TooLarge, TooMany
 from kefu_core.model import Principal
 from kefu_core.records import OfflineMessage, OfflineStatus
@@ -138,7 +139,9 @@ async def _leave(desk: "Desk", principal: Principal, params: LeaveMessage) -> Le
     if known is None:
         _take_paces(desk, principal)
         try:
-            await desk.store.put_records(left, *await notices_of(desk, left))
+            # In one transaction: what is left is told of, whatever happens next.
+            told = [*await notices_of(desk, left), *await deliveries_of(desk, left)]
+            await desk.store.put_records(left, *told)
             known = left
         except Conflict:
             # The same message came over another connection at the same moment.

@@ -204,7 +204,8 @@ webhook = t.table(
     _number("site_id"),
     Column("is_active", Boolean, nullable=False),
     _number("created_at"),
-    _number("told_until"),
+    _number("revision"),
+    _number("told_from"),
     _number("failing_since"),
     _name("note", 400),
 )

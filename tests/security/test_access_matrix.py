@@ -14,7 +14,7 @@ from kefu_core.desk.calls import CALLS
 from kefu_core.errors import CloseCode
 from kefu_core.model import MessageKind
 from kefu_core.protocol import frames as f
-from kefu_core.records import Mail, OfflineMessage
+from kefu_core.records import Mail, OfflineMessage, Webhook, WebhookDelivery
 from kefu_core.types import ConversationId, ParticipantId, Seq
 from tests.core.desk.world import Wire, World, world
 
@@ -165,7 +165,12 @@ def _call(method: str, answer: Any, *cells: str, with_target: bool = False) -> R
 
 PARAMS: dict[str, dict[str, Any]] = {
     "absence.put": {"site": 1, "may_chat": True, "notices_to": []},
+    "deliveries.list": {"webhook": LEFT},
+    "delivery.resend": {"delivery": LEFT},
     "mail.resend": {"mail": LEFT},
+    "webhook.delete": {"webhook": LEFT},
+    "webhook.put": {"url": "https://a.example/", "events": ["message.created"]},
+    "webhook.test": {"webhook": LEFT},
     "offline.answer_by_conversation": {"message": LEFT},
     "offline.answer_by_mail": {"message": LEFT, "text": "x", "key": "k" * 8},
 }
@@ -173,6 +178,12 @@ PARAMS: dict[str, dict[str, Any]] = {
 METHODS: dict[str, Row] = {
     "absence.list": _call("absence.list", f.Reply, *ADMINS_ONLY),
     "absence.put": _call("absence.put", f.Reply, *ADMINS_ONLY),
+    "deliveries.list": _call("deliveries.list", f.Reply, *ADMINS_ONLY),
+    "delivery.resend": _call("delivery.resend", f.Reply, *ADMINS_ONLY),
+    "webhook.delete": _call("webhook.delete", f.Reply, *ADMINS_ONLY),
+    "webhook.put": _call("webhook.put", f.Reply, *ADMINS_ONLY),
+    "webhook.test": _call("webhook.test", f.Reply, *ADMINS_ONLY),
+    "webhooks.list": _call("webhooks.list", f.Reply, *ADMINS_ONLY),
     "mail.resend": _call("mail.resend", f.Reply, *AGENTS_ONLY),
     "offline.answer_by_conversation": _call(
         "offline.answer_by_conversation", f.Reply, *AGENTS_ONLY
@@ -256,6 +267,8 @@ async def _conversation(w: World) -> ConversationId:
             email="canary@v1.example",
         ),
         Mail(id=LEFT, recipient="canary@v1.example", about=LEFT, body="canary"),
+        Webhook(id=LEFT, url="https://canary.example/", secret="canary"),
+        WebhookDelivery(id=LEFT, webhook_id=LEFT, event="ping", payload="canary"),
     )
     w.desk.mail = MailRules(sender="kefu@shop.example")
     return conversation

@@ -510,7 +510,8 @@ CREATE TABLE webhook (
     site_id BIGINT NOT NULL, 
     is_active BIT NOT NULL, 
     created_at BIGINT NOT NULL, 
-    told_until BIGINT NOT NULL, 
+    revision BIGINT NOT NULL, 
+    told_from BIGINT NOT NULL, 
     failing_since BIGINT NOT NULL, 
     note NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     PRIMARY KEY (id)

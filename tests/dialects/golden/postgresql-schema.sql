@@ -380,7 +380,8 @@ CREATE TABLE webhook (
     site_id BIGINT NOT NULL, 
     is_active BOOLEAN NOT NULL, 
     created_at BIGINT NOT NULL, 
-    told_until BIGINT NOT NULL, 
+    revision BIGINT NOT NULL, 
+    told_from BIGINT NOT NULL, 
     failing_since BIGINT NOT NULL, 
     note VARCHAR(400) NOT NULL, 
     PRIMARY KEY (id)

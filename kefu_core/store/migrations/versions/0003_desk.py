@@ -293,7 +293,8 @@ def _create_programs() -> None:
         _number("site_id"),
         sa.Column("is_active", sa.Boolean, nullable=False),
         _number("created_at"),
-        _number("told_until"),
+        _number("revision"),
+        _number("told_from"),
         _number("failing_since"),
         _name("note", 400),
     )
