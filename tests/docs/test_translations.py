@@ -17,6 +17,7 @@ HOWTO = [
     ("docs/howto/transports.md", "docs/zh-CN/transports.md"),
     ("docs/howto/embedding.md", "docs/zh-CN/embedding.md"),
     ("docs/howto/history.md", "docs/zh-CN/history.md"),
+    ("docs/howto/console.md", "docs/zh-CN/console.md"),
     ("docs/howto/databases.md", "docs/zh-CN/databases.md"),
     ("docs/howto/sqlserver.md", "docs/zh-CN/sqlserver.md"),
 ]
