@@ -11,7 +11,9 @@ from kefu_core.store import desk_tables
 from kefu_core.store.tables import metadata
 
 assert desk_tables.TABLES
-COLUMNS = sorted({c.name for table in metadata.tables.values() for c in table.columns})
+COLUMNS = sorted(
+    {str(c.name) for table in metadata.tables.values() for c in table.columns}
+)
 
 
 def structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
