@@ -28,6 +28,12 @@ def faults_of(view: Page | Frame) -> list[str]:
     return [str(fault) for fault in found]
 
 
+def assert_everybody_can_use(view: Page | Frame, scheme: str = "") -> None:
+    """Fail for what keeps people from using what is shown, where that can be seen."""
+    if AXE.exists():
+        assert faults_of(view) == [], scheme
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_everybody_can_use_every_page(
     world: World, browsers: Browsers, scheme: Literal["light", "dark"]

@@ -17,9 +17,12 @@ const PAGE = 40;
 
 /** A request that was refused, or whose connection was lost before its answer. */
 export class Refusal extends Error {
-  /** @param {string} code */
-  constructor(code) {
-    super(code);
+  /**
+   * @param {string} code
+   * @param {string} [text] what the server says of it
+   */
+  constructor(code, text = code) {
+    super(text);
     this.code = code;
   }
 }
@@ -212,7 +215,7 @@ export class Chat {
   answered(id, frame) {
     const waiting = this.waiting.get(id);
     this.waiting.delete(id);
-    if (frame.t === "error") waiting?.reject(new Refusal(frame.code));
+    if (frame.t === "error") waiting?.reject(new Refusal(frame.code, frame.text));
     else waiting?.resolve(frame);
   }
 

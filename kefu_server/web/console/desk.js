@@ -29,6 +29,7 @@ import { Replies } from "./replies.js";
  */
 
 const TOPIC = "conversations";
+const LEFT = "offline";
 const FOLLOWED_MINE = 40;
 const FOLLOWED_MAX = 100;
 
@@ -66,7 +67,12 @@ export class Desk {
     this.names = new Map([[me.id, me.name]]);
     /** @type {Map<number, number>} */
     this.readTo = new Map();
+    /** @type {Map<number, any>} left messages that nobody has looked after */
+    this.left = new Map();
+    /** @type {(conversation: number) => void} shows it in the chat */
+    this.show = () => {};
     this.chat.session.watch(TOPIC);
+    this.chat.session.watch(LEFT);
   }
 
   /** @returns {Choice} the transport in use, or tried next */
@@ -87,7 +93,8 @@ export class Desk {
 
   /** @param {ChatEvent} event */
   happened(event) {
-    if (event.type === "list") this.listed(event.rows);
+    if (event.type === "list" && event.topic === LEFT) this.left = event.rows;
+    else if (event.type === "list" && event.topic === TOPIC) this.listed(event.rows);
     else if (event.type === "message" && event.frame.sender.startsWith("v")) {
       this.heard(event.frame.conversation, event.frame.body ?? "", event.frame.sender);
     } else if (event.type === "status" && event.status !== "live") {

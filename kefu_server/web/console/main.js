@@ -71,6 +71,7 @@ function work(me) {
   let top;
   /** @type {Rail} */
   let rail;
+  desk.show = openChat;
   const archive = new HistoryPage(desk, { changed: () => screen.set(), openChat });
   /** @type {Map<string, PageView>} */
   const views = new Map();

@@ -22,6 +22,13 @@ import { say } from "./phrases.js";
 /** @type {PageKind[]} in the order in which they are offered */
 export const PAGES = [
   {
+    name: "offline",
+    icon: "inbox",
+    title: () => say("offlinePage"),
+    count: (desk) => desk.left.size,
+    load: () => import("./offline/page.js"),
+  },
+  {
     name: "reports",
     icon: "chart",
     title: () => say("reportsPage"),

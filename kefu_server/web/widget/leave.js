@@ -2,139 +2,113 @@
 /** @import {Model} from "./model.js" */
 import { Refusal } from "../client/chat.js";
 import { fill, h } from "../ui/dom.js";
-import { getLocale } from "../ui/i18n.js";
+import { getLocale, t } from "../ui/i18n.js";
 
+// Both languages, because few of those who open the chat ever load this.
 const EN = {
-  away: "Nobody is here right now.",
-  status: "Away",
+  away: "Nobody is here right now",
   open: "Leave a message",
-  more: "We will answer you as soon as somebody is back.",
   name: "Name",
   email: "E-mail",
-  phone: "Phone",
+  tel: "Phone",
   body: "Message",
-  either: "An e-mail address or a phone number, so that we can answer.",
-  send: "Send",
-  cancel: "Back",
+  either: "E-mail or phone, so that we can answer.",
+  back: "Back",
   thanks: "Thank you. Your message has arrived, and we will answer.",
-  rate_limited: "You have left several messages already. Please try again later.",
-  bad_request: "Please look at the e-mail address and the phone number again.",
-  too_large: "The message is too long.",
+  rate_limited: "You have left several messages. Please try again later.",
+  bad_request: "Please check the e-mail address and the phone number; one is needed.",
   failed: "That did not get through. Please try again.",
 };
 
 /** @type {typeof EN} */
 const ZH = {
-  away: "现在没有客服在线。",
-  status: "暂时离开",
+  away: "现在没有客服在线",
   open: "留言",
-  more: "客服回来后会尽快回复您。",
   name: "姓名",
   email: "电子邮箱",
-  phone: "电话",
+  tel: "电话",
   body: "留言内容",
-  either: "请填写邮箱或电话，以便我们回复您。",
-  send: "提交",
-  cancel: "返回",
-  thanks: "谢谢，您的留言已收到，我们会尽快回复。",
+  either: "请填写邮箱或电话，以便回复您。",
+  back: "返回",
+  thanks: "谢谢，留言已收到，我们会尽快回复您。",
   rate_limited: "您已留言多次，请稍后再试。",
-  bad_request: "请检查邮箱和电话是否正确。",
-  too_large: "留言内容过长。",
+  bad_request: "请检查邮箱和电话，至少填写一项。",
   failed: "提交未成功，请重试。",
 };
 
 /** Asks for a message while nobody is there. */
 export class Leave {
-  /** @param {{model: Model, composer: Composer, room: Element}} parts */
+  /** @param {{model: Model, composer: Composer, room: HTMLElement}} parts */
   constructor({ model, composer, room }) {
     const say = (this.words = getLocale() === "en" ? EN : ZH);
     this.model = model;
     this.composer = composer;
-    this.isAway = false;
-    this.isOpen = false;
-    this.wasForced = false;
+    this.room = room;
+    this.isAway = this.wasForced = false;
     this.key = "";
-    const field = (/** @type {"name" | "email" | "phone"} */ name, /** @type {object} */ more) =>
-      h("input", { name, "aria-label": say[name], placeholder: say[name], autocomplete: name === "phone" ? "tel" : name, ...more });
-    this.name = field("name", { maxLength: 100 });
-    this.email = field("email", { type: "email", maxLength: 254 });
-    this.phone = field("phone", { type: "tel", maxLength: 40 });
-    this.body = h("textarea", { name: "body", rows: 5, required: true, maxLength: 5000, dir: "auto", "aria-label": say.body, placeholder: say.body });
+    const field = (/** @type {"name" | "email" | "tel"} */ type, /** @type {number} */ maxLength) =>
+      h("input", { type, maxLength, autocomplete: type, "aria-label": say[type], placeholder: say[type] });
+    this.name = field("name", 100);
+    this.email = field("email", 254);
+    this.phone = field("tel", 40);
+    this.body = h("textarea", { rows: 5, required: true, maxLength: 5000, dir: "auto", "aria-label": say.body, placeholder: say.body });
     this.fault = h("p", { class: "fault", role: "alert" });
-    this.button = h("button", { class: "primary" }, say.send);
-    const back = () => h("button", { type: "button", class: "link", onclick: () => this.open(false) }, say.cancel);
-    this.form = h(
-      "form",
-      { class: "leave", "aria-label": say.open, hidden: true, onsubmit: (/** @type {Event} */ e) => (e.preventDefault(), void this.send()) },
-      h("strong", null, say.away),
-      h("span", null, say.more),
-      this.name, this.email, this.phone, this.body,
-      h("small", null, say.either),
-      this.fault, this.button, back(),
-    );
-    this.done = h("div", { class: "leave", role: "status", hidden: true }, h("span", null, say.thanks), back());
-    this.bar = h("div", { class: "bar", hidden: true }, say.away, " ", h("button", { type: "button", class: "link", onclick: () => this.open(true) }, say.open));
-    room.querySelector(".head")?.after(this.bar);
-    room.append(this.form, this.done);
+    this.button = h("button", { class: "primary" }, t("send"));
+    this.form = h("form", { class: "leave", "aria-label": say.open, hidden: true, onsubmit: (/** @type {Event} */ e) => (e.preventDefault(), void this.send()) });
+    this.bar = h("div", { class: "bar bar-away", hidden: true }, say.away, " · ", this.link(say.open, true));
+    room.before(this.bar, this.form);
   }
 
-  get status() {
-    return this.words.status;
+  /**
+   * @param {string} text
+   * @param {boolean} isOpen
+   */
+  link(text, isOpen) {
+    return h("button", { type: "button", class: "link", onclick: () => this.open(isOpen) }, text);
   }
 
   /** @param {{staffed: boolean, may_chat: boolean}} about */
   show({ staffed, may_chat }) {
     this.isAway = !staffed;
     const isForced = this.isAway && !may_chat;
-    if (isForced && !this.wasForced && !this.model.conversation) this.open(true, false);
+    if (isForced && !this.wasForced && !this.model.conversation) this.open(true);
     this.wasForced = isForced;
-    this.bar.hidden = !this.isAway || this.isOpen;
-    const isCovered = !this.form.hidden || !this.done.hidden;
+    const isCovered = (this.room.hidden = !this.form.hidden);
+    this.bar.hidden = !this.isAway || isCovered;
     this.composer.element.hidden = isForced || isCovered;
-    /** @type {HTMLElement} */ (document.querySelector(".room")).hidden = isCovered;
   }
 
   /** @param {boolean} isOpen */
-  open(isOpen, isAsked = true) {
-    this.isOpen = isOpen;
+  open(isOpen) {
+    const { words, name, body } = this;
     this.form.hidden = !isOpen;
-    this.done.hidden = true;
+    if (!isOpen) return this.model.changed();
     fill(this.fault);
-    if (isOpen && isAsked) {
-      this.body.value ||= this.composer.text;
-      this.name.focus();
-    }
+    body.value ||= this.composer.text;
+    fill(this.form, h("strong", null, words.open), name, this.email, this.phone, body, h("small", null, words.either), this.fault, this.button, this.link(words.back, false));
+    name.focus();
     this.model.changed();
   }
 
   async send() {
     const { name, email, phone, body, words } = this;
-    const isReachable = Boolean(email.value.trim() || phone.value.trim());
-    if (!isReachable || !body.value.trim()) {
-      (isReachable ? body : email).focus();
-      return fill(this.fault, isReachable ? words.body : words.either);
-    }
     // The same key again, until it is known to have arrived: it is kept once.
     this.key ||= crypto.getRandomValues(new Uint32Array(4)).join("-");
     this.button.disabled = true;
-    fill(this.fault);
     try {
       await this.model.chat.call("offline.leave", {
         key: this.key, body: body.value, name: name.value, email: email.value, phone: phone.value,
         page: document.referrer, language: getLocale(),
       });
       this.key = body.value = this.composer.text = "";
-      this.form.hidden = true;
-      this.done.hidden = false;
-      this.done.querySelector("button")?.focus();
+      fill(this.form, h("p", { role: "status" }, words.thanks), this.link(words.back, false));
+      this.form.querySelector("button")?.focus();
     } catch (error) {
       const code = error instanceof Refusal ? error.code : "";
-      // What was refused as it stands may be changed, and is another message then.
-      if (code === "bad_request" || code === "conflict") this.key = "";
+      // What was refused as it stands is changed, and is another message then.
+      if (code === "bad_request") this.key = "";
       fill(this.fault, words[/** @type {"failed"} */ (code)] ?? words.failed);
-    } finally {
-      this.button.disabled = false;
-      this.model.changed();
     }
+    this.button.disabled = false;
   }
 }

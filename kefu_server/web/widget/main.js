@@ -79,6 +79,7 @@ const closeButton = h(
 );
 const bar = h("div", { class: "bar", role: "status", hidden: true });
 const dots = h("div", { class: "typing", hidden: true });
+const room = h("main", { class: "room", "aria-label": t("conversation") }, log.element, dots);
 
 fill(
   /** @type {Element} */ (document.getElementById("app")),
@@ -90,7 +91,7 @@ fill(
     host.isFramed && closeButton,
   ),
   bar,
-  h("main", { class: "room", "aria-label": t("conversation") }, log.element, dots),
+  room,
   composer.element,
 );
 
@@ -109,7 +110,7 @@ function draw() {
   composer.limit = model.chat.session.limits?.text_chars ?? composer.limit;
   drawAway();
   const isAway = state === "live" && leave?.isAway;
-  fill(status, h("i", { class: `light ${state}${isAway ? " away" : ""}` }), isAway ? leave?.status : t(STATUS[state]));
+  fill(status, h("i", { class: `light ${state}${isAway ? " away" : ""}` }), isAway ? leave?.words.away : t(STATUS[state]));
   drawBar(state);
   drawTyping();
   const isSeen = isShown && !document.hidden && log.isAtBottom;
@@ -137,7 +138,7 @@ function drawAway() {
   isLoading = true;
   import("./leave.js").then(
     ({ Leave }) => {
-      leave = new Leave({ model, composer, room: /** @type {Element} */ (composer.element.parentElement) });
+      leave = new Leave({ model, composer, room });
       screen.set();
     },
     () => setTimeout(() => (isLoading = false), 5_000),

@@ -4,6 +4,8 @@ import { speaker } from "../phrases.js";
 export const PHRASES = {
   en: {
     settings: "Settings",
+    absence: "When nobody is there",
+    webhooks: "Webhooks",
     notices: "Notices",
     noticesMore: "How this browser tells you of messages while you look elsewhere.",
     sound: "Sounds",
@@ -18,6 +20,8 @@ export const PHRASES = {
   },
   "zh-CN": {
     settings: "设置",
+    absence: "无人在线时",
+    webhooks: "Webhook",
     notices: "提醒",
     noticesMore: "您在看别处时，这个浏览器怎样提醒您有新消息。",
     sound: "声音",

@@ -21,4 +21,6 @@ export const isAdmin = (me) => me.role === "admin";
 /** @type {SectionKind[]} */
 export const SECTIONS = [
   { name: "notices", title: () => tell("notices"), load: () => import("./notices.js") },
+  { name: "absence", title: () => tell("absence"), isFor: isAdmin, load: () => import("../offline/absence.js") },
+  { name: "webhooks", title: () => tell("webhooks"), isFor: isAdmin, load: () => import("../webhooks/section.js") },
 ];
