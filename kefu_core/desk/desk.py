@@ -79,7 +79,7 @@ class Desk(Handler):
         self.mail = mail
         self.letters = Letters(limits, now)
         self.left = LeftMessages(store, limits, now)
-        self.staffing = Staffing(store, now)
+        self.staffing = Staffing(store, now, now_ms)
         self.limits = limits
         self.now_ms = now_ms
         self._visitors = Paces(

@@ -1,7 +1,8 @@
 """Whether somebody is there: what decides if visitors are asked to leave a message.
 
-A site is staffed while an agent who may serve it is connected. Visitors watch a list of
-one row, named by their site: `staffed.5` has `{"id": 5, "staffed": true}`.
+A site is staffed while an agent who may serve it is connected, here or on another node
+that renews the agent's lease, and has not said to be away. Visitors watch a list of one
+row, named by their site: `staffed.5` has `{"id": 5, "staffed": true}`.
 """
 
 import logging
@@ -9,30 +10,37 @@ from collections.abc import Callable
 
 import anyio
 
+from kefu_core.abc.records import PAGE_MAX
 from kefu_core.abc.store import Store
 from kefu_core.desk.access import STAFFED
 from kefu_core.errors import KefuError
 from kefu_core.hub import Hub
+from kefu_core.ids import agent_participant
 from kefu_core.model import Agent
+from kefu_core.records import AgentPresence, AgentStatus
 
 logger = logging.getLogger(__name__)
 
 INTERVAL_S = 1.0
 """So late visitors learn that somebody has come or gone."""
-_AGENTS_S = 5.0
+_READ_S = 2.0
 """For so long accounts are remembered; the answer is a hint, never a permission."""
 
 
 class Staffing:
     """Knows of each site whether somebody is there."""
 
-    def __init__(self, store: Store, now: Callable[[], float]) -> None:
-        """Take the store, and monotonic seconds."""
+    def __init__(
+        self, store: Store, now: Callable[[], float], now_ms: Callable[[], int]
+    ) -> None:
+        """Take the store and clocks (monotonic s, Unix ms)."""
         self._store = store
         self._now = now
+        self._now_ms = now_ms
         self._hub: Hub | None = None
-        self._agents: dict[int, Agent] = {}
-        self._agents_at = float("-inf")
+        self._agents: list[Agent] = []
+        self._presence: dict[int, AgentPresence] = {}
+        self._read_at = float("-inf")
 
     def attach(self, hub: Hub) -> None:
         """Take the hub, which knows who is connected."""
@@ -50,17 +58,33 @@ class Staffing:
         return staffed
 
     async def _is_staffed(self, site_id: int) -> bool:
-        connected = self._hub.connected_agents() if self._hub else ()
-        if not connected:
-            return False
-        if self._now() - self._agents_at > _AGENTS_S:
-            self._agents = {agent.id: agent for agent in await self._store.agents()}
-            self._agents_at = self._now()
-        agents = [self._agents.get(int(each[1:])) for each in connected]
+        if self._now() - self._read_at > _READ_S:
+            await self._read()
         return any(
-            agent is not None and (agent.sites is None or site_id in agent.sites)
-            for agent in agents
+            agent.is_active
+            and (agent.sites is None or site_id in agent.sites)
+            and self._is_there(agent)
+            for agent in self._agents
         )
+
+    def _is_there(self, agent: Agent) -> bool:
+        """Whether an agent is connected, here or by its lease, and not away."""
+        presence = self._presence.get(agent.id)
+        if presence is not None and presence.status is AgentStatus.AWAY:
+            return False
+        if presence is not None and presence.lease_until > self._now_ms():
+            return True
+        who = agent_participant(agent.id)
+        return self._hub is not None and self._hub.is_connected(who)
+
+    async def _read(self) -> None:
+        self._agents = await self._store.agents()
+        ids = [agent.id for agent in self._agents[:PAGE_MAX]]
+        found = await self._store.list_records(
+            AgentPresence, where={"id": ids}, limit=PAGE_MAX
+        )
+        self._presence = {presence.id: presence for presence in found}
+        self._read_at = self._now()
 
     async def load(self) -> None:
         """Make the list of every site. Raises `StoreUnavailable`."""
@@ -80,5 +104,6 @@ class Staffing:
         if self._hub is None:
             return
         for topic in self._hub.lists.beginning_with(STAFFED):
-            # A list that nobody watches is kept true as well: it is a snapshot later.
-            await self.is_staffed(int(topic.topic.removeprefix(STAFFED)))
+            # What nobody watches costs nothing; who comes is told within a second.
+            if topic.watcher_count:
+                await self.is_staffed(int(topic.topic.removeprefix(STAFFED)))

@@ -328,10 +328,6 @@ class Hub:
         """Whether a participant has a connection here."""
         return participant in self._by_participant
 
-    def connected_agents(self) -> list[ParticipantId]:
-        """Return the agents who have a connection here."""
-        return [who for who in self._by_participant if who.startswith("a")]
-
     def connections_of(self, participant: ParticipantId) -> int:
         """How many connections a participant has here."""
         return len(self._by_participant.get(participant, ()))

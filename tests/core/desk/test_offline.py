@@ -7,8 +7,10 @@ from kefu_core.client.client import Rejected
 from kefu_core.desk.offline import check_email, plain_page
 from kefu_core.errors import Invalid
 from kefu_core.model import Agent
+from kefu_core.node import unix_ms
 from kefu_core.protocol import frames as f
-from kefu_core.records import OfflineMessage
+from kefu_core.records import AgentPresence, AgentStatus, OfflineMessage
+from kefu_core.types import ParticipantId, UnixMs
 from tests.core.desk.world import LIMITS, World, eventually, world
 
 pytestmark = pytest.mark.anyio
@@ -181,9 +183,29 @@ async def test_a_site_is_staffed_while_an_agent_who_may_serve_it_is_connected() 
         assert event.put == {"id": 1, "staffed": True}
         served.cut()
         other.cut()
-        await eventually(lambda: not w.hub.connected_agents())
+        agents = (ParticipantId("a1"), ParticipantId("a2"))
+        await eventually(lambda: not any(map(w.hub.is_connected, agents)))
         assert not await w.desk.staffing.is_staffed(1)
         visitor.cut()
+
+
+async def test_an_agent_on_another_node_is_there_by_its_lease_unless_away() -> None:
+    async with world() as w:
+
+        async def is_staffed(presence: AgentPresence) -> bool:
+            await w.store.put_records(presence)
+            w.at_s += 60
+            return await w.desk.staffing.is_staffed(1)
+
+        until = UnixMs(unix_ms() + 60_000)
+        away = AgentPresence(id=1, status=AgentStatus.AWAY, lease_until=until)
+        assert await is_staffed(AgentPresence(id=1, lease_until=until))
+        assert not await is_staffed(away)
+        assert not await is_staffed(AgentPresence(id=1, lease_until=UnixMs(1)))
+        wire = await w.live("a1")
+        assert await is_staffed(AgentPresence(id=1, lease_until=UnixMs(1)))
+        assert not await is_staffed(away)
+        wire.cut()
 
 
 def test_an_account_without_sites_serves_all_of_them() -> None:
