@@ -44,12 +44,17 @@ OVERLAP_MS = 120_000
 LOOK_INTERVAL_S = 30.0
 HOOKS_INTERVAL_S = 2.0
 """A webhook that was made or changed is known this late; a look finds what was said."""
+GATHER_S = 0.1
+"""News waits so long for more: a transaction costs the same for one as for many, and
+sends wait for SQLite's only writer."""
 NEWS_MAX = 10_000
 """Conversations; more news than that is left to the next look."""
 KNOWN_MAX = 20_000
 _PAGE = 100
 _AT_ONCE = 100
 """Deliveries in one transaction: some milliseconds of SQLite's only writer."""
+_WAITING_MAX = 1_000
+"""Deliveries in memory before they are written."""
 _WALKS_MAX = 20
 _RETRY_S = 1.0
 
@@ -112,6 +117,8 @@ class Telling:
                 wait_s = min(self._hooks_at + HOOKS_INTERVAL_S, self._look_at)
                 with anyio.move_on_after(max(0.0, wait_s - self._now())):
                     await self._wake.wait()
+                if self._news:
+                    await anyio.sleep(GATHER_S)
             except KefuError as error:
                 logger.info("webhooks are told later: %s", error)
                 await anyio.sleep(_RETRY_S)
@@ -130,14 +137,14 @@ class Telling:
             self._look_at = self._now() + LOOK_INTERVAL_S
             return
         while self._news:
-            conversation = next(iter(self._news))
-            del self._news[conversation]
+            news = [*self._news][:_PAGE]
+            for conversation in news:
+                del self._news[conversation]
             try:
-                row = await self._store.find_conversation(conversation)
-                if row is not None:
-                    await self._tell(row)
+                rows = await self._store.conversations_by_id(news)
+                await self._tell(list(rows.values()))
             except BaseException:
-                self._news[conversation] = None
+                self._news |= dict.fromkeys(news)
                 raise
         if self._now() >= self._look_at:
             await self._look()
@@ -173,11 +180,13 @@ class Telling:
             rows = await self._store.find_conversations(
                 active, before=before, limit=_PAGE
             )
-            for row in rows:
-                known = self._whole.get(row.id)
-                if row.last_at >= since and known != row.last_seq:
-                    unknown += known is None
-                    await self._tell(row)
+            behind = [
+                row
+                for row in rows
+                if row.last_at >= since and self._whole.get(row.id) != row.last_seq
+            ]
+            unknown += sum(row.id not in self._whole for row in behind)
+            await self._tell(behind)
             if len(rows) < _PAGE:
                 return unknown
             before = rows[-1].last_at, rows[-1].id
@@ -200,19 +209,40 @@ class Telling:
 
     # -- one conversation --------------------------------------------------------------
 
-    async def _tell(self, row: Conversation) -> None:
-        """Write the deliveries of what a conversation has and this node has not."""
+    async def _tell(self, rows: Sequence[Conversation]) -> None:
+        """Write the deliveries of what conversations have and this node has not."""
+        waiting: list[WebhookDelivery] = []
+        reached: dict[ConversationId, Seq] = {}
+        for row in rows:
+            reached[row.id] = await self._collect(row, waiting)
+        await self._write(waiting)
+        for conversation, seq in reached.items():
+            self._whole.pop(conversation, None)
+            self._whole[conversation] = seq
+        while len(self._whole) > KNOWN_MAX:
+            del self._whole[next(iter(self._whole))]
+
+    async def _collect(self, row: Conversation, waiting: list[WebhookDelivery]) -> Seq:
+        """Add what a conversation's webhooks are to be told; return up to where."""
         after = self._whole.get(row.id)
         if after is None:
             after = await self._beginning(row)
-        if any(hook.site_id in {0, row.site_id} for hook in self._hooks):
-            after = await self._tell_after(row, after)
-        else:
-            after = max(after, row.last_seq)
-        self._whole.pop(row.id, None)
-        self._whole[row.id] = after
-        while len(self._whole) > KNOWN_MAX:
-            del self._whole[next(iter(self._whole))]
+        if not any(hook.site_id in {0, row.site_id} for hook in self._hooks):
+            return max(after, row.last_seq)
+        start = Seq(max(0, after - CONTEXT))
+        log = await self._store.history(row.id, after=start, limit=CONTEXT + _PAGE)
+        while log and log[-1].seq > after:
+            for place, message in enumerate(log):
+                if message.seq > after:
+                    earlier = log[max(0, place - CONTEXT) : place]
+                    waiting += self._deliveries(row, message, earlier)
+            after = log[-1].seq
+            if len(waiting) >= _WAITING_MAX:
+                await self._write(waiting)
+                waiting.clear()
+            more = await self._store.history(row.id, after=after, limit=_PAGE)
+            log = [*log[-CONTEXT:], *more]
+        return after
 
     async def _beginning(self, row: Conversation) -> Seq:
         """Return the last seq that is older than what must be told."""
@@ -224,23 +254,6 @@ class Telling:
                 return old[-1] if old else Seq(0)
             before = page[0].seq
         return Seq(0)
-
-    async def _tell_after(self, row: Conversation, after: Seq) -> Seq:
-        start = Seq(max(0, after - CONTEXT))
-        log = await self._store.history(row.id, after=start, limit=CONTEXT + _PAGE)
-        while True:
-            new = [message for message in log if message.seq > after]
-            deliveries: list[WebhookDelivery] = []
-            for place, message in enumerate(log):
-                if message.seq > after:
-                    earlier = log[max(0, place - CONTEXT) : place]
-                    deliveries += self._deliveries(row, message, earlier)
-            await self._write(deliveries)
-            if not new:
-                return after
-            after = new[-1].seq
-            more = await self._store.history(row.id, after=after, limit=_PAGE)
-            log = [*log[-CONTEXT:], *more]
 
     def _deliveries(
         self, row: Conversation, message: Message, earlier: Sequence[Message]

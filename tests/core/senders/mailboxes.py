@@ -48,11 +48,11 @@ class Mailbox:
 
 
 @asynccontextmanager
-async def mail_server(box: Mailbox) -> AsyncIterator[int]:
-    """Serve a mailbox on a free port of loopback; yields the port."""
+async def mail_server(box: Mailbox, port: int = 0) -> AsyncIterator[int]:
+    """Serve a mailbox on loopback, 0 for a free port; yields the port."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: SMTP(box, loop=loop, enable_SMTPUTF8=True), "127.0.0.1", 0
+        lambda: SMTP(box, loop=loop, enable_SMTPUTF8=True), "127.0.0.1", port
     )
     try:
         yield server.sockets[0].getsockname()[1]
