@@ -132,3 +132,31 @@ def test_it_is_answered_by_mail_and_the_page_says_how_it_fares(
             agent.page.get_by_role("button", name="Open", exact=True).click()
             card.get_by_role("button", name="Mark as handled").click()
             expect(card).to_have_count(0)
+
+
+def test_a_site_that_closes_its_chat_has_only_the_form(
+    world: World, browsers: Browsers
+) -> None:
+    world.add_agent("chief", "掌柜", is_admin=True)
+    context = browsers.context()
+    page = AgentPerson(world, context, "chief").page
+    page.goto(f"{world.url}/console#/settings/absence")
+    page.get_by_label("Tell of left messages by mail").fill("nobody")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert").last).to_contain_text("e-mail address")
+    page.get_by_label("Tell of left messages by mail").fill("people@shop.example")
+    page.get_by_label("Visitors may also write into the chat").uncheck()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved")).to_be_visible()
+    page.close()
+    shop = browsers.context().new_page()
+    shop.goto(world.shop.url)
+    shop.locator("#kefu-launcher button").click()
+    chat = shop.frame_locator("#kefu-launcher iframe")
+    expect(chat.get_by_label("Message", exact=True)).to_be_visible()
+    expect(chat.locator(".composer")).to_be_hidden()
+    chat.get_by_role("button", name="Back").click()
+    expect(chat.get_by_role("button", name="Leave a message")).to_be_visible()
+    expect(chat.locator(".composer")).to_be_hidden()
+    AgentPerson(world, browsers.context(), "chief")
+    expect(chat.locator(".composer")).to_be_visible()

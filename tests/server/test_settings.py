@@ -66,6 +66,20 @@ def test_file_sections_and_environment_are_joined_and_the_environment_wins(
         ("[limits]\nstop_s = nan", ["limits.stop_s = nan", "10.0"]),
         ('public_url = "https://a.example/"', ["'https://a.example/'", "no path"]),
         ('trusted_proxies = ["proxy"]', ["'proxy'", "10.0.0.0/8"]),
+        ('[webhooks]\nallow = ["intranet"]', ["webhooks.allow", "10.0.0.0/8"]),
+        ('[mail]\nhost = "h"', ["mail.sender = ''", "kefu@shop.example"]),
+        (
+            '[mail]\nhost = "h"\nsender = "a\\n@b.example"',
+            ["mail.sender", "kefu@shop.example"],
+        ),
+        (
+            '[mail]\nhost = "h"\nsender = "a@b.example"\nport = 0',
+            ["mail.port = 0", "587"],
+        ),
+        (
+            '[mail]\nhost = "h"\nsender = "a@b.example"\ntls = "none"\nlogin = "a"',
+            ["mail.tls = 'none'", "'h'", "unencrypted"],
+        ),
         ("limits = 3", ["'limits'"]),
         ("bind = ", ["not valid TOML", "at end"]),
     ],

@@ -69,7 +69,7 @@ export class Card {
     this.row = row;
     const now = Date.now();
     const name = row.name || row.email || row.phone || tell("noName");
-    const page = row.page && h("p", { class: "left-page" }, `${tell("page")} `, h("a", { href: row.page, target: "_blank", rel: "noopener noreferrer" }, h("bdi", null, row.page)));
+    const page = /^https?:\/\//.test(row.page) && h("p", { class: "left-page" }, `${tell("page")} `, h("a", { href: row.page, target: "_blank", rel: "noopener noreferrer" }, h("bdi", null, row.page)));
     fill(
       this.facts,
       h("div", { class: "left-head" }, h("h2", null, h("bdi", null, name)), site && h("span", { class: "chip" }, h("bdi", null, site)), h("time", null, stamp(row.created_at, now))),
