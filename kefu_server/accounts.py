@@ -14,9 +14,10 @@ from kefu_core.errors import ConfigurationError, Conflict, Invalid, NotFound
 from kefu_core.ids import IdGenerator
 from kefu_core.model import Agent, Role, Site
 from kefu_core.node import unix_ms
+from kefu_core.origins import check_origin
 from kefu_server.database import open_store
 from kefu_server.passwords import Passwords, check_new_password
-from kefu_server.settings import Settings, check_origin
+from kefu_server.settings import Settings
 
 T = TypeVar("T")
 

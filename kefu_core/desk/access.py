@@ -45,6 +45,7 @@ _AGENT = Rights(
             "offline.reopen",
             "people.get",
             "reports.get",
+            "sites.list",
         }
     ),
     topics=frozenset({"conversations", "offline"}),
@@ -57,6 +58,8 @@ _ADMIN_CALLS = frozenset(
         "absence.put",
         "deliveries.list",
         "delivery.resend",
+        "site.put",
+        "site.secret",
         "webhook.delete",
         "webhook.put",
         "webhook.test",

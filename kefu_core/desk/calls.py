@@ -9,6 +9,7 @@ from kefu_core.desk import (
     offline,
     people,
     reports,
+    sites,
     webhooks,
 )
 from kefu_core.desk.access import rights_of
@@ -26,6 +27,7 @@ CALLS: Methods = {
     **offline.METHODS,
     **people.METHODS,
     **reports.METHODS,
+    **sites.METHODS,
     **webhooks.METHODS,
 }
 

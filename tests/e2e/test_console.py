@@ -30,7 +30,7 @@ def test_the_rail_leads_to_every_page_and_the_url_names_it(agent: AgentPerson) -
     page.reload()
     expect(page.get_by_role("heading", name="Notices")).to_be_visible()
     page.goto(page.url.partition("#")[0] + "#/nowhere")
-    expect(pages.locator("[aria-current=page]")).to_have_text("Conversations")
+    expect(pages.locator("[aria-current=page]")).to_have_text("Chats")
 
 
 def test_a_question_mark_shows_the_keys_but_not_while_one_writes(

@@ -429,7 +429,7 @@ def test_what_comes_meanwhile_is_counted_and_not_taken_as_read(
     expect(pages.locator(".badge:visible")).to_have_count(1)
     expect(archivist.page).to_have_title(re.compile(r"^\(\d+\) History"))
     expect(visitor.view.locator('.message[data-state="delivered"]')).to_have_count(1)
-    pages.get_by_role("link", name="Conversations").click()
+    pages.get_by_role("link", name="Chats").click()
     archivist.sees("in the meantime")
     expect(visitor.view.locator('.message[data-state="read"]')).to_have_count(2)
 

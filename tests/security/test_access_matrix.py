@@ -171,6 +171,8 @@ PARAMS: dict[str, dict[str, Any]] = {
     "webhook.delete": {"webhook": LEFT},
     "webhook.put": {"url": "https://a.example/", "events": ["message.created"]},
     "webhook.test": {"webhook": LEFT},
+    "site.put": {"name": "x"},
+    "site.secret": {"site": 1},
     "offline.answer_by_conversation": {"message": LEFT},
     "offline.answer_by_mail": {"message": LEFT, "text": "x", "key": "k" * 8},
 }
@@ -183,6 +185,9 @@ METHODS: dict[str, Row] = {
     "webhook.delete": _call("webhook.delete", f.Reply, *ADMINS_ONLY),
     "webhook.put": _call("webhook.put", f.Reply, *ADMINS_ONLY),
     "webhook.test": _call("webhook.test", f.Reply, *ADMINS_ONLY),
+    "site.put": _call("site.put", f.Reply, *ADMINS_ONLY),
+    "site.secret": _call("site.secret", f.Reply, *ADMINS_ONLY),
+    "sites.list": _call("sites.list", f.Reply, *AGENTS_ONLY),
     "webhooks.list": _call("webhooks.list", f.Reply, *ADMINS_ONLY),
     "mail.resend": _call("mail.resend", f.Reply, *AGENTS_ONLY),
     "offline.answer_by_conversation": _call(

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from kefu_core.errors import ConfigurationError
+from kefu_core.origins import check_origin
 from kefu_server.settings import (
     Secret,
     Settings,
-    check_origin,
     environment_name,
     load_secret,
     load_settings,

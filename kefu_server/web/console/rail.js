@@ -11,7 +11,7 @@ export class Rail {
   constructor(me) {
     const others = PAGES.filter((page) => page.isFor?.(me) ?? true);
     const links = [
-      { name: "chat", icon: "chats", title: t("conversations"), hash: "#/" },
+      { name: "chat", icon: "chats", title: say("chatPage"), hash: "#/" },
       { name: "history", icon: "clock", title: say("historyPage"), hash: "#/history" },
       ...others.map((page) => ({ name: page.name, icon: page.icon, title: page.title(), hash: `#/${page.name}` })),
     ];
