@@ -29,8 +29,7 @@ class HttpPoster(Poster):
         except TimeoutError as error:
             raise NotSent(f"There was no answer within {TIMEOUT_S:.0f} s.") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            reason = str(error) or type(error).__name__
-            raise NotSent(f"It cannot be reached: {reason}") from error
+            raise NotSent(f"It cannot be reached: {_reason(error)}") from error
         if 300 <= status < 400:
             raise NotSent(f"It answered {status}; nothing is followed.", status=status)
         if not 200 <= status < 300:
@@ -76,3 +75,13 @@ class HttpPoster(Poster):
                     is_final=True,
                 )
         return addresses[0]
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first words that anybody has said about a failure."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if str(cause):
+            return str(cause)
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__

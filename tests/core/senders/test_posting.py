@@ -1,9 +1,15 @@
 """Posts reach whoever may be reached, and nothing inside this network."""
 
 import ipaddress
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
+from anyio.streams.tls import TLSListener
 
 from kefu_core.abc.outgoing import NotSent
 from kefu_core.senders import posting
@@ -145,3 +151,43 @@ async def test_a_proxy_of_the_environment_is_not_used(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     async with receiving(Receiver()) as url:
         assert await LOOPBACK.post(url, b"{}", {}) == 200
+
+
+def _certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is missing, so TLS to webhooks was not tested")
+    found, key = folder / "certificate.pem", folder / "key.pem"
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt"]
+    command += ["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    command += ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    command += ["-keyout", str(key), "-out", str(found)]
+    subprocess.run(command, check=True, capture_output=True)
+    return found, key
+
+
+async def test_a_certificate_is_checked_against_the_name_and_not_the_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = _certificate(tmp_path, "hook.example")
+    served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    served.load_cert_chain(certificate, key)
+    trusting = ssl.create_default_context(cafile=certificate)
+
+    async def here(host: str, port: object, **more: object) -> list[Any]:
+        return [(0, 0, 0, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(posting.anyio, "getaddrinfo", here)
+    receiver = Receiver()
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(anyio.abc.SocketAttribute.local_port)
+    secure = TLSListener(listener, served, standard_compatible=False)
+    async with secure, anyio.create_task_group() as tasks:
+        tasks.start_soon(secure.serve, receiver.serve)
+        monkeypatch.setattr(LOOPBACK, "_ssl", trusting)
+        assert await LOOPBACK.post(f"https://hook.example:{port}/", b"{}", {}) == 200
+        with pytest.raises(NotSent, match=r"(?i)certificate"):
+            await LOOPBACK.post(f"https://other.example:{port}/", b"{}", {})
+        tasks.cancel_scope.cancel()
+    ((headers, _),) = receiver.told
+    assert headers["host"] == f"hook.example:{port}"
