@@ -51,12 +51,14 @@ NEWS_MAX = 10_000
 """Conversations; more news than that is left to the next look."""
 KNOWN_MAX = 20_000
 _PAGE = 100
-_AT_ONCE = 100
-"""Deliveries in one transaction: some milliseconds of SQLite's only writer."""
+_AT_ONCE = 20
+"""Deliveries in one transaction: some milliseconds of SQLite's only writer, which then
+is the chat's for as long."""
 _WAITING_MAX = 1_000
 """Deliveries in memory before they are written."""
 _WALKS_MAX = 20
 _RETRY_S = 1.0
+_REST_S_MAX = 0.1
 
 
 class Telling:
@@ -284,11 +286,13 @@ class Telling:
     async def _write(self, deliveries: Sequence[WebhookDelivery]) -> None:
         for start in range(0, len(deliveries), _AT_ONCE):
             some = deliveries[start : start + _AT_ONCE]
+            began = self._now()
             try:
                 await self._store.put_records(*some)
             except Conflict:
                 # Some were written by another node, or before a restart.
                 await self._write_others(some)
+            await anyio.sleep(min(_REST_S_MAX, self._now() - began))
         if deliveries:
             self._told()
 
