@@ -7,6 +7,7 @@ import msgspec
 from kefu_core.desk.letters import NO_MAIL_SERVER, site_of
 from kefu_core.desk.methods import Id, Method, Methods, Params
 from kefu_core.desk.offline import check_email
+from kefu_core.desk.sites import note
 from kefu_core.errors import NotFound
 from kefu_core.model import Principal, Site
 from kefu_core.site import Letters
@@ -73,12 +74,16 @@ async def _put(desk: "Desk", principal: Principal, params: PutAbsence) -> OneAbs
     letters = Letters(
         may_chat=params.may_chat, notices_to=tuple(dict.fromkeys(addresses))
     )
-    site = await site_of(desk, params.site)
-    if site is None:
-        raise NotFound
-    settings = msgspec.structs.replace(site.settings, letters=letters)
-    site = msgspec.structs.replace(site, settings=settings)
-    await desk.store.put_site(site)
+    # One at a time: each change writes the whole row.
+    async with desk.settling:
+        site = await site_of(desk, params.site)
+        if site is None:
+            raise NotFound
+        settings = msgspec.structs.replace(site.settings, letters=letters)
+        site = msgspec.structs.replace(site, settings=settings)
+        await desk.store.put_site(site)
+    told = {"may_chat": letters.may_chat, "notices_to": list(letters.notices_to)}
+    await note(desk, principal, "absence.put", f"site {site.id}", told)
     return OneAbsence(row=_row(site))
 
 

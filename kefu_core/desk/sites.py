@@ -90,6 +90,12 @@ async def _list(desk: "Desk", principal: Principal, params: ListSites) -> AllSit
 
 
 async def _put(desk: "Desk", principal: Principal, params: PutSite) -> OneSite:
+    # One at a time: each change writes the whole row.
+    async with desk.settling:
+        return await _put_one(desk, principal, params)
+
+
+async def _put_one(desk: "Desk", principal: Principal, params: PutSite) -> OneSite:
     sites = await desk.store.sites()
     site = next((each for each in sites if each.id == params.site), None)
     if site is None:

@@ -8,6 +8,7 @@ import msgspec
 
 from kefu_core import outgoing
 from kefu_core.desk.methods import Id, Limit, Method, Methods, Params
+from kefu_core.desk.sites import note
 from kefu_core.errors import Conflict, Invalid, NotFound
 from kefu_core.hooks import HookEvent, delivery_of, left_content, wants
 from kefu_core.model import Principal
@@ -209,11 +210,15 @@ async def _put(desk: "Desk", principal: Principal, params: PutWebhook) -> OneWeb
             same = (params.url, params.site)
             known = next((h for h in hooks if (h.url, h.site_id) == same), None)
         if known is None:
-            return await _make(desk, params, len(hooks))
-    return OneWebhook(webhook=webhook_row(await _change(desk, params, known)))
+            hook = await _make(desk, params, len(hooks))
+        else:
+            hook = await _change(desk, params, known)
+    changed = {"url": hook.url, "events": list(hook.events), "on": hook.is_active}
+    await note(desk, principal, "webhook.put", f"webhook {hook.id}", changed)
+    return OneWebhook(webhook=webhook_row(hook))
 
 
-async def _make(desk: "Desk", params: PutWebhook, count: int) -> OneWebhook:
+async def _make(desk: "Desk", params: PutWebhook, count: int) -> Webhook:
     if count >= WEBHOOKS_MAX:
         raise Conflict(f"There are {count} webhooks; delete one first.")
     now_ms = UnixMs(desk.now_ms())
@@ -228,7 +233,7 @@ async def _make(desk: "Desk", params: PutWebhook, count: int) -> OneWebhook:
         told_from=now_ms,
     )
     await desk.store.put_records(hook)
-    return OneWebhook(webhook=webhook_row(hook))
+    return hook
 
 
 async def _change(desk: "Desk", params: PutWebhook, hook: Webhook) -> Webhook:
@@ -293,6 +298,7 @@ async def _delete(desk: "Desk", principal: Principal, params: DeleteWebhook) -> 
         WebhookDelivery, where=where, limit=500
     ):
         await desk.store.delete_records(WebhookDelivery, [each.id for each in found])
+    await note(desk, principal, "webhook.delete", f"webhook {params.webhook}", {})
     return Deleted(webhook=params.webhook)
 
 

@@ -6,7 +6,7 @@ import pytest
 from kefu_core.client.client import Rejected
 from kefu_core.desk.webhooks import WEBHOOKS_MAX
 from kefu_core.protocol import frames as f
-from kefu_core.records import DeliveryStatus, Webhook, WebhookDelivery
+from kefu_core.records import AuditEntry, DeliveryStatus, Webhook, WebhookDelivery
 from tests.core.desk.test_offline import LEAVE
 from tests.core.desk.world import world
 
@@ -32,6 +32,13 @@ async def test_a_webhook_is_made_changed_and_deleted() -> None:
         await admin.call("webhook.delete", {"webhook": made["id"]})
         assert (await admin.call("webhooks.list"))["rows"] == []
         assert await w.store.list_records(WebhookDelivery) == []
+        # Who did it is written down; the secret is not.
+        noted = await w.store.list_records(AuditEntry, after=0)
+        assert {(entry.who, entry.action) for entry in noted} == {
+            ("a2", "webhook.put"),
+            ("a2", "webhook.delete"),
+        }
+        assert "whsec_" not in repr(noted)
 
 
 @pytest.mark.parametrize(
