@@ -57,11 +57,17 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """What a revocation names: the hash of a login, or a visitor's token id."""
     address: str = ""
     """Where it came from, as limits count it; empty: its address is not counted."""
+    scopes: frozenset[str] | None = None
+    """What a program's token allows of what its agent may do; None: all of it."""
 
     @property
     def is_agent(self) -> bool:
         """Whether this is somebody who answers visitors."""
         return self.role is not Role.VISITOR
+
+    def has_scope(self, scope: str) -> bool:
+        """Whether this may be done; a method without a scope is for no token."""
+        return self.scopes is None or (bool(scope) and scope in self.scopes)
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):

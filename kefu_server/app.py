@@ -41,6 +41,7 @@ from kefu_server.routes import (
     search,
     visitors,
 )
+from kefu_server.routes.api import api_routes
 from kefu_server.services import Services
 from kefu_server.settings import Settings, load_secret
 from kefu_server.static import StaticFiles
@@ -93,7 +94,8 @@ def create_app(settings: Settings, *, store: Store | None = None) -> KefuApp:
         settings: Checked settings.
         store: Where to keep everything instead of `settings.database`, for tests.
     """
-    app = KefuApp(settings, _routes(static := StaticFiles(WEB)))
+    static = StaticFiles(WEB)
+    app = KefuApp(settings, [*_routes(static), api_routes(settings.limits)])
     app.state.pages = Pages(static, settings.origins)
     app.state.store = store
     return app

@@ -16,12 +16,15 @@ from http.cookies import CookieError, SimpleCookie
 import anyio
 import msgspec
 
+from kefu_core.abc.records import PAGE_MAX
 from kefu_core.abc.store import Store
 from kefu_core.abc.streams import PeerInfo
+from kefu_core.desk.programs import PREFIX, SESSION, hash_token, session_of
 from kefu_core.errors import Busy, StoreError, TooMany, Unauthorized
 from kefu_core.ids import agent_participant, visitor_participant
 from kefu_core.limits import Limits
 from kefu_core.model import Agent, AgentSession, Principal, Role
+from kefu_core.records import ApiToken
 from kefu_core.types import UnixMs
 from kefu_server.logs import event
 from kefu_server.passwords import CHARS_MAX, Passwords
@@ -123,17 +126,43 @@ class Authenticator:
         if not principal.is_agent:
             return self._now_ms() < principal.expires_at_ms
         try:
-            fresh = await self._agent_of_hash(principal.session)
+            fresh = (
+                await self._agent_of_hash(principal.session)
+                if principal.scopes is None
+                else await self._program_of(await self._find_token(principal))
+            )
         except Unauthorized:
             return False
-        return (fresh.participant, fresh.role) == (
+        return (fresh.participant, fresh.role, fresh.scopes) == (
             principal.participant,
             principal.role,
+            principal.scopes,
         )
 
     async def find_revoked(self, sessions: Sequence[str]) -> set[str]:
         """Return which agents' logins were ended, or are of nobody active."""
-        return set(sessions) - await self._store.live_agent_sessions(sessions)
+        programs = [each for each in sessions if each.startswith(SESSION)]
+        logins = [each for each in sessions if not each.startswith(SESSION)]
+        live: set[str] = set()
+        if logins:
+            live |= await self._store.live_agent_sessions(logins)
+        for start in range(0, len(programs), PAGE_MAX):
+            live |= await self._live_programs(programs[start : start + PAGE_MAX])
+        return set(sessions) - live
+
+    async def _live_programs(self, sessions: Sequence[str]) -> set[str]:
+        ids = [int(each.removeprefix(SESSION)) for each in sessions]
+        tokens = await self._store.list_records(
+            ApiToken, where={"id": ids}, limit=PAGE_MAX
+        )
+        if not tokens:
+            return set()
+        active = {each.id for each in await self._store.agents() if each.is_active}
+        return {
+            session_of(token.id)
+            for token in tokens
+            if token.agent_id in active and not self._has_ended(token)
+        }
 
     def credential_of(self, headers: Mapping[bytes, str]) -> str:
         """Return what a poll session is bound to: its token, or an agent's login."""
@@ -149,6 +178,8 @@ class Authenticator:
         return origin is not None and origin in self._origins
 
     async def _of_token(self, token: str) -> Principal:
+        if token.startswith(PREFIX):
+            return await self.program_of_secret(token)
         # A signed token has two dots, an agent's secret has none.
         if "." not in token:
             return await self.agent_of_secret(token)
@@ -166,6 +197,43 @@ class Authenticator:
         wait_s = self._tokens.take(address, self._now())
         if wait_s > 0:
             raise TooMany("Too many requests from this address.", retry_after_s=wait_s)
+
+    # -- programs ------------------------------------------------------------------
+
+    async def program_of_secret(self, secret: str) -> Principal:
+        """Return the agent a token acts for. Raises `Unauthorized`."""
+        where = {"token_hash": hash_token(secret)}
+        found = await self._store.list_records(ApiToken, where=where, limit=1)
+        return await self._program_of(found[0] if found else None)
+
+    async def _find_token(self, principal: Principal) -> ApiToken | None:
+        number = int(principal.session.removeprefix(SESSION))
+        return await self._store.find_record(ApiToken, number)
+
+    def _has_ended(self, token: ApiToken) -> bool:
+        return 0 < token.expires_at <= self._now_ms()
+
+    async def _program_of(self, token: ApiToken | None) -> Principal:
+        if token is None or self._has_ended(token):
+            raise Unauthorized
+        agent = await self._store.find_agent(agent_id=token.agent_id)
+        if agent is None or not agent.is_active:
+            raise Unauthorized
+        if self._now_ms() - token.last_used_at > _TOUCH_MS:
+            used = msgspec.structs.replace(token, last_used_at=UnixMs(self._now_ms()))
+            # Only while it is as it was: one that is being deleted does not come back.
+            await self._store.change_record(
+                used, when={"last_used_at": token.last_used_at}
+            )
+        return Principal(
+            participant=agent_participant(agent.id),
+            role=agent.role,
+            site_id=0,
+            name=agent.name,
+            expires_at_ms=token.expires_at,
+            session=session_of(token.id),
+            scopes=frozenset(token.scopes),
+        )
 
     # -- agents' logins ------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from kefu_server.commands.importing import add_importing
 from kefu_server.commands.parsing import Command
 from kefu_server.commands.serving import add_serving
 from kefu_server.commands.sites import add_sites
+from kefu_server.commands.tokens import add_tokens
 from kefu_server.commands.visitors import add_visitors
 from kefu_server.logs import configure_logging, escape
 from kefu_server.output import complain
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         add_serving,
         add_agents,
         add_sites,
+        add_tokens,
         add_visitors,
         add_exporting,
         add_importing,

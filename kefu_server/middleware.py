@@ -21,6 +21,8 @@ logger = logging.getLogger("kefu.http")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 BODY_TIMEOUT_S = 10.0
+API = "/api/v1/"
+"""Below it programs are served as well, by the token they bring."""
 
 CLOSED_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 """For everything that is not a page."""
@@ -37,6 +39,17 @@ _HEADERS = {
         "usb=()"
     ),
 }
+
+
+def is_bearer(headers: Headers) -> bool:
+    """Whether a request brings its own credential, so that no cookie counts."""
+    return "authorization" in headers
+
+
+def has_body(headers: Headers) -> bool:
+    """Whether a body is announced."""
+    length = headers.get("content-length", "0")
+    return length != "0" or "transfer-encoding" in headers
 
 
 class TrustedProxies:
@@ -164,7 +177,8 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        reason = self._refusal(scope["method"], headers)
+        is_program = scope["path"].startswith(API) and is_bearer(headers)
+        reason = self._refusal(scope["method"], headers, is_program=is_program)
         if reason is not None:
             status, code, text = reason
             await refuse(status, code, text)(scope, receive, send)
@@ -186,7 +200,7 @@ class RequestGuard:
         await self._app(scope, _replay(body, receive), send)
 
     def _refusal(
-        self, method: str, headers: Headers
+        self, method: str, headers: Headers, *, is_program: bool
     ) -> tuple[int, ErrorCode, str] | None:
         """Return why a request is refused before its body is read."""
         if "content-encoding" in headers:
@@ -198,10 +212,14 @@ class RequestGuard:
             is_own = origin in self._origins
         else:
             is_own = headers.get("sec-fetch-site") == "same-origin"
-        if not is_own:
+        # No page of another origin can add this header without asking first, and the
+        # API looks at no cookie where it stands.
+        if not is_own and not is_program:
             text = "This request needs the Origin header of this server's own pages."
             return 403, ErrorCode.FORBIDDEN, text
         content_type = headers.get("content-type", "").partition(";")[0].strip()
+        if is_program and not content_type and not has_body(headers):
+            return None
         if content_type.lower() != "application/json":
             text = "This request needs Content-Type: application/json."
             return 415, ErrorCode.BAD_REQUEST, text

@@ -1,5 +1,6 @@
 """Query strings: the parameters of a GET as a struct; wrong ones refused by name."""
 
+from collections.abc import Collection, Iterable
 from functools import cache
 from types import NoneType
 from typing import Any, TypeVar, Union, get_args
@@ -24,22 +25,37 @@ def read_query(request: Request, shape: type[T]) -> T:
         Invalid: A parameter is unknown, missing, wrong or given twice; says which.
     """
     known = _fields(shape)
+    given = read_texts(request.query_params.multi_items(), shape)
+    for name, (field, _) in known.items():
+        if field.required and name not in given:
+            raise Invalid(f"The parameter '{name}' is missing.")
+    return shape(**{known[name][0].name: value for name, value in given.items()})
+
+
+def read_texts(
+    texts: Iterable[tuple[str, str]],
+    shape: type[msgspec.Struct],
+    *,
+    without: Collection[str] = (),
+) -> dict[str, Any]:
+    """Return what these texts of a URL mean to a struct, by the names in the URL.
+
+    Raises:
+        Invalid: One is unknown (or in `without`), wrong or given twice; says which.
+    """
+    known = {name: each for name, each in _fields(shape).items() if name not in without}
     given: dict[str, Any] = {}
-    for name, text in request.query_params.multi_items():
+    for name, text in texts:
         if name not in known:
             there_are = ", ".join(known) or "none"
             raise Invalid(
                 f"There is no parameter {name[:_NAME_CHARS]!r} here; "
                 f"there are: {there_are}."
             )
-        field, type_ = known[name]
-        if field.name in given:
+        if name in given:
             raise Invalid(f"The parameter '{name}' is given twice.")
-        given[field.name] = _convert(name, text, type_)
-    for name, (field, _) in known.items():
-        if field.required and field.name not in given:
-            raise Invalid(f"The parameter '{name}' is missing.")
-    return shape(**given)
+        given[name] = _convert(name, text, known[name][1])
+    return given
 
 
 def _convert(name: str, text: str, type_: Any) -> Any:

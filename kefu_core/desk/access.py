@@ -6,7 +6,7 @@ Something that does not exist and something that may not be seen raise the same
 
 import msgspec
 
-from kefu_core.errors import NotFound
+from kefu_core.errors import NotAllowed, NotFound
 from kefu_core.model import Conversation, MessageKind, Principal, Role
 
 
@@ -33,11 +33,14 @@ _AGENT = Rights(
     reads_every_conversation=True,
     calls=frozenset(
         {
+            "conversation.get",
             "conversation.take",
             "conversation.close",
             "conversation.label",
             "conversations.list",
             "mail.resend",
+            "message.send",
+            "messages.list",
             "offline.answer_by_conversation",
             "offline.answer_by_mail",
             "offline.handle",
@@ -46,6 +49,9 @@ _AGENT = Rights(
             "people.get",
             "reports.get",
             "sites.list",
+            "token.create",
+            "token.delete",
+            "tokens.list",
         }
     ),
     topics=frozenset({"conversations", "offline"}),
@@ -69,7 +75,15 @@ _ADMIN_CALLS = frozenset(
 
 RIGHTS: dict[Role, Rights] = {
     Role.VISITOR: Rights(
-        calls=frozenset({"conversation.open", "offline.leave", "people.get"}),
+        calls=frozenset(
+            {
+                "conversation.open",
+                "message.send",
+                "messages.list",
+                "offline.leave",
+                "people.get",
+            }
+        ),
         kinds=frozenset({MessageKind.TEXT}),
     ),
     Role.AGENT: _AGENT,
@@ -82,6 +96,20 @@ RIGHTS: dict[Role, Rights] = {
 def rights_of(principal: Principal) -> Rights:
     """Return what a principal may do; nothing for a role that is not in the table."""
     return RIGHTS.get(principal.role, NO_RIGHTS)
+
+
+READING = "conversations:read"
+WRITING = "messages:write"
+"""What a program's token needs to follow and fetch, and to send."""
+
+
+def check_scope(principal: Principal, scope: str) -> None:
+    """Let through whoever needs no scope or has it. Raises `NotAllowed`."""
+    if principal.has_scope(scope):
+        return
+    if not scope:
+        raise NotAllowed("No token may do this, only an agent who is logged in.")
+    raise NotAllowed(f"This token does not have the scope {scope}.")
 
 
 def may_watch(principal: Principal, topic: str) -> bool:

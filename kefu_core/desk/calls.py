@@ -6,14 +6,16 @@ from kefu_core.desk import (
     absence,
     answers,
     conversations,
+    messages,
     offline,
     people,
+    programs,
     reports,
     sites,
     webhooks,
 )
-from kefu_core.desk.access import rights_of
-from kefu_core.desk.methods import Methods, run_method
+from kefu_core.desk.access import check_scope, rights_of
+from kefu_core.desk.methods import Method, Methods, run_method
 from kefu_core.errors import NotFound
 from kefu_core.model import Principal
 
@@ -24,8 +26,10 @@ CALLS: Methods = {
     **absence.METHODS,
     **answers.METHODS,
     **conversations.METHODS,
+    **messages.METHODS,
     **offline.METHODS,
     **people.METHODS,
+    **programs.METHODS,
     **reports.METHODS,
     **sites.METHODS,
     **webhooks.METHODS,
@@ -36,7 +40,25 @@ async def run_call(
     desk: "Desk", principal: Principal, method: str, params: dict[str, Any]
 ) -> dict[str, Any]:
     """Check the right and the parameters, then run. Raises `RefusedError`."""
+    found = find_method(principal, method)
+    return await run_method(method, found, desk, principal, params)
+
+
+def find_method(principal: Principal, method: str) -> Method:
+    """Return a method that this principal may call.
+
+    Raises:
+        NotFound: There is none, or not for this role.
+        NotAllowed: The role may, but not with this token.
+    """
     found = CALLS.get(method)
     if found is None or method not in rights_of(principal).calls:
         raise NotFound("There is no such method.")
-    return await run_method(method, found, desk, principal, params)
+    check_scope(principal, found.scope)
+    return found
+
+
+def scope_of_topic(topic: str) -> str:
+    """Return what a token needs to watch a list: what it needs to ask for it."""
+    listing = CALLS.get(f"{topic}.list")
+    return listing.scope if listing else ""

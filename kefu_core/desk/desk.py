@@ -11,8 +11,15 @@ from kefu_core.abc.handler import Handler
 from kefu_core.abc.outgoing import MailRules
 from kefu_core.abc.store import Store
 from kefu_core.abc.streams import PeerInfo
-from kefu_core.desk.access import may_read, may_watch, readable
-from kefu_core.desk.calls import run_call
+from kefu_core.desk.access import (
+    READING,
+    WRITING,
+    check_scope,
+    may_read,
+    may_watch,
+    readable,
+)
+from kefu_core.desk.calls import run_call, scope_of_topic
 from kefu_core.desk.drafts import check_send
 from kefu_core.desk.inbox import TOPIC, Inbox
 from kefu_core.desk.left import TOPIC as LEFT
@@ -26,7 +33,8 @@ from kefu_core.ids import ID_MAX, IdGenerator
 from kefu_core.limits import Limits
 from kefu_core.model import Conversation, Draft, Principal
 from kefu_core.protocol.frames import Send
-from kefu_core.types import ConversationId
+from kefu_core.records import AuditEntry
+from kefu_core.types import ConversationId, UnixMs
 
 logger = logging.getLogger(__name__)
 
@@ -134,11 +142,26 @@ class Desk(Handler):
             return False
         return await self._revalidate(principal)
 
+    async def note(
+        self, principal: Principal, action: str, target: str, data: dict[str, Any]
+    ) -> None:
+        """Write down who changed a setting; `data` never holds a secret."""
+        entry = AuditEntry(
+            id=self.ids.new(),
+            at=UnixMs(self.now_ms()),
+            who=principal.participant,
+            action=action,
+            target=target,
+            data=data,
+        )
+        await self.store.put_records(entry)
+
     # -- what they may see -------------------------------------------------------------
 
     async def load_conversation(
         self, principal: Principal, conversation: ConversationId
     ) -> Conversation:
+        check_scope(principal, READING)
         return await self.find_readable(principal, conversation)
 
     async def find_readable(self, principal: Principal, number: int) -> Conversation:
@@ -161,6 +184,8 @@ class Desk(Handler):
     async def load_conversations(
         self, principal: Principal, conversations: Collection[ConversationId]
     ) -> Sequence[Conversation]:
+        if not principal.has_scope(READING):
+            return []
         possible = [number for number in conversations if 0 < number <= ID_MAX]
         rows = await self.store.conversations_by_id(possible)
         return [row for row in rows.values() if may_read(principal, row)]
@@ -172,13 +197,16 @@ class Desk(Handler):
         return [row for row in rows if may_read(principal, row)]
 
     def may_watch(self, principal: Principal, topic: str) -> bool:
-        return may_watch(principal, topic)
+        return may_watch(principal, topic) and principal.has_scope(
+            scope_of_topic(topic)
+        )
 
     # -- what they may do --------------------------------------------------------------
 
     def draft(
         self, principal: Principal, conversation: Conversation, send: Send
     ) -> Draft:
+        check_scope(principal, WRITING)
         check_send(principal, conversation, send, self.limits)
         paces = self._agents if principal.is_agent else self._visitors
         wait_s = paces.take(principal.participant)

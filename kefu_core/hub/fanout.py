@@ -49,6 +49,26 @@ def page_message(
     )
 
 
+def cut_page(
+    messages: list[Message], bytes_max: int, *, from_end: bool
+) -> tuple[list[Message], bool]:
+    """Cut a page at its limit of bytes, keeping the side next to the cursor.
+
+    Returns:
+        What fits, at least one message, and whether something was left out.
+    """
+    kept = 0
+    for message in reversed(messages) if from_end else messages:
+        data = str(message.data) if message.data else ""
+        bytes_max -= 100 + 3 * (len(message.body) + len(data))
+        if bytes_max < 0 and kept:
+            break
+        kept += 1
+    if kept == len(messages):
+        return messages, False
+    return (messages[-kept:] if from_end else messages[:kept]), True
+
+
 class Fanout:
     """A message on its way to many readers."""
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from kefu_core.errors import Busy, KefuError, NotAllowed
-from kefu_core.hub.fanout import page_message
-from kefu_core.model import Message, Principal
+from kefu_core.hub.fanout import cut_page, page_message
+from kefu_core.model import Principal
 from kefu_core.protocol import frames as f
 from kefu_core.protocol.server import internal_error
 from kefu_core.types import ConversationId, Seq
@@ -23,7 +23,12 @@ R = TypeVar("R", f.Send, f.Follow)
 
 def _rights_of(principal: Principal | None) -> object:
     """What must stay as it is: what is followed was allowed for exactly this."""
-    return principal and (principal.participant, principal.role, principal.site_id)
+    return principal and (
+        principal.participant,
+        principal.role,
+        principal.site_id,
+        principal.scopes,
+    )
 
 
 class Requests:
@@ -123,7 +128,9 @@ class Requests:
         more = len(messages) > limit
         if more:
             messages = messages[:limit] if fetch.after is not None else messages[1:]
-        messages, cut = self._within_page(messages, from_end=fetch.after is None)
+        messages, cut = cut_page(
+            messages, self._hub.limits.page_bytes_max, from_end=fetch.after is None
+        )
         connection.session.answer(
             f.Page(
                 id=fetch.id,
@@ -138,22 +145,6 @@ class Requests:
                 head=max(row.last_seq, messages[-1].seq if messages else Seq(0)),
             )
         )
-
-    def _within_page(
-        self, messages: list[Message], *, from_end: bool
-    ) -> tuple[list[Message], bool]:
-        """Cut a page at its limit of bytes, keeping the side next to the cursor."""
-        budget = self._hub.limits.page_bytes_max
-        kept = 0
-        for message in reversed(messages) if from_end else messages:
-            data = str(message.data) if message.data else ""
-            budget -= 100 + 3 * (len(message.body) + len(data))
-            if budget < 0 and kept:
-                break
-            kept += 1
-        if kept == len(messages):
-            return messages, False
-        return (messages[-kept:] if from_end else messages[:kept]), True
 
     async def _answer_call(self, call: f.Call) -> None:
         principal = self._connection.principal

@@ -190,7 +190,7 @@ class BatchDecoder(Generic[F]):
             value = frame.params
         else:
             return frame
-        fault = _fault(value, self._limits.depth_max - 1) if value else ""
+        fault = fault_of(value, self._limits.depth_max - 1) if value else ""
         if fault:
             return BadFrame(
                 code=ErrorCode.BAD_REQUEST,
@@ -244,7 +244,7 @@ def _bad(text: str, *, fatal: bool = False) -> BadFrame:
     return BadFrame(code=ErrorCode.BAD_REQUEST, text=text, fatal=fatal)
 
 
-def _fault(value: Any, depth: int) -> str:
+def fault_of(value: Any, depth: int) -> str:
     """Return why a value cannot be written in every codec, empty if it can.
 
     Level by level instead of by recursion: what comes from outside decides the depth.

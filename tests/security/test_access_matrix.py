@@ -14,7 +14,7 @@ from kefu_core.desk.calls import CALLS
 from kefu_core.errors import CloseCode
 from kefu_core.model import MessageKind
 from kefu_core.protocol import frames as f
-from kefu_core.records import Mail, OfflineMessage, Webhook, WebhookDelivery
+from kefu_core.records import ApiToken, Mail, OfflineMessage, Webhook, WebhookDelivery
 from kefu_core.types import ConversationId, ParticipantId, Seq
 from tests.core.desk.world import Wire, World, world
 
@@ -151,6 +151,8 @@ def _call(method: str, answer: Any, *cells: str, with_target: bool = False) -> R
             params = {"ids": ["a1", "v1"]}
         if method == "conversation.label":
             params["labels"] = ["vip"]
+        if method == "message.send":
+            params |= {"key": "k" * 8, "body": "x"}
         if method == "offline.leave":
             params = {"key": "k" * 8, "body": "x", "email": "a@b.example"}
         if method in ("offline.handle", "offline.reopen"):
@@ -164,6 +166,8 @@ def _call(method: str, answer: Any, *cells: str, with_target: bool = False) -> R
 
 
 PARAMS: dict[str, dict[str, Any]] = {
+    "token.create": {"name": "bot", "scopes": ["conversations:read"]},
+    "token.delete": {"token": LEFT},
     "absence.put": {"site": 1, "may_chat": True, "notices_to": []},
     "deliveries.list": {"webhook": LEFT},
     "delivery.resend": {"delivery": LEFT},
@@ -178,6 +182,14 @@ PARAMS: dict[str, dict[str, Any]] = {
 }
 
 METHODS: dict[str, Row] = {
+    "conversation.get": _call(
+        "conversation.get", f.Reply, *AGENTS_ONLY, with_target=True
+    ),
+    "message.send": _call("message.send", f.Reply, *OWN_ONLY, with_target=True),
+    "messages.list": _call("messages.list", f.Reply, *OWN_ONLY, with_target=True),
+    "token.create": _call("token.create", f.Reply, *AGENTS_ONLY),
+    "token.delete": _call("token.delete", f.Reply, *AGENTS_ONLY),
+    "tokens.list": _call("tokens.list", f.Reply, *AGENTS_ONLY),
     "absence.list": _call("absence.list", f.Reply, *ADMINS_ONLY),
     "absence.put": _call("absence.put", f.Reply, *ADMINS_ONLY),
     "deliveries.list": _call("deliveries.list", f.Reply, *ADMINS_ONLY),
@@ -257,7 +269,7 @@ def _rows() -> list[Any]:
     ]
 
 
-async def _conversation(w: World) -> ConversationId:
+async def conversation_with_rows(w: World) -> ConversationId:
     """Return a conversation of `v1` on the first site, with a note in it."""
     conversation = await w.conversation("v1")
     await w.say(conversation, "v1", "question")
@@ -272,6 +284,7 @@ async def _conversation(w: World) -> ConversationId:
             email="canary@v1.example",
         ),
         Mail(id=LEFT, recipient="canary@v1.example", about=LEFT, body="canary"),
+        ApiToken(id=LEFT, name="canary", token_hash="canary", agent_id=1),
         Webhook(id=LEFT, url="https://canary.example/", secret="canary"),
         WebhookDelivery(id=LEFT, webhook_id=LEFT, event="ping", payload="canary"),
     )
@@ -301,7 +314,7 @@ async def test_each_principal_gets_what_the_row_says(
 ) -> None:
     for who in PRINCIPALS:
         async with world() as w:
-            conversation = await _conversation(w)
+            conversation = await conversation_with_rows(w)
             wire = await w.live(who)
             frames = row.build(conversation, who)
             assert isinstance(frames[-1], kind)
@@ -319,7 +332,7 @@ async def test_nobody_gets_anything_before_hello(kind: type[f.Frame], row: Row) 
     if kind is f.Hello:
         return
     async with world() as w:
-        conversation = await _conversation(w)
+        conversation = await conversation_with_rows(w)
         wire = Wire(w.stream())
         answers = await wire.answers(*row.build(conversation, ""))
         assert {type(x) for x in answers} <= {f.ErrorFrame, f.Pong, f.Closed}
@@ -334,7 +347,7 @@ async def test_a_wrong_token_gets_a_refusal_and_the_end(
     kind: type[f.Frame], row: Row, token: str
 ) -> None:
     async with world() as w:
-        conversation = await _conversation(w)
+        conversation = await conversation_with_rows(w)
         wire = Wire(w.stream())
         frames = [] if kind is f.Bye else row.build(conversation, token)
         await wire.send(f.Hello(token=token), *frames)
@@ -352,7 +365,7 @@ async def test_what_is_hidden_and_what_is_absent_are_told_alike(
     kind: type[f.Frame], row: Row, who: str
 ) -> None:
     async with world() as w:
-        hidden, told = await _conversation(w), []
+        hidden, told = await conversation_with_rows(w), []
         for target in (hidden, ABSENT):
             wire = await w.live(who)
             answers = []
@@ -382,7 +395,7 @@ async def test_a_login_that_was_revoked_ends_its_live_connections() -> None:
 
 async def test_a_note_is_an_empty_place_to_its_visitor_and_a_text_to_agents() -> None:
     async with world() as w:
-        conversation = await _conversation(w)
+        conversation = await conversation_with_rows(w)
         for who, body in ((VISITOR, ""), (AGENT, "secret"), (ADMIN, "secret")):
             wire = await w.live(who)
             answers = await wire.answers(

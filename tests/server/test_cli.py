@@ -125,3 +125,25 @@ def test_the_data_is_the_owners_alone(tmp_path: Path) -> None:
     kefu(tmp_path, "agent", "add", "ana", text=PASSWORD + "\n")
     mode = stat.S_IMODE((tmp_path / "data").stat().st_mode)
     assert mode & 0o077 == 0
+
+
+def test_a_token_is_created_listed_without_its_secret_and_revoked(
+    tmp_path: Path,
+) -> None:
+    kefu(tmp_path, "agent", "add", "ana", text=PASSWORD + "\n")
+    asked = ("token", "create", "robot", "--agent", "ana", "--scope")
+    wrong = kefu(tmp_path, *asked, "everything")
+    assert wrong.returncode == 1
+    assert "there are: conversations:read" in wrong.stderr
+    made = kefu(tmp_path, *asked, "conversations:read", "--days", "30")
+    assert (made.returncode, made.stderr) == (0, "")
+    secret = made.stdout.strip()
+    assert secret.startswith("kefu_")
+    listed = kefu(tmp_path, "token", "list").stdout
+    assert "robot\tana\tconversations:read\tnever used\tends 2" in listed
+    assert secret not in listed
+    revoked = kefu(tmp_path, "token", "revoke", listed.partition("\t")[0])
+    assert revoked.returncode == 0
+    assert kefu(tmp_path, "token", "list").stdout == ""
+    again = kefu(tmp_path, "token", "revoke", "5")
+    assert again.stderr == "kefu: There is no token 5; see: kefu token list\n"
