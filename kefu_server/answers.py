@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from kefu_core.errors import ErrorCode, Invalid, KefuError
 
-_STATUS = {
+STATUS = {
     ErrorCode.BAD_REQUEST: 400,
     ErrorCode.UNKNOWN_FRAME: 400,
     ErrorCode.TOO_LARGE: 413,
@@ -54,7 +54,7 @@ async def answer_error(request: Request, error: Exception) -> Response:
     """Turn one of our errors into an answer: the app's exception handler."""
     if not isinstance(error, KefuError):
         return refuse(500, ErrorCode.INTERNAL, "Something went wrong here.")
-    return refuse(_STATUS[error.code], error.code, str(error), error.retry_after_s)
+    return refuse(STATUS[error.code], error.code, str(error), error.retry_after_s)
 
 
 async def read_json(request: Request, shape: type[T]) -> T:

@@ -20,6 +20,7 @@ from kefu_core.ids import IdGenerator
 from kefu_core.node import Node, monotonic, unix_ms
 from kefu_core.senders.posting import HttpPoster
 from kefu_core.transports.longpoll import LongPollTransport
+from kefu_server import openapi
 from kefu_server.answers import answer_error, refuse
 from kefu_server.auth import Authenticator
 from kefu_server.database import open_store
@@ -123,6 +124,7 @@ def _routes(static: StaticFiles) -> list[BaseRoute]:
         Route(f"{_CONVERSATION}/messages", history.list_messages),
         Route("/api/history/search", search.search),
         Route("/api/history/export", export.export_file),
+        Route(openapi.PATH, openapi.serve_document),
     ]
 
 

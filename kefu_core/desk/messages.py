@@ -48,7 +48,7 @@ class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
     """It was there already."""
 
 
-class ListMessages(Params, frozen=True, kw_only=True):
+class ReadMessages(Params, frozen=True, kw_only=True):
     """`messages.list`: a page of one conversation, ascending and without holes."""
 
     conversation: Id
@@ -59,7 +59,7 @@ class ListMessages(Params, frozen=True, kw_only=True):
     limit: Limit = 50
 
 
-class SomeMessages(msgspec.Struct, frozen=True, kw_only=True):
+class MessagesPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of them, as the protocol's `page` has it."""
 
     messages: list[PageMessage]
@@ -101,8 +101,8 @@ async def _send(desk: "Desk", principal: Principal, params: SendMessage) -> Sent
 
 
 async def _list(
-    desk: "Desk", principal: Principal, params: ListMessages
-) -> SomeMessages:
+    desk: "Desk", principal: Principal, params: ReadMessages
+) -> MessagesPage:
     if params.after is not None and params.before is not None:
         raise Invalid("Give one of 'after' and 'before', not both.")
     row = await desk.find_readable(principal, params.conversation)
@@ -115,7 +115,7 @@ async def _list(
     if more:
         found = found[: params.limit] if after is not None else found[1:]
     found, is_cut = cut_page(found, desk.limits.page_bytes_max, from_end=after is None)
-    return SomeMessages(
+    return MessagesPage(
         messages=[
             page_message(
                 message,
@@ -145,9 +145,9 @@ METHODS: Methods = {
         scope="messages:write",
     ),
     "messages.list": Method(
-        params=ListMessages,
+        params=ReadMessages,
         run=_list,
-        result=SomeMessages,
+        result=MessagesPage,
         http="GET /conversations/{conversation}/messages",
         scope="conversations:read",
     ),

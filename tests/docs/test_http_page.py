@@ -8,7 +8,7 @@ import pytest
 
 from kefu_core.limits import Limits
 from kefu_core.model import ConversationStatus
-from kefu_server.answers import _STATUS
+from kefu_server.answers import STATUS
 from kefu_server.app import WEBSOCKET_PATH, create_app
 from kefu_server.lookups import Filters
 from kefu_server.routes.export import ExportParameters
@@ -95,7 +95,7 @@ def test_the_statuses_are_those_of_the_codes() -> None:
         (int(status), c) for status, text in rows for c in re.findall(r"`(\w+)`", text)
     }
     for code in ("bad_request", "unauthorized", "not_found", "rate_limited", "busy"):
-        status = next(s for each, s in _STATUS.items() if each == code)
+        status = next(s for each, s in STATUS.items() if each == code)
         assert (status, code) in told
 
 

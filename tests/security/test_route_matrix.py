@@ -37,6 +37,7 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/static/{version}/{name:path}"): EVERYBODY,
     ("GET", "/widget/{embed_key}"): EVERYBODY,
     ("GET", "/console"): EVERYBODY,
+    ("GET", "/api/openapi.json"): EVERYBODY,
     ("POST", "/api/visitor/token"): BY_BODY,
     ("POST", "/api/agent/login"): BY_BODY,
     ("POST", "/api/visitor/erase"): (401, 401, 401, 401, 401, 403, 400),

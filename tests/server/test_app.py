@@ -25,6 +25,7 @@ KNOWN_ROUTES = {
     ("GET", "/static/{version}/{name:path}"),
     ("GET", "/widget/{embed_key}"),
     ("GET", "/console"),
+    ("GET", "/api/openapi.json"),
     ("GET", "/api/agent/me"),
     ("GET", "/api/history/facets"),
     ("GET", "/api/history/conversations"),
