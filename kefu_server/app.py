@@ -152,6 +152,7 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         revalidate=auth.revalidate,
         find_revoked=auth.find_revoked,
         now=monotonic,
+        hash_password=auth.hash_new_password,
         mail=MailRules(sender=settings.mail.sender if settings.mail.host else ""),
     )
     longpoll = LongPollTransport(credential_of=auth.credential_of)

@@ -27,7 +27,7 @@ from kefu_core.model import Agent, AgentSession, Principal, Role
 from kefu_core.records import ApiToken
 from kefu_core.types import UnixMs
 from kefu_server.logs import event
-from kefu_server.passwords import CHARS_MAX, Passwords
+from kefu_server.passwords import CHARS_MAX, Passwords, check_new_password
 from kefu_server.throttle import AddressPace, Throttle, address_key
 from kefu_server.tokens import DeviceTokens, VisitorTokens
 
@@ -329,6 +329,11 @@ class Authenticator:
         self._accounts.charge(account, now)
         self._addresses.charge(place, now)
         return account, place
+
+    async def hash_new_password(self, password: str, login: str) -> str:
+        """Return how a new password is stored. Raises `Invalid` if it is weak."""
+        check_new_password(password, login)
+        return await self.passwords.hash(password)
 
     async def _rehash(self, agent: Agent, password: str) -> None:
         if self.passwords.needs_rehash(agent.password_hash):

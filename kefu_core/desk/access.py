@@ -33,6 +33,7 @@ _AGENT = Rights(
     reads_every_conversation=True,
     calls=frozenset(
         {
+            "agents.list",
             "conversation.get",
             "conversation.take",
             "conversation.close",
@@ -62,6 +63,9 @@ _ADMIN_CALLS = frozenset(
     {
         "absence.list",
         "absence.put",
+        "agent.deactivate",
+        "agent.put",
+        "audit.list",
         "deliveries.list",
         "delivery.resend",
         "site.put",

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from kefu_core.desk import (
     absence,
+    accounts,
     answers,
     conversations,
     messages,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 CALLS: Methods = {
     **absence.METHODS,
+    **accounts.METHODS,
     **answers.METHODS,
     **conversations.METHODS,
     **messages.METHODS,

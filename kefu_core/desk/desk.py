@@ -33,8 +33,7 @@ from kefu_core.ids import ID_MAX, IdGenerator
 from kefu_core.limits import Limits
 from kefu_core.model import Conversation, Draft, Principal
 from kefu_core.protocol.frames import Send
-from kefu_core.records import AuditEntry
-from kefu_core.types import ConversationId, UnixMs
+from kefu_core.types import ConversationId
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +42,7 @@ _TOLD_PER_S, _TOLD_BURST = 0.2, 10
 
 Authenticate = Callable[[str, PeerInfo], Awaitable[Principal]]
 Revalidate = Callable[[Principal], Awaitable[bool]]
+HashPassword = Callable[[str, str], Awaitable[str]]
 FindRevoked = Callable[[Sequence[str]], Awaitable[set[str]]]
 
 
@@ -61,11 +61,13 @@ class Desk(Handler):
         find_revoked: FindRevoked | None = None,
         now: Callable[[], float],
         mail: MailRules = NO_MAIL,
+        hash_password: HashPassword | None = None,
     ) -> None:
         """Take the store, how people are known, and clocks (Unix ms, monotonic s).
 
         `find_revoked` is left out where logins cannot be ended before their time,
-        `mail` where none can be sent.
+        `mail` where none can be sent, `hash_password` (of a password and its login;
+        raises `Invalid`) where accounts are none of the desk's business.
         """
         self.store = store
         self.ids = ids
@@ -85,6 +87,7 @@ class Desk(Handler):
         self._revalidate = revalidate
         self._find_revoked = find_revoked
         self.mail = mail
+        self.hash_password = hash_password
         self.letters = Letters(limits, now)
         self.left = LeftMessages(store, limits, now)
         self.staffing = Staffing(store, now, now_ms)
@@ -141,20 +144,6 @@ class Desk(Handler):
         if expires_at_ms and expires_at_ms <= self.now_ms():
             return False
         return await self._revalidate(principal)
-
-    async def note(
-        self, principal: Principal, action: str, target: str, data: dict[str, Any]
-    ) -> None:
-        """Write down who changed a setting; `data` never holds a secret."""
-        entry = AuditEntry(
-            id=self.ids.new(),
-            at=UnixMs(self.now_ms()),
-            who=principal.participant,
-            action=action,
-            target=target,
-            data=data,
-        )
-        await self.store.put_records(entry)
 
     # -- what they may see -------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import msgspec
 from kefu_core.abc.records import PAGE_MAX
 from kefu_core.desk.methods import Id, Method, Methods, Params
 from kefu_core.desk.offline import check_line
+from kefu_core.desk.sites import note
 from kefu_core.errors import Conflict, Invalid, NotFound
 from kefu_core.ids import ID_MAX, agent_participant
 from kefu_core.model import Agent, Principal, Role
@@ -175,10 +176,11 @@ async def _create(desk: "Desk", principal: Principal, params: CreateToken) -> Ne
         expires_at=params.expires_at,
     )
     await desk.store.put_records(token)
-    await desk.note(
+    await note(
+        desk,
         principal,
         "token.create",
-        str(token.id),
+        f"token {token.id}",
         {"name": token.name, "agent": agent_id, "scopes": list(token.scopes)},
     )
     return NewToken(token=_row(token), secret=secret)
@@ -190,7 +192,9 @@ async def _delete(desk: "Desk", principal: Principal, params: DeleteToken) -> No
     if token is None or not (is_own or principal.role is Role.ADMIN):
         raise NotFound
     await desk.store.delete_records(ApiToken, [token.id])
-    await desk.note(principal, "token.delete", str(token.id), {"name": token.name})
+    await note(
+        desk, principal, "token.delete", f"token {token.id}", {"name": token.name}
+    )
     desk.hub.drop_session(session_of(token.id))
     return NoToken()
 

@@ -166,6 +166,8 @@ def _call(method: str, answer: Any, *cells: str, with_target: bool = False) -> R
 
 
 PARAMS: dict[str, dict[str, Any]] = {
+    "agent.deactivate": {"agent": 1},
+    "agent.put": {"agent": 1, "name": "x"},
     "token.create": {"name": "bot", "scopes": ["conversations:read"]},
     "token.delete": {"token": LEFT},
     "absence.put": {"site": 1, "may_chat": True, "notices_to": []},
@@ -182,6 +184,10 @@ PARAMS: dict[str, dict[str, Any]] = {
 }
 
 METHODS: dict[str, Row] = {
+    "agent.deactivate": _call("agent.deactivate", f.Reply, *ADMINS_ONLY),
+    "agent.put": _call("agent.put", f.Reply, *ADMINS_ONLY),
+    "agents.list": _call("agents.list", f.Reply, *AGENTS_ONLY),
+    "audit.list": _call("audit.list", f.Reply, *ADMINS_ONLY),
     "conversation.get": _call(
         "conversation.get", f.Reply, *AGENTS_ONLY, with_target=True
     ),
