@@ -55,7 +55,7 @@ export class Leave {
     this.fault = h("p", { class: "fault", role: "alert" });
     this.button = h("button", { class: "primary" }, t("send"));
     this.form = h("form", { class: "leave", "aria-label": say.open, hidden: true, onsubmit: (/** @type {Event} */ e) => (e.preventDefault(), void this.send()) });
-    this.bar = h("div", { class: "bar bar-away", hidden: true }, say.away, " · ", this.link(say.open, true));
+    this.bar = h("div", { class: "leave-bar", hidden: true }, say.away, " · ", this.link(say.open, true));
     room.before(this.bar, this.form);
   }
 
