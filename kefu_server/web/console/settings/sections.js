@@ -22,6 +22,7 @@ export const isAdmin = (me) => me.role === "admin";
 export const SECTIONS = [
   { name: "notices", title: () => tell("notices"), load: () => import("./notices.js") },
   { name: "sites", title: () => tell("sites"), isFor: isAdmin, load: () => import("./sites.js") },
+  { name: "accounts", title: () => tell("accounts"), isFor: isAdmin, load: () => import("./accounts.js") },
   { name: "absence", title: () => tell("absence"), isFor: isAdmin, load: () => import("../offline/absence.js") },
   { name: "webhooks", title: () => tell("webhooks"), isFor: isAdmin, load: () => import("../webhooks/section.js") },
 ];
