@@ -1,6 +1,6 @@
 // Puts the chat's launcher on a page. One line does it:
 // <script async src="https://kefu.example/widget.js" data-site="KEY"></script>
-// Optional: data-locale="en", data-color="#0a7d5a".
+// Optional: data-locale="en", data-color="#0a7d5a". window.kefu("open") and the like: docs/howto/widget.md.
 (function () {
   "use strict";
   const script = document.currentScript;
@@ -8,12 +8,10 @@
   const mark = "kefu-launcher";
   if (document.getElementById(mark)) return;
 
-  const { site, locale, color } = script.dataset;
+  const { site, color } = script.dataset;
+  let { locale } = script.dataset;
   const server = new URL(script.src).origin;
-  const isChinese = /^zh/i.test(locale || document.documentElement.lang || "zh");
-  const text = isChinese
-    ? { open: "打开聊天", close: "关闭聊天", title: "客服聊天", unread: "条未读消息" }
-    : { open: "Open chat", close: "Close chat", title: "Chat", unread: "unread messages" };
+  let text = phrases();
   const accent = /^#[0-9a-f]{6}$/i.test(color || "") ? String(color) : "#2457e6";
   const memory = `kefu:${site}`;
   const narrow = matchMedia("(max-width: 640px)");
@@ -79,6 +77,8 @@
   let isOpen = false;
   let isReady = false;
   let unread = 0;
+  /** @type {Record<string, ((value?: number) => void)[]>} */
+  const listeners = { open: [], close: [], unread: [], message: [] };
 
   button.addEventListener("click", () => (isOpen ? close() : open()));
   addEventListener("keydown", (event) => {
@@ -91,9 +91,15 @@
     if (data.type === "kefu:ready") {
       isReady = true;
       tell();
+      if (locale) setLanguage(locale);
     } else if (data.type === "kefu:unread" && Number.isInteger(data.count)) {
-      unread = Math.max(0, data.count);
+      const count = Math.max(0, data.count);
+      const isNews = count !== unread;
+      unread = count;
       label();
+      if (isNews) happened("unread", count);
+    } else if (data.type === "kefu:message") {
+      happened("message");
     } else if (data.type === "kefu:close") {
       close();
     } else if (data.type === "kefu:active") {
@@ -104,6 +110,57 @@
   label();
   if (document.body) place();
   else document.addEventListener("DOMContentLoaded", place);
+
+  /** @type {Record<string, (...given: any[]) => unknown>} */
+  const commands = {
+    open,
+    close,
+    toggle: () => (isOpen ? close() : open()),
+    setLanguage,
+    on: (name, listener) => {
+      if (typeof listener !== "function" || !Object.hasOwn(listeners, name)) return warn(`on ${name}`);
+      listeners[name].push(listener);
+    },
+    version: () => 1,
+  };
+  // A page that calls before this script is here has left its calls in `q`.
+  const page = /** @type {any} */ (window);
+  const waiting = typeof page.kefu === "function" && page.kefu.q;
+  page.kefu = (/** @type {string} */ name, /** @type {any[]} */ ...given) =>
+    Object.hasOwn(commands, name) ? commands[name](...given) : warn(name);
+  if (Array.isArray(waiting)) for (const call of waiting) page.kefu(...call);
+
+  function warn(/** @type {string} */ what) {
+    console.warn(`kefu: there is no ${what}`);
+  }
+
+  /** @param {string} name @param {number} [value] */
+  function happened(name, value) {
+    for (const listener of listeners[name]) {
+      try {
+        listener(value);
+      } catch (error) {
+        // The page's own mistake does not stop the chat.
+        console.error(error);
+      }
+    }
+  }
+
+  function phrases() {
+    return /^zh/i.test(locale || document.documentElement.lang || "zh")
+      ? { open: "打开聊天", close: "关闭聊天", title: "客服聊天", unread: "条未读消息" }
+      : { open: "Open chat", close: "Close chat", title: "Chat", unread: "unread messages" };
+  }
+
+  /** @param {unknown} wanted */
+  function setLanguage(wanted) {
+    if (typeof wanted !== "string" || !/^[a-z]{2,3}(-[a-z0-9]{2,8})*$/i.test(wanted)) return warn(`language ${wanted}`);
+    locale = wanted;
+    text = phrases();
+    label();
+    if (frame) frame.title = text.title;
+    if (frame && isReady) frame.contentWindow?.postMessage({ type: "kefu:language", locale }, server);
+  }
 
   function place() {
     document.body.append(host);
@@ -124,9 +181,11 @@
 
   function open() {
     load();
+    const isNews = !isOpen;
     isOpen = true;
     show();
     frame?.focus();
+    if (isNews) happened("open");
   }
 
   function close() {
@@ -134,6 +193,7 @@
     isOpen = false;
     show();
     button.focus();
+    happened("close");
   }
 
   function show() {

@@ -16,6 +16,7 @@ PAGES = [page for pair in PAIRS for page in pair]
 HOWTO = [
     ("docs/howto/transports.md", "docs/zh-CN/transports.md"),
     ("docs/howto/embedding.md", "docs/zh-CN/embedding.md"),
+    ("docs/howto/widget.md", "docs/zh-CN/widget.md"),
     ("docs/howto/history.md", "docs/zh-CN/history.md"),
     ("docs/howto/console.md", "docs/zh-CN/console.md"),
     ("docs/howto/offline.md", "docs/zh-CN/offline.md"),

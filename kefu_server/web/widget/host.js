@@ -1,6 +1,6 @@
 /**
  * The page around the frame. Only the window that frames us is heard, only from an
- * origin that this site allows, and only two fixed messages; it never gets a token.
+ * origin that this site allows, and only three fixed messages; it never gets a token.
  */
 export class Host {
   /**
@@ -8,14 +8,16 @@ export class Host {
    * @param {string} parts.origin what the loader said its origin is
    * @param {string[]} parts.allowed origins of this site's pages
    * @param {(isOpen: boolean) => void} parts.shown
+   * @param {(locale: string) => void} parts.spoken the page wants another language
    */
-  constructor({ origin, allowed, shown }) {
+  constructor({ origin, allowed, shown, spoken }) {
     this.isFramed = window.parent !== window;
     this.origin = allowed.includes(origin) ? origin : null;
     this.last = "";
     addEventListener("message", (event) => {
       if (!this.origin || event.source !== window.parent || event.origin !== this.origin) return;
       const type = event.data?.type;
+      if (type === "kefu:language" && typeof event.data.locale === "string") spoken(event.data.locale);
       if (type !== "kefu:open" && type !== "kefu:closed") return;
       document.documentElement.classList.toggle("is-narrow", event.data.narrow === true);
       shown(type === "kefu:open");
@@ -31,6 +33,11 @@ export class Host {
   /** There is a conversation here: load the frame at once on the next page. */
   active() {
     this.post({ type: "kefu:active" });
+  }
+
+  /** Somebody wrote; the page is told that it happened, not what was said. */
+  heard() {
+    this.post({ type: "kefu:message" });
   }
 
   close() {

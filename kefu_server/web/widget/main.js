@@ -1,6 +1,6 @@
 import { fill, h, icon, Store } from "../ui/dom.js";
 import { Composer } from "../ui/composer.js";
-import { nearest, setLocale, t } from "../ui/i18n.js";
+import { getLocale, nearest, setLocale, t } from "../ui/i18n.js";
 import { itemsOf } from "../ui/items.js";
 import { LogView } from "../ui/logview.js";
 import { Host, setAccent } from "./host.js";
@@ -21,12 +21,21 @@ const host = new Host({
     screen.set({ isShown });
     if (isShown) composer.focus();
   },
+  spoken: (locale) => {
+    if (nearest(locale) === getLocale()) return;
+    settings.set("locale", locale);
+    history.replaceState(null, "", `#${settings}`);
+    location.reload();
+  },
 });
 const model = new Model({
   site: page.site ?? "",
   token: (isRefused) => visitor.get(isRefused),
   changed: () => screen.set(),
-  heard: (text, sender) => log.announce(`${nameOf(sender)}: ${text}`),
+  heard: (text, sender) => {
+    log.announce(`${nameOf(sender)}: ${text}`);
+    host.heard();
+  },
   active: () => host.active(),
   staffed: (isStaffed) => {
     if (visitor.about) visitor.about.staffed = isStaffed;
