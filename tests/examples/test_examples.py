@@ -37,9 +37,10 @@ def site(server: ServerProcess) -> str:
 class Example:
     """One example in its own process; killed at the end of the block."""
 
-    def __init__(self, name: str, *arguments: str) -> None:
+    def __init__(self, name: str, *arguments: str, token: str = "") -> None:
         self.lines: list[str] = []
         self._unread = b""
+        self._token = {"KEFU_BOT_TOKEN": token} if token else {}
         self._command = [sys.executable, str(EXAMPLES / name), *arguments]
 
     def __enter__(self) -> Self:
@@ -48,7 +49,7 @@ class Example:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=os.environ | {"KEFU_BOT_PASSWORD": PASSWORD},
+            env=os.environ | {"KEFU_BOT_PASSWORD": PASSWORD} | self._token,
         )
         return self
 
@@ -140,6 +141,32 @@ def test_a_bot_that_is_killed_and_comes_back_doubles_nothing(
     assert answers == ["one", "two", "three"]
 
 
+def test_a_bot_answers_first_hands_over_and_leaves_people_alone(
+    server: ServerProcess, site: str
+) -> None:
+    token = ("token", "create", "robot", "--agent", LOGIN)
+    scopes = ("--scope", "conversations:read", "--scope", "messages:write")
+    secret = kefu(server.folder, *token, *scopes).stdout.strip()
+    first = Example("bot.py", server.url, token=secret)
+    with terminal(server, site) as visitor:
+        visitor.write("什么时候发货?\n")
+        visitor.prints(1)
+        with first:
+            assert "24 小时" in visitor.prints(2)[1]
+            visitor.write("转人工\n")
+            assert "colleague" in visitor.prints(4)[3]
+            visitor.write("退货?\n")
+            visitor.prints(5)
+        # The person is the echo bot: it repeats what nobody has answered yet.
+        again = Example("bot.py", server.url, token=secret)
+        with again, bot(server):
+            assert said(visitor.prints(6))[5] == (False, "退货?")
+            visitor.write("人工\n")
+            answers = said(visitor.prints(8))
+            assert answers[6:] == [(True, "人工"), (False, "人工")]
+        assert len(visitor.lines) == 8
+
+
 def test_what_was_typed_is_stored_when_the_terminal_ends(
     server: ServerProcess, site: str
 ) -> None:
@@ -182,7 +209,7 @@ def test_both_survive_the_servers_death(server: ServerProcess, site: str) -> Non
         assert said(visitor.prints(4))[2:] == [(True, "two"), (False, "two")]
 
 
-@pytest.mark.parametrize("name", ["echo_bot.py", "terminal_client.py"])
+@pytest.mark.parametrize("name", ["bot.py", "echo_bot.py", "terminal_client.py"])
 def test_without_arguments_an_example_says_how_to_run_it(name: str) -> None:
     with Example(name) as example:
         errors, status = example.finish()
