@@ -5,6 +5,7 @@ A method needs no row here: what `call` answers, a request must answer with its 
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import httpx
 import msgspec
 import pytest
 from anyio.abc import TaskGroup
+from jsonschema import Draft202012Validator
 
 from kefu_core.abc.streams import PeerInfo
 from kefu_core.desk.access import WRITING
@@ -29,6 +31,8 @@ from kefu_core.transports.memory import memory_pair
 from kefu_core.types import UnixMs
 from kefu_server.app import KefuApp, create_app
 from kefu_server.auth import hash_secret
+from kefu_server.middleware import CLOSED_POLICY
+from kefu_server.openapi import document
 from kefu_server.routes.api import path_of
 from kefu_server.settings import Secret, Settings
 from tests.core.desk.world import Wire, World
@@ -130,8 +134,38 @@ async def ask(
         if f"{{{key}}}" in path:
             path = path.replace(f"{{{key}}}", str(rest.pop(key)))
     if verb == "GET":
-        return await client.get(path, params=rest)
-    return await client.request(verb, path, json=rest)
+        answer = await client.get(path, params=rest)
+    else:
+        answer = await client.request(verb, path, json=rest)
+    assert_as_documented(name, answer)
+    return answer
+
+
+DOCUMENT = document()
+
+
+@cache
+def _validator(name: str, status: int) -> Draft202012Validator:
+    """Return what checks a method's answer with this status."""
+    verb, path = path_of(CALLS[name])
+    response = DOCUMENT["paths"][path][verb.lower()]["responses"][str(status)]
+    if "$ref" in response:
+        response = DOCUMENT["components"]["responses"]["Error"]
+    schema = response["content"]["application/json"]["schema"]
+    return Draft202012Validator(
+        {**schema, "components": DOCUMENT["components"]},
+        format_checker=Draft202012Validator.FORMAT_CHECKER,
+    )
+
+
+def assert_as_documented(name: str, answer: httpx.Response) -> None:
+    """Hold an answer to the OpenAPI document, and to what holds for every answer."""
+    assert answer.status_code < 500, answer.text
+    _validator(name, answer.status_code).validate(answer.json())
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["content-security-policy"] == CLOSED_POLICY
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
 
 
 async def _params(app: KefuApp, name: str, who: str) -> dict[str, Any]:
@@ -357,3 +391,22 @@ async def test_a_token_tells_its_secret_once_and_is_asked_for_within_limits(
             assert answer.status_code == 400, wrong
         of_other = await client.post("/api/v1/tokens", json=asked | {"agent": 2})
         assert of_other.status_code == 404
+
+
+_WRONG: tuple[Any, ...] = (None, -1, 2**53, 1.5, "", "\0", "\u202e" * 300, [], {}, True)
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+async def test_hostile_values_are_answered_as_documented(
+    tmp_path: Path, name: str
+) -> None:
+    fields = [each.encode_name for each in msgspec.structs.fields(CALLS[name].params)]
+    async with serving(tmp_path) as app:
+        good = await _params(app, name, "a2")
+        for number, value in enumerate(_WRONG):
+            field = fields[number % len(fields)] if fields else "nothing"
+            in_path = f"{{{field}}}" in CALLS[name].http
+            sent = "x" if in_path and not str(value).isalnum() else value
+            async with connect(app) as client:
+                become(app, client, "v1" if number % 2 else "a2")
+                await ask(app, client, name, good | {field: sent})
