@@ -15,7 +15,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kefu_core.desk.access import RIGHTS
+from kefu_core.desk.access import READING, RIGHTS
 from kefu_core.desk.calls import CALLS
 from kefu_core.desk.methods import Method
 from kefu_core.errors import ErrorCode
@@ -198,6 +198,8 @@ class _Writer:
         if other.media_type != "application/json":
             operation["responses"]["200"]["content"] = {other.media_type: {}}
         operation["security"] = [] if other.is_open else [{"agent": []}]
+        if path.startswith("/api/history/"):
+            operation["security"].append({"program": [READING]})
         ids = {"type": "integer", "minimum": 1}
         properties, required = self._fields(other.query)
         operation["parameters"] = [

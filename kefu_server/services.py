@@ -8,7 +8,8 @@ import msgspec
 
 from kefu_core.abc.store import Store
 from kefu_core.desk import Desk
-from kefu_core.desk.access import rights_of
+from kefu_core.desk.access import READING, check_scope, rights_of
+from kefu_core.desk.programs import PREFIX
 from kefu_core.errors import NotAllowed, StoreUnavailable
 from kefu_core.hub import Hub
 from kefu_core.ids import IdGenerator
@@ -19,6 +20,9 @@ from kefu_server.turns import Turns
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
+
+
+_PROGRAM = f"Bearer {PREFIX}"
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,12 +52,19 @@ async def agent_of(request: HTTPConnection) -> Principal:
 
 
 async def history_reader_of(request: HTTPConnection) -> Principal:
-    """Return an agent who may read everybody's history.
+    """Return an agent, or its program, who may read everybody's history.
 
     Raises:
-        Unauthorized: Nobody is logged in. NotAllowed: not with this role.
+        Unauthorized: Nobody is logged in. NotAllowed: not with this role or token.
     """
-    principal = await agent_of(request)
+    shown = request.headers.get("authorization", "")
+    if shown.startswith(_PROGRAM):
+        # A token that is not good is not made good by a cookie beside it.
+        secret = shown.removeprefix("Bearer ")
+        principal = await services_of(request).auth.program_of_secret(secret)
+        check_scope(principal, READING)
+    else:
+        principal = await agent_of(request)
     if not rights_of(principal).reads_every_conversation:
         raise NotAllowed
     return principal

@@ -2,7 +2,8 @@
 
 A new method needs a function and a `Method` in one module of the desk, which `calls.py`
 lists, a line in the table of `access.py`, a line in docs/protocol.md and a row in the
-authorisation matrix of `tests/security`.
+authorisation matrix of `tests/security`; then `python -m kefu_server.openapi
+docs/openapi.json`.
 """
 
 from collections.abc import Awaitable, Callable

@@ -410,3 +410,17 @@ async def test_hostile_values_are_answered_as_documented(
             async with connect(app) as client:
                 become(app, client, "v1" if number % 2 else "a2")
                 await ask(app, client, name, good | {field: sent})
+
+
+async def test_history_is_read_with_a_token_of_the_right_scope_only(
+    app: KefuApp,
+) -> None:
+    reader = await token_of(app, 1, "conversations:read")
+    other = await token_of(app, 1, "reports:read")
+    for path in ("facets", "conversations", "search?q=a", "export?format=csv"):
+        for secret, status in ((reader, 200), (other, 403), ("kefu_x", 401)):
+            async with connect(app) as client:
+                become(app, client, "a2")
+                client.headers["authorization"] = f"Bearer {secret}"
+                answer = await client.get(f"/api/history/{path}")
+            assert answer.status_code == status, (path, answer.text)
