@@ -19,7 +19,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from benchmarks.databases import SERVERS, PrivateServer, ServerMissingError
-from kefu_core.store.tables import metadata
+from kefu_core.store.desk_tables import metadata
 
 MSSQL_URL = os.environ.get("KEFU_TEST_MSSQL_URL", "")
 ENGINES = ("sqlite", "mysql", "postgres", *(["mssql"] if MSSQL_URL else []))

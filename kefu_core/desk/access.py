@@ -35,6 +35,8 @@ _AGENT = Rights(
         {
             "agents.list",
             "conversation.get",
+            "conversation.assign",
+            "conversation.reopen",
             "conversation.take",
             "conversation.close",
             "conversation.label",

@@ -274,6 +274,9 @@ audit_entry = t.table(
     _text("data"),
 )
 
+metadata = t.metadata
+"""Of all tables, since those of `tables` are there before these."""
+
 TABLES: dict[type[r.Record], Table] = {
     r.Team: team,
     r.AgentPresence: agent_presence,

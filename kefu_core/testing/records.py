@@ -49,6 +49,8 @@ def _value(field: msgspec.structs.FieldInfo, number: int) -> Any:
             return [1, 2**52]
         case msgspec.inspect.VarTupleType():
             return [TEXT, ""]
+        case msgspec.inspect.DictType(value_type=msgspec.inspect.DictType()):
+            return {"7": {"closed": number}}
         case msgspec.inspect.DictType(value_type=msgspec.inspect.StrType()):
             return {TEXT: TEXT}
         case msgspec.inspect.DictType():

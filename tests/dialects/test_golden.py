@@ -12,7 +12,7 @@ from sqlalchemy.types import LargeBinary
 
 import kefu_core.store
 from kefu_core.store import schema
-from kefu_core.store.tables import metadata
+from kefu_core.store.desk_tables import metadata
 from kefu_core.store.types import MSSQL_BINARY
 from tests.dialects.golden import FOLDER, STATEMENTS, files, group_commit, queries
 from tests.dialects.watching import DIALECTS, MSSQL, faults_of, text_of

@@ -188,6 +188,12 @@ METHODS: dict[str, Row] = {
     "agent.put": _call("agent.put", f.Reply, *ADMINS_ONLY),
     "agents.list": _call("agents.list", f.Reply, *AGENTS_ONLY),
     "audit.list": _call("audit.list", f.Reply, *ADMINS_ONLY),
+    "conversation.assign": _call(
+        "conversation.assign", f.Reply, *AGENTS_ONLY, with_target=True
+    ),
+    "conversation.reopen": _call(
+        "conversation.reopen", f.Reply, *AGENTS_ONLY, with_target=True
+    ),
     "conversation.get": _call(
         "conversation.get", f.Reply, *AGENTS_ONLY, with_target=True
     ),

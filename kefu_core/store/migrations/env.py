@@ -5,7 +5,7 @@ Without a connection it writes the statements for a dialect instead (`schema.scr
 
 from alembic import context
 
-from kefu_core.store.tables import metadata
+from kefu_core.store.desk_tables import metadata
 
 given = context.config.attributes
 if "dialect" in given:

@@ -190,6 +190,11 @@ export class Desk {
     await this.chat.call("conversation.close", { conversation }).catch(() => {});
   }
 
+  /** @param {number} conversation */
+  async reopen(conversation) {
+    await this.chat.call("conversation.reopen", { conversation }).catch(() => {});
+  }
+
   /**
    * @param {number} conversation
    * @returns {Line[]}

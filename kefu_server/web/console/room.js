@@ -5,6 +5,7 @@ import { t } from "../ui/i18n.js";
 import { itemsOf } from "../ui/items.js";
 import { LogView } from "../ui/logview.js";
 import { stamp } from "../ui/time.js";
+import { HandMenu } from "./hand.js";
 import { LabelMenu } from "./labels.js";
 import { systemText } from "./lines.js";
 import { faceOf, hueOf, statusText, visitorName } from "./people.js";
@@ -40,7 +41,9 @@ export class RoomView {
     this.sub = h("span", { class: "room-sub" });
     this.takeButton = h("button", { type: "button", class: "primary", onclick: () => this.id && desk.replies.take(this.id) }, t("take"));
     this.closeButton = h("button", { type: "button", class: "plain", onclick: () => this.id && desk.close(this.id) }, t("closeChat"));
+    this.reopenButton = h("button", { type: "button", class: "plain", onclick: () => this.id && desk.reopen(this.id) }, say("reopen"));
     this.labels = new LabelMenu(desk, "labels-room", () => {});
+    this.hand = new HandMenu(desk);
     this.typing = h("div", { class: "room-typing", hidden: true });
     this.notice = h("p", { class: "room-notice", role: "status" });
     this.header = h(
@@ -49,8 +52,10 @@ export class RoomView {
       h("button", { type: "button", class: "back", "aria-label": t("back"), onclick: parts.leave }, icon("back")),
       h("div", { class: "room-title" }, this.name, this.sub),
       this.labels.element,
+      this.hand.element,
       this.takeButton,
       this.closeButton,
+      this.reopenButton,
     );
     this.nothing = h("div", { class: "nothing" }, icon("chat"), h("strong", null, say("noSelection")), h("span", null, say("noSelectionMore")));
     this.inside = h("div", { class: "room-inside", hidden: true }, this.header, this.log.element, this.typing, this.notice, this.composer.element);
@@ -119,7 +124,9 @@ export class RoomView {
     fill(this.sub, h("i", { class: `dot ${row.status}` }), status, assignee && ` · ${assignee}`);
     this.takeButton.hidden = row.status === "closed" || row.assignee === desk.me.id;
     this.closeButton.hidden = row.status === "closed";
-    this.takeButton.disabled = this.closeButton.disabled = !desk.chat.isLive;
+    this.reopenButton.hidden = row.status !== "closed";
+    this.takeButton.disabled = this.closeButton.disabled = this.reopenButton.disabled = !desk.chat.isLive;
+    this.hand.show(row);
     this.labels.show(row.id, row.labels);
     this.composer.label(t("composerAgent", { name }));
     const now = Date.now();
