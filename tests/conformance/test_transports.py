@@ -50,7 +50,7 @@ class TestTcp(_OneOfThree):
 
 
 # On trio, httpx leaves its own generator of a body that could not be written.
-@pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
 class TestLongPoll(_OneOfThree):
     name = "longpoll"
 

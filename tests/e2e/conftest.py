@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.world import World
 
+# A machine that does other work too is no fault of a page's.
+expect.set_options(timeout=20_000)
 CHROMIUM = shutil.which("chromium")
 
 
