@@ -24,7 +24,8 @@ PER_S = 120.0
 CHARACTERS = 1_500
 """Of three bytes each: half a megabyte a second to every reader."""
 READER_BYTES_MAX = 512 * 1_024
-QUIET_S = 3.0
+QUIET_S = 7.0
+"""Until the server has grown to what it needs for a stream without stopped readers."""
 KERNEL_BYTES = 65_536
 
 
