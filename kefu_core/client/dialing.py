@@ -69,7 +69,12 @@ def _url_for(url: str, transport: Transport) -> str:
                 f"{transport.name} dials {', '.join(transport.schemes)} URLs, "
                 f"not {url!r}."
             )
+        if not transport.path:
+            raise ConfigurationError(
+                f"{transport.name} listens on a port of its own: give its URL, "
+                f"{transport.schemes[0]}://host:port, not {url!r}."
+            )
         scheme = transport.schemes[_SECURE[scheme]]
-    if path in ("", "/") and scheme not in ("tcp", "tcps"):
+    if path in ("", "/"):
         path = transport.path
     return urlunsplit((scheme, parts.netloc, path, parts.query, ""))

@@ -50,7 +50,7 @@ class Server(ServerProcess):
         more = {f"KEFU_LIMITS_{name.upper()}": f"{v}" for name, v in limits.items()}
         more |= {"KEFU_TCP_BIND": "127.0.0.1:0", "KEFU_TRUSTED_PROXIES": proxies}
         super().__init__(folder, **(RAISED_LIMITS | more | (environ or {})))
-        self.settings = load_settings(environ=environment(folder))
+        self.settings = load_settings(environ=environment(folder, **self._more))
 
     def __enter__(self) -> Self:
         super().__enter__()

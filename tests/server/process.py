@@ -62,7 +62,7 @@ class ServerProcess:
         self.log = ""
 
     def __enter__(self) -> Self:
-        settings = load_settings(environ=environment(self.folder))
+        settings = load_settings(environ=environment(self.folder, **self._more))
         accounts.add_agent(settings, LOGIN, "Ana", PASSWORD, is_admin=False)
         self._start()
         return self
