@@ -1,4 +1,4 @@
-"""The database stands still under a server: sends wait or are refused, all else runs."""
+"""The database stands still under a server: sends are refused, all else goes on."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
