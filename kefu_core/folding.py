@@ -6,6 +6,7 @@ or behind the log, on any engine and after any crash. A rebuild is a loop over t
 
 import msgspec
 
+from kefu_core.ids import ID_MAX
 from kefu_core.model import (
     INTERNAL_KINDS,
     Conversation,
@@ -22,6 +23,7 @@ QUARTER_MS = 900_000
 
 # A member of an enumeration costs more to look up than all else here.
 _TEXT, _CLOSED = MessageKind.TEXT, ConversationStatus.CLOSED
+_QUEUED = ConversationStatus.QUEUED
 
 
 def fold(conversation: Conversation, message: Message) -> Conversation:
@@ -33,6 +35,7 @@ def fold(conversation: Conversation, message: Message) -> Conversation:
     if message.kind is _TEXT and conversation.status is not _CLOSED:
         return _fold_text(conversation, message)
     status, assignee = _status_after(conversation, message)
+    is_closed = status is _CLOSED
     waiting_since = conversation.waiting_since
     last_line, last_sender = conversation.last_line, conversation.last_sender
     if _was_text(message):
@@ -41,8 +44,9 @@ def fold(conversation: Conversation, message: Message) -> Conversation:
             waiting_since = None
         elif waiting_since is None:
             waiting_since = message.at
-    if status is ConversationStatus.CLOSED:
+    if is_closed:
         waiting_since = None
+    was_closed = conversation.status is _CLOSED
     return msgspec.structs.replace(
         conversation,
         status=status,
@@ -53,6 +57,10 @@ def fold(conversation: Conversation, message: Message) -> Conversation:
         last_line=last_line,
         waiting_since=waiting_since,
         labels=_labels_after(conversation, message),
+        team_id=_team_after(conversation, message),
+        queued_at=_queued_after(conversation, message, status),
+        first_reply_at=_replied_after(conversation, message, is_new=was_closed),
+        closed_at=_closed_after(conversation, message) if is_closed else UnixMs(0),
     )
 
 
@@ -64,6 +72,11 @@ def _fold_text(conversation: Conversation, message: Message) -> Conversation:
         waiting_since = None
     elif waiting_since is None:
         waiting_since = message.at
+    queued_at, first_reply_at = conversation.queued_at, conversation.first_reply_at
+    if not queued_at and conversation.status is _QUEUED and is_visitor(sender):
+        queued_at = message.at
+    if not first_reply_at and not is_visitor(sender):
+        first_reply_at = message.at
     return msgspec.structs.replace(
         conversation,
         last_seq=message.seq,
@@ -71,7 +84,50 @@ def _fold_text(conversation: Conversation, message: Message) -> Conversation:
         last_sender=sender,
         last_line=first_line(message.body),
         waiting_since=waiting_since,
+        queued_at=queued_at,
+        first_reply_at=first_reply_at,
     )
+
+
+_ENTERING = frozenset({MessageKind.ASSIGNMENT, MessageKind.REOPEN})
+
+
+def _queued_after(
+    conversation: Conversation, message: Message, status: ConversationStatus
+) -> UnixMs:
+    """Return since when it waits: whoever is in the queue keeps the place."""
+    if status is not _QUEUED:
+        return UnixMs(0)
+    if conversation.status is _QUEUED and conversation.queued_at:
+        return conversation.queued_at
+    enters = message.kind in _ENTERING or (
+        _was_text(message) and is_visitor(message.sender)
+    )
+    return message.at if enters else UnixMs(0)
+
+
+def _replied_after(
+    conversation: Conversation, message: Message, *, is_new: bool
+) -> UnixMs:
+    if _was_text(message) and not is_visitor(message.sender):
+        return conversation.first_reply_at or message.at
+    is_reopened = is_new and message.kind is not MessageKind.CLOSE
+    is_begun = is_reopened and (message.kind in _ENTERING or _was_text(message))
+    return UnixMs(0) if is_begun else conversation.first_reply_at
+
+
+def _closed_after(conversation: Conversation, message: Message) -> UnixMs:
+    is_close = message.kind is MessageKind.CLOSE
+    return message.at if is_close else conversation.closed_at
+
+
+def _team_after(conversation: Conversation, message: Message) -> int:
+    if message.kind is not MessageKind.ASSIGNMENT:
+        return conversation.team_id
+    named = (message.data or {}).get("team")
+    if isinstance(named, int) and not isinstance(named, bool) and 0 <= named <= ID_MAX:
+        return named
+    return conversation.team_id
 
 
 def _status_after(

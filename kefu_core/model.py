@@ -17,7 +17,8 @@ class MessageKind(StrEnum):
     """Internal: agents read it, a visitor gets a placeholder with its seq."""
 
     ASSIGNMENT = "assignment"
-    """`data`: {"assignee": participant or null}. Written by the desk."""
+    """`data`: {"assignee": participant or null}, and of what is not usual: "team": id
+    whose it is from here on, "reason": "routing" or "offline". Written by the desk."""
     CLOSE = "close"
     REOPEN = "reopen"
 
@@ -49,7 +50,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     participant: ParticipantId
     role: Role
     site_id: int
-    """The visitor's site; for agents 0: they serve every site of the installation."""
+    """The visitor's site; 0 for agents, of whom `sites` says which they serve."""
     name: str = ""
     expires_at_ms: UnixMs = UnixMs(0)
     """When the right to be connected ends; 0 for never."""
@@ -57,6 +58,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """What a revocation names: the hash of a login, or a visitor's token id."""
     address: str = ""
     """Where it came from, as limits count it; empty: its address is not counted."""
+    sites: frozenset[int] | None = None
+    """Of an agent: the sites it answers for; None: all of them."""
     scopes: frozenset[str] | None = None
     """What a program's token allows of what its agent may do; None: all of it."""
 
@@ -65,9 +68,34 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         """Whether this is somebody who answers visitors."""
         return self.role is not Role.VISITOR
 
+    def serves(self, site_id: int) -> bool:
+        """Whether an agent answers for a site."""
+        return self.sites is None or site_id in self.sites
+
     def has_scope(self, scope: str) -> bool:
         """Whether this may be done; a method without a scope is for no token."""
         return self.scopes is None or (bool(scope) and scope in self.scopes)
+
+
+class ConversationStatus(StrEnum):
+    """Where a conversation is in its life."""
+
+    QUEUED = "queued"
+    ACTIVE = "active"
+    CLOSED = "closed"
+
+
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """What must hold at the commit, under the row's lock; else nothing is stored.
+
+    Whoever decides by a row that it has read says so, and no two nodes decide twice.
+    """
+
+    status: ConversationStatus
+    assignee: ParticipantId | None
+    team_id: int = 0
+    capacity: int = 0
+    """The new assignee answers fewer conversations than this; 0: it does not matter."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +108,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     body: str = ""
     data: dict[str, Any] | None = None
     ref: Seq | None = None
+    given: Given | None = None
+    """Only the desk's own lines have a condition; it is not stored."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,14 +135,6 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     read: Seq = Seq(0)
 
 
-class ConversationStatus(StrEnum):
-    """Where a conversation is in its life."""
-
-    QUEUED = "queued"
-    ACTIVE = "active"
-    CLOSED = "closed"
-
-
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """One conversation as lists show it: a fold of its log (`kefu_core.folding`)."""
 
@@ -130,6 +152,14 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """When the oldest visitor message without an agent's answer was stored."""
     opened_at: UnixMs = UnixMs(0)
     labels: tuple[str, ...] = ()
+    team_id: int = 0
+    """Whose it is to answer; 0: anybody's."""
+    queued_at: UnixMs = UnixMs(0)
+    """Since when it stands in the queue; 0: it does not, or nobody has written yet."""
+    first_reply_at: UnixMs = UnixMs(0)
+    """The first answer since it was opened, or opened again; 0: none yet."""
+    closed_at: UnixMs = UnixMs(0)
+    """When it was closed; 0: it is not."""
 
 
 class Appended(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,6 +44,9 @@ class AgentPresence(Record, frozen=True, kw_only=True):
     lease_until: UnixMs = UnixMs(0)
     """Whoever receives renews it; later than this the agent is offline."""
     changed_at: UnixMs = UnixMs(0)
+    """When the status was chosen."""
+    assigned_at: UnixMs = UnixMs(0)
+    """When routing gave it a conversation last: whose turn it is."""
 
 
 class ReplyScope(StrEnum):

@@ -158,6 +158,23 @@ class Store(Archive, Upkeep, Records):
         """Return queued and active conversations, oldest waiting first."""
 
     @abstractmethod
+    async def list_queued(self, *, limit: int) -> list[Conversation]:
+        """Return those that wait in the queue, the longest waiting first.
+
+        One in which nobody has written anything does not wait.
+        """
+
+    @abstractmethod
+    async def list_answered(
+        self, assignee: ParticipantId, *, limit: int
+    ) -> list[Conversation]:
+        """Return the active conversations of an agent, in the order of their ids."""
+
+    @abstractmethod
+    async def count_answered(self) -> dict[ParticipantId, int]:
+        """Return how many active conversations each agent has who has any."""
+
+    @abstractmethod
     async def count_unread(
         self, conversations: Sequence[ConversationId]
     ) -> dict[ConversationId, int]:
@@ -204,6 +221,15 @@ class Store(Archive, Upkeep, Records):
     @abstractmethod
     async def put_agent(self, agent: Agent) -> None:
         """Create or replace an agent. Raises `Conflict` when the login is taken."""
+
+    @abstractmethod
+    async def renew_presence(
+        self, agents: Collection[int], *, until: UnixMs, now: UnixMs
+    ) -> None:
+        """Let these agents' leases end no earlier than `until`, in one transaction.
+
+        Whoever has no presence yet begins as online; what was chosen stays chosen.
+        """
 
     @abstractmethod
     async def find_agent_session(self, token_hash: str) -> AgentSession | None:

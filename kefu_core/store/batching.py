@@ -4,6 +4,9 @@
 
     BEGIN ─▶ lock the rows ─▶ look up the keys ─▶ plan ─▶ INSERT ─▶ UPDATE ─▶ COMMIT
 
+Where an agent gets a conversation and has a capacity, the agent is locked before, and
+counted after: two nodes that give to the same agent at once do so one after the other.
+
 Rows are locked first, in the order of their ids, and everything else is read after: at
 READ COMMITTED a statement sees what was committed before it began, so nothing that is
 read can be older than the lock. A row that somebody else holds is left for the next
@@ -18,7 +21,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from kefu_core.model import Draft
-from kefu_core.store.planner import Plan, is_storable, plan
+from kefu_core.store.planner import Plan, is_storable, plan, seekers
 from kefu_core.store.rows import (
     conversation_change,
     conversation_from,
@@ -28,7 +31,7 @@ from kefu_core.store.rows import (
     message_row,
 )
 from kefu_core.store.writing import Committed
-from kefu_core.types import ConversationId
+from kefu_core.types import ConversationId, ParticipantId
 
 Statement = tuple[str, tuple[Any, ...]]
 """Text in the driver's own style, and its values."""
@@ -60,6 +63,17 @@ class Statements(ABC):
     @abstractmethod
     def known(self, keys: Rows) -> Statement:
         """Read the messages stored under (conversation, sender, key)."""
+
+    @abstractmethod
+    def seat(self, agents: Sequence[int]) -> Statement:
+        """Lock agents in id order, waiting a moment for those held by others."""
+
+    @abstractmethod
+    def loads(self, agents: Sequence[str]) -> Statement:
+        """Read (assignee, how many conversations it answers) of those who answer any.
+
+        At READ COMMITTED, and after `seat`: nobody else gets one until the commit.
+        """
 
     @abstractmethod
     def insert(self, rows: Rows) -> list[Statement]:
@@ -101,6 +115,11 @@ def group_commit(
         now_ms: Unix milliseconds; read once the rows are locked.
         is_waiting: Wait for rows that are held instead of leaving them out.
     """
+    agents = seekers(drafts)
+    if agents:
+        # First of all, in every transaction that needs them, so that none waits for a
+        # row while another holds that row and waits for the agent.
+        yield words.seat([int(who[1:]) for who in agents])
     ids = sorted({draft.conversation for draft in drafts})
     found: Rows = ()
     for statement in words.wait(ids) if is_waiting else [words.lock(ids)]:
@@ -119,7 +138,10 @@ def group_commit(
         and is_storable(draft.sender)
     ]
     known = (yield words.known(keys)) if keys else ()
-    planned = plan(drafts, rows, [message_from(row) for row in known], now_ms())
+    loads = (yield words.loads(agents)) if agents else ()
+    stored = [message_from(row) for row in known]
+    load = {ParticipantId(row[0]): int(row[1]) for row in loads}
+    planned = plan(drafts, rows, stored, now_ms(), load)
     for statement in _writes(words, planned):
         yield statement
     return Committed(plan=planned, deferred=deferred)

@@ -46,7 +46,9 @@ _FOLDED = (
     "last_line",
     "waiting_since",
     "labels",
+    "team_id",
 )
+"""Not the times of routing: a migration has guessed those of older rows."""
 _decode = msgspec.json.Decoder().decode
 
 
@@ -64,8 +66,8 @@ class ConversationCheck:
         self._agents = agents
         self._visitor: str = row[2]
         self._opened_at: int = row[10]
-        self._active_at: int = row[12]
-        self._kept_from: int = row[13]
+        self._active_at: int = row[-2]
+        self._kept_from: int = row[-1]
         self._row = self._read_row(row)
         self._last_seq: int = row[5]
         self._last_at: int | None = None

@@ -41,6 +41,7 @@ agent_presence = t.table(
     _name("status", 16),
     _number("lease_until"),
     _number("changed_at"),
+    _number("assigned_at"),
 )
 
 canned_reply = t.table(

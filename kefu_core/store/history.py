@@ -19,7 +19,7 @@ from kefu_core.store.rows import (
     conversation_from,
     message_from,
 )
-from kefu_core.types import ConversationId, Seq
+from kefu_core.types import ConversationId, ParticipantId, Seq
 
 _m, _c, _p = t.message.c, t.conversation.c, t.participant.c
 _messages = select(*(_m[name] for name in MESSAGE_COLUMNS))
@@ -112,6 +112,45 @@ async def still_open(connection: AsyncConnection, limit: int) -> list[Conversati
     )
     rows = (await connection.execute(query)).all()
     return [conversation_from(row) for row in rows]
+
+
+async def queued(connection: AsyncConnection, limit: int) -> list[Conversation]:
+    """Return those that wait in the queue, the longest waiting first."""
+    query = (
+        _conversations.where(
+            _c.status == str(ConversationStatus.QUEUED), _c.queued_at > 0
+        )
+        .order_by(_c.queued_at, _c.id)
+        .limit(limit)
+    )
+    rows = (await connection.execute(query)).all()
+    return [conversation_from(row) for row in rows]
+
+
+async def answered_by(
+    connection: AsyncConnection, assignee: ParticipantId, limit: int
+) -> list[Conversation]:
+    """Return an agent's active conversations, in the order of their ids."""
+    query = (
+        _conversations.where(
+            _c.status == str(ConversationStatus.ACTIVE), _c.assignee == assignee
+        )
+        .order_by(_c.id)
+        .limit(limit)
+    )
+    rows = (await connection.execute(query)).all()
+    return [conversation_from(row) for row in rows]
+
+
+async def count_answered(connection: AsyncConnection) -> dict[ParticipantId, int]:
+    """Return how many active conversations each agent has who has any."""
+    query = (
+        select(_c.assignee, func.count())
+        .where(_c.status == str(ConversationStatus.ACTIVE), _c.assignee.is_not(None))
+        .group_by(_c.assignee)
+    )
+    rows = (await connection.execute(query)).all()
+    return {ParticipantId(row[0]): int(row[1]) for row in rows}
 
 
 async def unread(

@@ -5,7 +5,7 @@ same: queue, commit, then every `done` in one step. `before_commit` lets a simul
 delay, fail or lose commits.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import anyio
@@ -38,10 +38,11 @@ from kefu_core.model import (
     Role,
     Site,
 )
+from kefu_core.records import AgentPresence
 from kefu_core.store.memory_archive import MemoryArchive
 from kefu_core.store.memory_records import MemoryRecords
 from kefu_core.store.memory_upkeep import MemoryUpkeep
-from kefu_core.store.planner import key_of, plan
+from kefu_core.store.planner import key_of, plan, seekers
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 BeforeCommit = Callable[[Sequence[Draft]], Awaitable[None]]
@@ -156,7 +157,8 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, MemoryRecords, Store):
 
     def _commit(self, drafts: list[Draft]) -> list[Outcome]:
         known = [self._keys[key_of(d)] for d in drafts if key_of(d) in self._keys]
-        planned = plan(drafts, self._rows, known, self._now_ms())
+        loads = self._count_answered() if seekers(drafts) else None
+        planned = plan(drafts, self._rows, known, self._now_ms(), loads)
         for message in planned.messages:
             self._logs.setdefault(message.conversation, []).append(message)
             self._keys[key_of(message)] = message
@@ -241,6 +243,35 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, MemoryRecords, Store):
             if row.status is not ConversationStatus.CLOSED
         ]
         return sorted(rows, key=_oldest_waiting_first)[:limit]
+
+    async def list_queued(self, *, limit: int) -> list[Conversation]:
+        await anyio.lowlevel.checkpoint()
+        rows = [row for row in self._rows.values() if row.queued_at]
+        return sorted(rows, key=lambda row: (row.queued_at, row.id))[:limit]
+
+    async def list_answered(
+        self, assignee: ParticipantId, *, limit: int
+    ) -> list[Conversation]:
+        await anyio.lowlevel.checkpoint()
+        rows = [
+            row
+            for row in self._rows.values()
+            if row.status is ConversationStatus.ACTIVE and row.assignee == assignee
+        ]
+        return sorted(rows, key=lambda row: row.id)[:limit]
+
+    async def count_answered(self) -> dict[ParticipantId, int]:
+        await anyio.lowlevel.checkpoint()
+        return self._count_answered()
+
+    def _count_answered(self) -> dict[ParticipantId, int]:
+        return dict(
+            Counter(
+                row.assignee
+                for row in self._rows.values()
+                if row.status is ConversationStatus.ACTIVE and row.assignee
+            )
+        )
 
     async def count_unread(
         self, conversations: Sequence[ConversationId]
@@ -331,6 +362,18 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, MemoryRecords, Store):
             if same_login and other.id != agent.id:
                 raise Conflict(f"The login {agent.login!r} is taken.")
         self._agents[agent.id] = agent
+
+    async def renew_presence(
+        self, agents: Collection[int], *, until: UnixMs, now: UnixMs
+    ) -> None:
+        await anyio.lowlevel.checkpoint()
+        for number in agents:
+            new = AgentPresence(id=number, lease_until=until, changed_at=now)
+            known = self._records[AgentPresence].setdefault(number, new)
+            assert isinstance(known, AgentPresence), "records are kept by their kind"
+            lease = max(known.lease_until, until)
+            changed = msgspec.structs.replace(known, lease_until=lease)
+            self._records[AgentPresence][number] = changed
 
     async def find_agent_session(self, token_hash: str) -> AgentSession | None:
         await anyio.lowlevel.checkpoint()

@@ -1,6 +1,6 @@
 """Sites, visitors, agents and their logins."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +20,9 @@ from kefu_core.model import (
     Role,
     Site,
 )
+from kefu_core.records import AgentStatus
 from kefu_core.site import SiteSettings
+from kefu_core.store import desk_tables
 from kefu_core.store import tables as t
 from kefu_core.store.documents import chunks
 from kefu_core.store.putting import IN_MAX, insert_row, put_row
@@ -191,6 +193,31 @@ async def put_agent(connection: AsyncConnection, agent: Agent) -> None:
         },
         f"The login {agent.login!r} is taken.",
     )
+
+
+async def renew_presence(
+    connection: AsyncConnection, agents: Collection[int], until: UnixMs, now: UnixMs
+) -> None:
+    """Let leases end no earlier than `until`; whoever has none begins as online."""
+    table = desk_tables.agent_presence
+    numbers = sorted(set(agents))
+    for some in chunks(numbers):
+        found = await connection.execute(select(table.c.id).where(table.c.id.in_(some)))
+        known = set(found.scalars())
+        for number in some:
+            if number not in known:
+                row = {
+                    "id": number,
+                    "status": AgentStatus.ONLINE.value,
+                    "lease_until": until,
+                    "changed_at": now,
+                    "assigned_at": 0,
+                }
+                await insert_row(connection, table, row)
+        statement = update(table).where(
+            table.c.id.in_(some), table.c.lease_until < until
+        )
+        await connection.execute(statement.values(lease_until=until))
 
 
 async def find_agent_session(

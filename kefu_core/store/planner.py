@@ -5,13 +5,21 @@ next message of its conversation, a duplicate, or a refusal. Drafts of a convers
 are taken in the order given, so a sender's order is the log's order (G14).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from kefu_core.errors import Conflict, Invalid, KefuError, NotFound
 from kefu_core.folding import active_at, fold
-from kefu_core.model import Appended, Conversation, Draft, Message, MessageKind
+from kefu_core.model import (
+    Appended,
+    Conversation,
+    ConversationStatus,
+    Draft,
+    Message,
+    MessageKind,
+)
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 KeyOf = tuple[ConversationId, ParticipantId, str]
@@ -40,6 +48,7 @@ def plan(
     rows: Mapping[ConversationId, Conversation],
     known: Iterable[Message],
     now_ms: int,
+    loads: Mapping[ParticipantId, int] | None = None,
 ) -> Plan:
     """Give each draft its place.
 
@@ -48,11 +57,13 @@ def plan(
         rows: The locked rows of their conversations; one that is absent does not exist.
         known: Messages already stored under any of the drafts' keys.
         now_ms: The wall clock; a message's time is never before its predecessor's.
+        loads: How many conversations each of `seekers(drafts)` answers.
     """
     stored = {key_of(message): message for message in known}
     changed: dict[ConversationId, Conversation] = {}
     outcomes: list[Appended | KefuError] = []
     messages: list[Message] = []
+    active = Counter(loads or {})
     for draft in drafts:
         row = changed.get(draft.conversation) or rows.get(draft.conversation)
         if row is None:
@@ -72,8 +83,15 @@ def plan(
             repeated = Appended(message=first, duplicate=True, conversation=row)
             outcomes.append(repeated if same else Conflict())
             continue
+        if draft.given is not None and (fault := _fault_of(draft, row, active)):
+            outcomes.append(Conflict(fault))
+            continue
         message = _next(row, draft, now_ms)
-        changed[draft.conversation] = row = fold(row, message)
+        before, row = row, fold(row, message)
+        changed[draft.conversation] = row
+        if active or draft.given is not None:
+            active[_answering(before)] -= 1
+            active[_answering(row)] += 1
         stored[key] = message
         messages.append(message)
         outcomes.append(Appended(message=message, conversation=row))
@@ -89,6 +107,44 @@ def plan(
     )
 
 
+def seekers(drafts: Iterable[Draft]) -> list[ParticipantId]:
+    """Return the agents whose number of conversations decides, in order, each once."""
+    named = {
+        assignee
+        for draft in drafts
+        if draft.given is not None and draft.given.capacity
+        for assignee in (_named(draft),)
+        if assignee
+    }
+    return sorted(named)
+
+
+def _named(draft: Draft) -> ParticipantId:
+    assignee = (draft.data or {}).get("assignee")
+    return ParticipantId(assignee if isinstance(assignee, str) else "")
+
+
+def _answering(row: Conversation) -> ParticipantId:
+    is_active = row.status is ConversationStatus.ACTIVE
+    return (row.assignee if is_active else None) or ParticipantId("")
+
+
+def _fault_of(
+    draft: Draft, row: Conversation, active: Mapping[ParticipantId, int]
+) -> str:
+    """Return what of a draft's condition does not hold; empty: all of it does."""
+    given = draft.given
+    assert given is not None, "only what has a condition is asked about"
+    seen = given.status, given.assignee, given.team_id
+    if seen != (row.status, row.assignee, row.team_id):
+        return "Somebody else has changed this conversation meanwhile."
+    who = _named(draft)
+    is_new = bool(given.capacity) and who != _answering(row)
+    if is_new and active.get(who, 0) >= given.capacity:
+        return f"This agent answers {given.capacity} conversations, which is all."
+    return ""
+
+
 def _is_like(before: Conversation, after: Conversation) -> bool:
     """Whether all that lists are found by is as it was."""
     return (
@@ -96,6 +152,10 @@ def _is_like(before: Conversation, after: Conversation) -> bool:
         and before.status is after.status
         and before.assignee == after.assignee
         and before.labels == after.labels
+        and before.team_id == after.team_id
+        and before.queued_at == after.queued_at
+        and before.first_reply_at == after.first_reply_at
+        and before.closed_at == after.closed_at
         and active_at(before.last_at) == active_at(after.last_at)
     )
 

@@ -44,6 +44,10 @@ CONVERSATION_COLUMNS = (
     "waiting_since",
     "opened_at",
     "labels",
+    "team_id",
+    "queued_at",
+    "first_reply_at",
+    "closed_at",
 )
 CHANGE_COLUMNS = (
     "status",
@@ -55,6 +59,10 @@ CHANGE_COLUMNS = (
     "waiting_since",
     "active_at",
     "labels",
+    "team_id",
+    "queued_at",
+    "first_reply_at",
+    "closed_at",
 )
 """What an append may change of a conversation."""
 TOUCH_COLUMNS = ("last_seq", "last_at", "last_sender", "last_line", "waiting_since")
@@ -124,6 +132,10 @@ def conversation_from(row: Sequence[Any]) -> Conversation:
         waiting_since=UnixMs(row[9]) if row[9] is not None else None,
         opened_at=UnixMs(row[10]),
         labels=tuple(_decode(row[11])) if row[11] else (),
+        team_id=row[12],
+        queued_at=UnixMs(row[13]),
+        first_reply_at=UnixMs(row[14]),
+        closed_at=UnixMs(row[15]),
     )
 
 
@@ -142,6 +154,10 @@ def conversation_row(row: Conversation) -> tuple[Any, ...]:
         row.waiting_since,
         row.opened_at,
         labels_text(row.labels),
+        row.team_id,
+        row.queued_at,
+        row.first_reply_at,
+        row.closed_at,
         active_at(row.last_at),
     )
 
@@ -163,6 +179,10 @@ def conversation_change(row: Conversation) -> tuple[Any, ...]:
         row.waiting_since,
         active_at(row.last_at),
         labels_text(row.labels),
+        row.team_id,
+        row.queued_at,
+        row.first_reply_at,
+        row.closed_at,
         row.id,
     )
 

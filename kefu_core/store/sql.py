@@ -163,6 +163,17 @@ class SqlStore(SqlAccess, SqlArchive, SqlUpkeep, SqlRecords, Store):
     async def list_open_conversations(self, *, limit: int) -> list[Conversation]:
         return await self._read(lambda c: history.still_open(c, limit))
 
+    async def list_queued(self, *, limit: int) -> list[Conversation]:
+        return await self._read(lambda c: history.queued(c, limit))
+
+    async def list_answered(
+        self, assignee: ParticipantId, *, limit: int
+    ) -> list[Conversation]:
+        return await self._read(lambda c: history.answered_by(c, assignee, limit))
+
+    async def count_answered(self) -> dict[ParticipantId, int]:
+        return await self._read(history.count_answered)
+
     async def count_unread(
         self, conversations: Sequence[ConversationId]
     ) -> dict[ConversationId, int]:
@@ -201,6 +212,11 @@ class SqlStore(SqlAccess, SqlArchive, SqlUpkeep, SqlRecords, Store):
 
     async def put_agent(self, agent: Agent) -> None:
         await self._do(lambda c: people.put_agent(c, agent))
+
+    async def renew_presence(
+        self, agents: Collection[int], *, until: UnixMs, now: UnixMs
+    ) -> None:
+        await self._do(lambda c: people.renew_presence(c, agents, until, now))
 
     async def find_agent_session(self, token_hash: str) -> AgentSession | None:
         return await self._read(lambda c: people.find_agent_session(c, token_hash))

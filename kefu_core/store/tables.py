@@ -133,6 +133,7 @@ conversation = table(
     Index(None, "visitor", "active_at", "id"),
     Index(None, "assignee", "active_at", "id"),
     Index(None, "status", "active_at", "id"),
+    Index(None, "status", "assignee"),
     Index(None, "site_id", "kept_from", "id"),
 )
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from kefu_core.model import Conversation, Draft
-from kefu_core.store.planner import Plan, is_storable, plan
+from kefu_core.store.planner import Plan, is_storable, plan, seekers
 from kefu_core.store.rows import (
     CHANGE_COLUMNS,
     CONVERSATION_COLUMNS,
@@ -39,6 +39,10 @@ _KNOWN = (
     "ON m.conversation_id = json_extract(wanted.value, '$[0]') "
     "AND m.sender = json_extract(wanted.value, '$[1]') "
     "AND m.key = json_extract(wanted.value, '$[2]')"
+)
+_LOADS = (
+    "SELECT assignee, count(*) FROM conversation WHERE status = 'active' "
+    "AND assignee IN (SELECT value FROM json_each(?)) GROUP BY assignee"
 )
 _INSERT = (
     f"INSERT INTO message ({', '.join(MESSAGE_INSERT_COLUMNS)}) "  # noqa: S608
@@ -78,11 +82,15 @@ def commit_drafts(
     connection.execute("BEGIN IMMEDIATE")
     rows = connection.execute(_ROWS, (conversations,)).fetchall()
     known = connection.execute(_KNOWN, (keys,)).fetchall()
+    agents = seekers(drafts)
     planned = plan(
         drafts,
         {row[0]: conversation_from(row) for row in rows},
         [message_from(row) for row in known],
         now_ms(),
+        dict(connection.execute(_LOADS, (_encode(agents).decode(),)).fetchall())
+        if agents
+        else None,
     )
     if planned.messages:
         connection.executemany(_INSERT, map(message_row, planned.messages))

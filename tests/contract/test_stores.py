@@ -9,6 +9,7 @@ import pytest
 from kefu_core.abc.store import Store
 from kefu_core.store.memory import MemoryStore
 from kefu_core.store.sql import SqlStore
+from kefu_core.testing.assigning import AssigningContract
 from kefu_core.testing.reads import ReadsContract
 from kefu_core.testing.records import RecordsContract
 from kefu_core.testing.stores import Clock, StoreContract
@@ -20,14 +21,14 @@ def clock() -> Clock:
     return Clock()
 
 
-class TestMemoryStore(StoreContract, ReadsContract, RecordsContract):
+class TestMemoryStore(StoreContract, AssigningContract, ReadsContract, RecordsContract):
     @pytest.fixture
     async def store(self, clock: Clock) -> AsyncIterator[Store]:
         async with MemoryStore(now=time.monotonic, now_ms=clock) as store:
             yield store
 
 
-class TestSqlStore(StoreContract, ReadsContract, RecordsContract):
+class TestSqlStore(StoreContract, AssigningContract, ReadsContract, RecordsContract):
     @pytest.fixture
     def anyio_backend(self) -> tuple[str, dict[str, bool]]:
         return "asyncio", {"use_uvloop": True}

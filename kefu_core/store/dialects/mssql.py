@@ -68,6 +68,10 @@ _TYPES = {
     "last_at": "BIGINT",
     "waiting_since": "BIGINT",
     "active_at": "BIGINT",
+    "team_id": "BIGINT",
+    "queued_at": "BIGINT",
+    "first_reply_at": "BIGINT",
+    "closed_at": "BIGINT",
     "sender": "NVARCHAR(24)",
     "key": "NVARCHAR(64)",
     "kind": "NVARCHAR(16)",
@@ -301,6 +305,19 @@ class MssqlStatements(Statements):
             f"AND m.sender = w.[sender] COLLATE {MSSQL_BINARY} "
             f"AND m.[key] = w.[key] COLLATE {MSSQL_BINARY}"
         ), (_json(keys),)
+
+    def seat(self, agents: Sequence[int]) -> Statement:
+        return (
+            "SELECT id FROM agent WITH (UPDLOCK, ROWLOCK, READCOMMITTEDLOCK) "  # noqa: S608
+            f"WHERE id IN ({_marks(agents)}) ORDER BY id"
+        ), tuple(agents)
+
+    def loads(self, agents: Sequence[str]) -> Statement:
+        return (
+            "SELECT assignee, COUNT(*) FROM conversation "  # noqa: S608
+            f"WHERE status = N'active' AND assignee IN ({_marks(agents)}) "
+            "GROUP BY assignee"
+        ), tuple(agents)
 
     def insert(self, rows: Rows) -> list[Statement]:
         return [_insert("message", MESSAGE_INSERT_COLUMNS, rows)]

@@ -241,6 +241,18 @@ class MysqlStatements(Statements):
     def known(self, keys: Rows) -> Statement:
         return self._known, (_json(keys),)
 
+    def seat(self, agents: Sequence[int]) -> Statement:
+        return (
+            f"SELECT id FROM agent {_BY_KEY} "  # noqa: S608
+            f"WHERE id IN ({_numbers(agents)}) ORDER BY id FOR UPDATE"
+        ), ()
+
+    def loads(self, agents: Sequence[str]) -> Statement:
+        return (
+            "SELECT assignee, count(*) FROM conversation WHERE status = 'active' "  # noqa: S608
+            f"AND assignee IN ({', '.join(['%s'] * len(agents))}) GROUP BY assignee"
+        ), tuple(agents)
+
     def insert(self, rows: Rows) -> list[Statement]:
         return [_insert("message", MESSAGE_INSERT_COLUMNS, rows)]
 

@@ -47,6 +47,10 @@ _NUMBERS = frozenset(
         "last_at",
         "waiting_since",
         "active_at",
+        "team_id",
+        "queued_at",
+        "first_reply_at",
+        "closed_at",
     }
 )
 _DURABLE = {
@@ -210,6 +214,18 @@ class PostgresStatements(Statements):
 
     def known(self, keys: Rows) -> Statement:
         return self._known, _turned(keys)
+
+    def seat(self, agents: Sequence[int]) -> Statement:
+        return (
+            "SELECT id FROM agent WHERE id = ANY($1::bigint[]) "
+            "ORDER BY id FOR NO KEY UPDATE"
+        ), (list(agents),)
+
+    def loads(self, agents: Sequence[str]) -> Statement:
+        return (
+            "SELECT assignee, count(*) FROM conversation WHERE status = 'active' "
+            "AND assignee = ANY($1::text[]) GROUP BY assignee"
+        ), (list(agents),)
 
     def insert(self, rows: Rows) -> list[Statement]:
         return [(self._insert, _turned(rows))]

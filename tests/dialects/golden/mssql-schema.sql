@@ -322,6 +322,14 @@ ALTER TABLE conversation ADD closed_at BIGINT NOT NULL DEFAULT '0';
 
 GO
 
+UPDATE conversation SET queued_at = COALESCE(waiting_since, last_at) WHERE status = 'queued' AND last_seq > 0;
+
+GO
+
+UPDATE conversation SET closed_at = last_at WHERE status = 'closed';
+
+GO
+
 CREATE TABLE team (
     id BIGINT NOT NULL, 
     name NVARCHAR(100) COLLATE Latin1_General_100_BIN2 NOT NULL, 
@@ -337,6 +345,7 @@ CREATE TABLE agent_presence (
     status NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     lease_until BIGINT NOT NULL, 
     changed_at BIGINT NOT NULL, 
+    assigned_at BIGINT NOT NULL, 
     PRIMARY KEY (id)
 );
 
@@ -640,6 +649,10 @@ CREATE INDEX ix_webhook_delivery_webhook_id_id ON webhook_delivery (webhook_id, 
 GO
 
 CREATE INDEX ix_conversation_day_site_id_day_id ON conversation_day (site_id, day, id);
+
+GO
+
+CREATE INDEX ix_conversation_status_assignee ON conversation (status, assignee);
 
 GO
 

@@ -214,6 +214,10 @@ ALTER TABLE conversation ADD COLUMN first_reply_at BIGINT NOT NULL DEFAULT '0';
 
 ALTER TABLE conversation ADD COLUMN closed_at BIGINT NOT NULL DEFAULT '0';
 
+UPDATE conversation SET queued_at = COALESCE(waiting_since, last_at) WHERE status = 'queued' AND last_seq > 0;
+
+UPDATE conversation SET closed_at = last_at WHERE status = 'closed';
+
 CREATE TABLE team (
     id BIGINT NOT NULL, 
     name VARCHAR(100) NOT NULL, 
@@ -227,6 +231,7 @@ CREATE TABLE agent_presence (
     status VARCHAR(16) NOT NULL, 
     lease_until BIGINT NOT NULL, 
     changed_at BIGINT NOT NULL, 
+    assigned_at BIGINT NOT NULL, 
     PRIMARY KEY (id)
 )ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
@@ -470,6 +475,8 @@ CREATE INDEX ix_webhook_delivery_status_next_at ON webhook_delivery (status, nex
 CREATE INDEX ix_webhook_delivery_webhook_id_id ON webhook_delivery (webhook_id, id);
 
 CREATE INDEX ix_conversation_day_site_id_day_id ON conversation_day (site_id, day, id);
+
+CREATE INDEX ix_conversation_status_assignee ON conversation (status, assignee);
 
 UPDATE alembic_version SET version_num='0003' WHERE alembic_version.version_num = '0002';
 

@@ -216,6 +216,10 @@ ALTER TABLE conversation ADD COLUMN first_reply_at BIGINT DEFAULT '0' NOT NULL;
 
 ALTER TABLE conversation ADD COLUMN closed_at BIGINT DEFAULT '0' NOT NULL;
 
+UPDATE conversation SET queued_at = COALESCE(waiting_since, last_at) WHERE status = 'queued' AND last_seq > 0;
+
+UPDATE conversation SET closed_at = last_at WHERE status = 'closed';
+
 CREATE TABLE team (
     id BIGINT NOT NULL, 
     name VARCHAR(100) NOT NULL, 
@@ -229,6 +233,7 @@ CREATE TABLE agent_presence (
     status VARCHAR(16) NOT NULL, 
     lease_until BIGINT NOT NULL, 
     changed_at BIGINT NOT NULL, 
+    assigned_at BIGINT NOT NULL, 
     PRIMARY KEY (id)
 );
 
@@ -472,6 +477,8 @@ CREATE INDEX ix_webhook_delivery_status_next_at ON webhook_delivery (status, nex
 CREATE INDEX ix_webhook_delivery_webhook_id_id ON webhook_delivery (webhook_id, id);
 
 CREATE INDEX ix_conversation_day_site_id_day_id ON conversation_day (site_id, day, id);
+
+CREATE INDEX ix_conversation_status_assignee ON conversation (status, assignee);
 
 UPDATE alembic_version SET version_num='0003' WHERE alembic_version.version_num = '0002';
 

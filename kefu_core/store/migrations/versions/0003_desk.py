@@ -3,7 +3,12 @@
 import sqlalchemy as sa
 from alembic import op
 
-from kefu_core.store.migrations.steps import add_column, create_index, create_table
+from kefu_core.store.migrations.steps import (
+    add_column,
+    create_index,
+    create_table,
+    drop_index,
+)
 from kefu_core.store.types import LONG_TEXT, ROW_ID, name
 
 revision = "0003"
@@ -27,6 +32,7 @@ _INDEXES = (
     ("webhook_delivery", ("status", "next_at")),
     ("webhook_delivery", ("webhook_id", "id")),
     ("conversation_day", ("site_id", "day", "id")),
+    ("conversation", ("status", "assignee")),
 )
 _NEW_COLUMNS = {
     "site": ("secret", "settings"),
@@ -124,6 +130,12 @@ def _add_columns() -> None:
     add_column("agent", sa.Column("sites", LONG_TEXT))
     for title in _NEW_COLUMNS["conversation"]:
         add_column("conversation", _zero(title))
+    # What is folded from now on is guessed for what was there: good enough to queue by.
+    op.execute(
+        "UPDATE conversation SET queued_at = COALESCE(waiting_since, last_at) "
+        "WHERE status = 'queued' AND last_seq > 0"
+    )
+    op.execute("UPDATE conversation SET closed_at = last_at WHERE status = 'closed'")
 
 
 def _create_agents() -> None:
@@ -140,6 +152,7 @@ def _create_agents() -> None:
         _name("status", 16),
         _number("lease_until"),
         _number("changed_at"),
+        _number("assigned_at"),
     )
     create_table(
         "canned_reply",
@@ -365,6 +378,7 @@ def _create_figures() -> None:
 
 def downgrade() -> None:
     """Go back; all of the desk but conversations is lost."""
+    drop_index("ix_conversation_status_assignee", "conversation")
     for title in reversed(_TABLES):
         op.drop_table(title)
     # On SQL Server a default is a constraint with a name of its own, and goes first.
