@@ -150,6 +150,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     stop_s: float = 10.0
     """Hard end of a stop."""
 
+    # -- agents --------------------------------------------------------------------
+    agent_lease_s: float = 30.0
+    """An agent who receives on no connection for so long is offline. Ample for a reload
+    and a change of networks; renewed three times as often."""
+
     # -- people --------------------------------------------------------------------
     new_conversations_per_h: int = 5
     """Conversations that one visitor may open."""

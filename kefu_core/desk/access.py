@@ -34,6 +34,7 @@ _AGENT = Rights(
     calls=frozenset(
         {
             "agents.list",
+            "agents.present",
             "conversation.get",
             "conversation.assign",
             "conversation.reopen",
@@ -50,6 +51,7 @@ _AGENT = Rights(
             "offline.list",
             "offline.reopen",
             "people.get",
+            "presence.set",
             "reports.get",
             "sites.list",
             "token.create",
@@ -57,7 +59,7 @@ _AGENT = Rights(
             "tokens.list",
         }
     ),
-    topics=frozenset({"conversations", "offline"}),
+    topics=frozenset({"agents", "conversations", "offline"}),
     kinds=frozenset({MessageKind.TEXT, MessageKind.NOTE}),
 )
 

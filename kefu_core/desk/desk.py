@@ -26,6 +26,7 @@ from kefu_core.desk.left import TOPIC as LEFT
 from kefu_core.desk.left import LeftMessages
 from kefu_core.desk.letters import Letters
 from kefu_core.desk.pace import Paces
+from kefu_core.desk.presence import Presence
 from kefu_core.desk.staffing import Staffing
 from kefu_core.errors import NotFound, TooMany
 from kefu_core.hub import Hub
@@ -91,6 +92,7 @@ class Desk(Handler):
         self.letters = Letters(limits, now)
         self.left = LeftMessages(store, limits, now)
         self.staffing = Staffing(store, now, now_ms)
+        self.presence = Presence(store, limits, now, now_ms)
         self.limits = limits
         self.now_ms = now_ms
         self._visitors = Paces(
@@ -109,15 +111,18 @@ class Desk(Handler):
         hub.observers.append(self._inbox)
         self.left.attach(hub.lists.topic(LEFT))
         self.staffing.attach(hub)
+        self.presence.attach(hub)
 
     async def start(self, tasks: TaskGroup) -> None:
         """Load the agents' list; keep it up in `tasks`. Raises `StoreUnavailable`."""
         await self.inbox.load()
         await self.left.load()
         await self.staffing.load()
+        await self.presence.load()
         tasks.start_soon(self.inbox.run)
         tasks.start_soon(self.left.run)
         tasks.start_soon(self.staffing.run)
+        tasks.start_soon(self.presence.run)
 
     @property
     def hub(self) -> Hub:

@@ -221,6 +221,12 @@ class Connection:
         self.principal, self.me = principal, principal.participant
         self.is_agent = principal.is_agent
 
+    def is_heard(self, now: float) -> bool:
+        """Whether the peer reads and gives signs of life, as often as it should."""
+        patience_s = self._stream.patience_s or 1.5 * self._hub.limits.heartbeat_s
+        is_alive = now - self.session.received_at <= patience_s
+        return self.was_welcomed and self._closing is None and is_alive
+
     def expiry(self, principal: Principal) -> float | None:
         """Return when a login ends, by the monotonic clock."""
         if not principal.expires_at_ms:

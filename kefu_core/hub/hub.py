@@ -328,6 +328,15 @@ class Hub:
         """Whether a participant has a connection here."""
         return participant in self._by_participant
 
+    def receiving_agents(self) -> set[ParticipantId]:
+        """Return the agents of whom a connection here receives."""
+        now = self.now()
+        return {
+            who
+            for who, connections in self._by_participant.items()
+            if any(each.is_agent and each.is_heard(now) for each in connections)
+        }
+
     def connections_of(self, participant: ParticipantId) -> int:
         """How many connections a participant has here."""
         return len(self._by_participant.get(participant, ()))

@@ -151,6 +151,11 @@ class ServerSession:
         """Note that something was written: silence is counted from here."""
         self._sent_at = now
 
+    @property
+    def received_at(self) -> float:
+        """When the peer was heard last, monotonic seconds."""
+        return self._received_at
+
     def next_timer(self) -> float:
         """Return when `handle_timer` is due next, in the caller's monotonic seconds."""
         limits = self._limits

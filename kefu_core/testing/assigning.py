@@ -1,4 +1,4 @@
-"""What conditions and the queue must do in every store: subclass `AssigningContract`."""
+"""What conditions and the queue must do in every store."""
 
 import anyio
 

@@ -188,3 +188,41 @@ def test_an_erased_text_did_what_a_text_does_and_shows_nothing() -> None:
     assert folded(message(1), erased(2, "note")).last_line == "hi"
     assert folded(message(1), erased(2, [])).last_line == "hi"
     assert folded(message(1), erased(2, "text", "a1")).waiting_since is None
+
+
+def to_team(seq: int, team: Any, assignee: Any = None) -> Message:
+    data = {"assignee": assignee, "team": team}
+    return message(seq, "s0", MessageKind.ASSIGNMENT, "", data)
+
+
+def test_a_conversation_stands_in_the_queue_from_the_first_text_on() -> None:
+    assert EMPTY.queued_at == 0
+    assert folded(message(1, "a1", MessageKind.NOTE)).queued_at == 0
+    assert folded(message(1), message(2)).queued_at == 1_000
+    assert folded(message(1, "a1"), message(2)).queued_at == 2_000
+    assert folded(message(1), assigned(2, "a1")).queued_at == 0
+    assert folded(message(1), assigned(2, "a1"), assigned(3, None)).queued_at == 3_000
+
+
+def test_whoever_goes_to_a_team_keeps_the_place_in_the_queue() -> None:
+    row = folded(message(1), to_team(2, 7))
+    assert (row.queued_at, row.team_id, row.status) == (1_000, 7, QUEUED)
+    assert folded(to_team(1, 7), assigned(2, "a1")).team_id == 7
+    assert folded(to_team(1, 7), to_team(2, 0)).team_id == 0
+    for odd in (True, -1, 1.5, "7", None, 2**60):
+        assert folded(to_team(1, 7), to_team(2, odd)).team_id == 7
+
+
+def test_the_end_and_the_first_answer_are_of_this_time_of_opening() -> None:
+    close = message(3, "a1", MessageKind.CLOSE)
+    row = folded(message(1), message(2, "a1"), close)
+    assert (row.first_reply_at, row.closed_at, row.queued_at) == (2_000, 3_000, 0)
+    for again in (message(4), message(4, "a1", MessageKind.REOPEN)):
+        opened = fold(row, again)
+        assert (opened.first_reply_at, opened.closed_at) == (0, 0)
+        assert opened.queued_at == 4_000
+    noted = fold(row, message(4, "a1", MessageKind.NOTE))
+    assert (noted.first_reply_at, noted.closed_at) == (2_000, 3_000)
+    assert fold(row, message(4, "a1", MessageKind.CLOSE)).closed_at == 4_000
+    answered = folded(message(1), message(2, "a1"), message(3, "a1"))
+    assert answered.first_reply_at == 2_000

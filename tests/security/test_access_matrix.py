@@ -168,6 +168,7 @@ def _call(method: str, answer: Any, *cells: str, with_target: bool = False) -> R
 PARAMS: dict[str, dict[str, Any]] = {
     "agent.deactivate": {"agent": 1},
     "agent.put": {"agent": 1, "name": "x"},
+    "presence.set": {"status": "away"},
     "token.create": {"name": "bot", "scopes": ["conversations:read"]},
     "token.delete": {"token": LEFT},
     "absence.put": {"site": 1, "may_chat": True, "notices_to": []},
@@ -187,6 +188,8 @@ METHODS: dict[str, Row] = {
     "agent.deactivate": _call("agent.deactivate", f.Reply, *ADMINS_ONLY),
     "agent.put": _call("agent.put", f.Reply, *ADMINS_ONLY),
     "agents.list": _call("agents.list", f.Reply, *AGENTS_ONLY),
+    "agents.present": _call("agents.present", f.Reply, *AGENTS_ONLY),
+    "presence.set": _call("presence.set", f.Reply, *AGENTS_ONLY),
     "audit.list": _call("audit.list", f.Reply, *ADMINS_ONLY),
     "conversation.assign": _call(
         "conversation.assign", f.Reply, *AGENTS_ONLY, with_target=True
@@ -244,6 +247,7 @@ def _watch(topic: str, *cells: str) -> Row:
 
 
 TOPICS: dict[str, Row] = {
+    "agents": _watch("agents", *AGENTS_ONLY),
     "conversations": _watch("conversations", *AGENTS_ONLY),
     "offline": _watch("offline", *AGENTS_ONLY),
 }
@@ -251,7 +255,7 @@ OF_SITES = {
     f"{STAFFED}1": _watch(f"{STAFFED}1", OK, OK, "not_found", "not_found", "not_found"),
     f"{STAFFED}2": _watch(f"{STAFFED}2", *["not_found"] * 2, OK, *["not_found"] * 2),
 }
-UNKNOWN_TOPIC = _watch("agents", *["not_found"] * 5)
+UNKNOWN_TOPIC = _watch("visits of v1", *["not_found"] * 5)
 
 FRAMES[f.Call] = [*METHODS.values(), UNKNOWN_METHOD]
 FRAMES[f.Watch] = [*TOPICS.values(), *OF_SITES.values(), UNKNOWN_TOPIC]

@@ -63,7 +63,7 @@ async def act(w: World, rng: random.Random) -> None:
     rows = list(w.rows)
     conversation = rng.choice(rows) if rows else 1
     agent = rng.choice(("a1", "a2"))
-    match rng.randrange(9):
+    match rng.randrange(10):
         case 0 | 1:
             token = rng.choice(VISITORS)
             opened = await call(w, token, "conversation.open")
@@ -99,6 +99,9 @@ async def act(w: World, rng: random.Random) -> None:
                 body="gone?",
                 email="lin@example.org",
             )
+        case 9:
+            status = rng.choice(("online", "busy", "away"))
+            await call(w, agent, "presence.set", status=status)
         case 7 | 8:
             left = (await call(w, agent, "offline.list")).get("rows", [])
             if left:
