@@ -37,17 +37,17 @@ def group_commit(words: Statements) -> str:
         return [tuple(f"{name} {number}" for name in columns) for number in (1, 2)]
 
     statements = [
-        words.seat([7, 8]),
         words.lock([1, 2]),
         *words.wait([1]),
         words.existing([1, 2]),
         words.known([(1, "v1", "k1"), (2, "v2", "k2")]),
-        words.loads(["a7", "a8"]),
         *words.insert(rows(MESSAGE_INSERT_COLUMNS)),
         *words.touch(rows((*TOUCH_COLUMNS, "id"))),
         *words.change(rows((*CHANGE_COLUMNS, "id"))),
         words.unlabel([1, 2]),
         *words.label(rows(("conversation_id", "label", "active_at"))),
+        words.seat([7, 8]),
+        words.loads(["a7", "a8"]),
     ]
     return "".join(f"{text};\n" for text, _ in statements)
 

@@ -1,12 +1,12 @@
-SELECT id FROM agent WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE;
 SELECT "id", "site_id", "visitor", "status", "assignee", "last_seq", "last_at", "last_sender", "last_line", "waiting_since", "opened_at", "labels", "team_id", "queued_at", "first_reply_at", "closed_at" FROM conversation WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED;
 SET LOCAL lock_timeout = '1s';
 SELECT "id", "site_id", "visitor", "status", "assignee", "last_seq", "last_at", "last_sender", "last_line", "waiting_since", "opened_at", "labels", "team_id", "queued_at", "first_reply_at", "closed_at" FROM conversation WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE;
 SELECT id FROM conversation WHERE id = ANY($1::bigint[]);
 SELECT m."conversation_id", m."seq", m."sender", m."key", m."kind", m."body", m."data", m."ref", m."at" FROM unnest($1::bigint[], $2::text[], $3::text[]) AS w(c, s, k) JOIN message AS m ON m.conversation_id = w.c AND m.sender = w.s AND m.key = w.k;
-SELECT assignee, count(*) FROM conversation WHERE status = 'active' AND assignee = ANY($1::text[]) GROUP BY assignee;
 INSERT INTO message ("conversation_id", "seq", "sender", "key", "kind", "body", "data", "ref", "at", "digest") SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[]);
 UPDATE conversation AS c SET "last_seq" = v."last_seq", "last_at" = v."last_at", "last_sender" = v."last_sender", "last_line" = v."last_line", "waiting_since" = v."waiting_since" FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[]) AS v("last_seq", "last_at", "last_sender", "last_line", "waiting_since", "id") WHERE c.id = v.id;
 UPDATE conversation AS c SET "status" = v."status", "assignee" = v."assignee", "last_seq" = v."last_seq", "last_at" = v."last_at", "last_sender" = v."last_sender", "last_line" = v."last_line", "waiting_since" = v."waiting_since", "active_at" = v."active_at", "labels" = v."labels", "team_id" = v."team_id", "queued_at" = v."queued_at", "first_reply_at" = v."first_reply_at", "closed_at" = v."closed_at" FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[]) AS v("status", "assignee", "last_seq", "last_at", "last_sender", "last_line", "waiting_since", "active_at", "labels", "team_id", "queued_at", "first_reply_at", "closed_at", "id") WHERE c.id = v.id;
 DELETE FROM conversation_label WHERE conversation_id = ANY($1::bigint[]);
 INSERT INTO conversation_label ("conversation_id", "label", "active_at") SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[]);
+SELECT id FROM agent WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE;
+SELECT assignee, count(*) FROM conversation WHERE status = 'active' AND assignee = ANY($1::text[]) GROUP BY assignee;
