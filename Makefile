@@ -1,8 +1,11 @@
 # Everything one does here. Needs Python 3.11 or later, pip and make.
 PY := .venv/bin/python
 CODE := kefu_core kefu_server benchmarks tests
+# Hundreds of processes are started; each would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo serve test check fix bench lock needs verify-simulation verify-fuzz verify-network
+.PHONY: help demo serve test check fix bench lock needs verify-simulation verify-fuzz verify-network \
+  verify-api
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -21,7 +24,7 @@ needs: .venv/ready
 	sh tools/test-needs.sh
 
 test: needs  ## set up all that the tests need, and run them all
-	$(PY) -m pytest
+	$(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 check: .venv/ready  ## lint, format, types, floors, spelling, JavaScript types
 	$(PY) -m ruff check .
@@ -47,6 +50,9 @@ verify-fuzz: .venv/ready  ## arbitrary bytes into codecs and sessions for 10 min
 
 verify-network: .venv/ready  ## every fault of networks on every transport (3 minutes)
 	$(PY) -m tests.faults
+
+verify-api: .venv/ready  ## every operation of the OpenAPI document, as everybody
+	$(PY) -m tests.docs.walk --examples 200
 
 lock:  ## pin every dependency again (needs uv)
 	uv pip compile pyproject.toml --all-extras --group dev --generate-hashes \

@@ -234,4 +234,8 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     code = ErrorCode.NOT_FOUND if status == 404 else ErrorCode.BAD_REQUEST
     text = "There is nothing here." if status == 404 else "This method is not allowed."
-    return refuse(status, code, text)
+    response = refuse(status, code, text)
+    if isinstance(error, HTTPException):
+        # `Allow`, where a method is not allowed.
+        response.headers.update(error.headers or {})
+    return response

@@ -19,7 +19,8 @@ from kefu_server.logs import event
 
 logger = logging.getLogger("kefu.http")
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+"""Methods whose bodies are read; no route takes another one but GET and HEAD."""
 BODY_TIMEOUT_S = 10.0
 API = "/api/v1/"
 """Below it programs are served as well, by the token they bring."""
@@ -147,7 +148,7 @@ class AccessLog:
         try:
             await self._app(scope, receive, send_and_note)
         finally:
-            is_quiet = status < 400 and scope["method"] in SAFE_METHODS
+            is_quiet = status < 400 and scope["method"] not in WRITING
             logger.log(
                 logging.DEBUG if is_quiet else logging.INFO,
                 event(
@@ -183,7 +184,7 @@ class RequestGuard:
             status, code, text = reason
             await refuse(status, code, text)(scope, receive, send)
             return
-        if scope["method"] in SAFE_METHODS:
+        if scope["method"] not in WRITING:
             await self._app(scope, receive, send)
             return
         try:
@@ -205,7 +206,7 @@ class RequestGuard:
         """Return why a request is refused before its body is read."""
         if "content-encoding" in headers:
             return 415, ErrorCode.BAD_REQUEST, "Compressed bodies are not accepted."
-        if method in SAFE_METHODS:
+        if method not in WRITING:
             return None
         origin = headers.get("origin")
         if origin is not None:

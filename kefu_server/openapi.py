@@ -22,6 +22,7 @@ from kefu_core.errors import ErrorCode
 from kefu_core.model import Role
 from kefu_core.upkeep.erasing import ErasureReport
 from kefu_server.answers import STATUS
+from kefu_server.export import MEDIA_TYPES
 from kefu_server.queries import NoParameters
 from kefu_server.routes.agents import LoginRequest
 from kefu_server.routes.api import names_in, path_of
@@ -59,7 +60,7 @@ class Other(msgspec.Struct, frozen=True, kw_only=True):
     result: Any = dict[str, Any]
     is_open: bool = False
     """Nobody has to be known."""
-    media_type: str = "application/json"
+    media_types: tuple[str, ...] = ("application/json",)
 
 
 _ROW = "/api/history/conversations/{conversation:int}"
@@ -91,7 +92,7 @@ OTHERS: dict[tuple[str, str], Other] = {
     ("GET", "/api/history/export"): Other(
         text="Conversations as a file.",
         query=ExportParameters,
-        media_type="application/octet-stream",
+        media_types=tuple(MEDIA_TYPES.values()),
     ),
 }
 PAGES: dict[tuple[str, str], str] = {
@@ -195,8 +196,9 @@ class _Writer:
         name = "_".join(part for part in path.split("/") if part)
         name = name.replace("{", "").replace("}", "")
         operation = self._operation(name, other.text, path, other.result, None)
-        if other.media_type != "application/json":
-            operation["responses"]["200"]["content"] = {other.media_type: {}}
+        if other.media_types != ("application/json",):
+            content: dict[str, Any] = {each: {} for each in other.media_types}
+            operation["responses"]["200"]["content"] = content
         operation["security"] = [] if other.is_open else [{"agent": []}]
         if path.startswith("/api/history/"):
             operation["security"].append({"program": [READING]})

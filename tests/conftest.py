@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.databases import (
 from tests.dialects.watching import (
     every_statement_is_one_that_all_engines_take,  # noqa: F401
 )
+from tests.turns import folder_of_workers, turn
 
 _BACKENDS: list[Any] = [
     pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
@@ -34,6 +36,16 @@ settings.register_profile(
     "long", parent=settings.get_profile("kefu"), max_examples=5000
 )
 settings.load_profile(os.environ.get("KEFU_HYPOTHESIS", "kefu"))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Wait until this test may run; the wait is no part of its time."""
+    folder = folder_of_workers(item.session.config._tmp_path_factory.getbasetemp())
+    if folder is None:
+        return (yield)
+    with turn(folder, is_alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.fixture(params=_BACKENDS)

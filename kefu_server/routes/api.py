@@ -4,7 +4,7 @@ Agents are known by their cookie, programs and visitors by the token they bring.
 token stands, no cookie counts: so a request that needs no `Origin` can use none.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,8 @@ from kefu_server.middleware import API
 from kefu_server.queries import read_texts
 from kefu_server.services import services_of
 from kefu_server.throttle import AddressPace
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 _SCHEME = "Bearer "
 _TOKEN_CHARS_MAX = 4_096
@@ -80,15 +82,28 @@ def names_in(path: str) -> list[str]:
 def api_routes(limits: Limits) -> Mount:
     """Return one route for each method of the desk."""
     gate = Gate(limits)
+    paths: dict[str, dict[str, Endpoint]] = {}
+    for name, method in CALLS.items():
+        verb, path = method.http.split(" ")
+        paths.setdefault(path, {})[verb] = _endpoint(name, method, gate)
     # Words before parameters: `/conversations/list` is no conversation.
-    ordered = sorted(CALLS.items(), key=lambda item: item[1].http.count("{"))
-    routes = [_route(name, method, gate) for name, method in ordered]
+    ordered = sorted(paths, key=lambda path: path.count("{"))
+    routes = [_route(path, paths[path]) for path in ordered]
     return Mount(API.rstrip("/"), app=Router(routes, redirect_slashes=False))
 
 
-def _route(name: str, method: Method, gate: Gate) -> Route:
-    verb, path = method.http.split(" ")
+def _route(path: str, endpoints: dict[str, Endpoint]) -> Route:
+    """Return one route for all verbs, so that a 405 can name all of them."""
+    if "GET" in endpoints:
+        endpoints["HEAD"] = endpoints["GET"]
 
+    async def serve(request: Request) -> Response:
+        return await endpoints[request.method](request)
+
+    return Route(path, serve, methods=list(endpoints))
+
+
+def _endpoint(name: str, method: Method, gate: Gate) -> Endpoint:
     async def serve(request: Request) -> Response:
         principal = await caller_of(request, gate)
         with gate.one(principal):
@@ -99,7 +114,7 @@ def _route(name: str, method: Method, gate: Gate) -> Route:
                 raise Busy("This node is going away.", retry_after_s=1.0)
             return answer(await services.desk.call(principal, name, params))
 
-    return Route(path, serve, methods=[verb], name=name)
+    return serve
 
 
 async def caller_of(request: Request, gate: Gate) -> Principal:

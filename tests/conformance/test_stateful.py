@@ -13,6 +13,7 @@ from pathlib import Path
 
 import anyio
 import msgspec
+import pytest
 from anyio.abc import TaskGroup, TaskStatus
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +27,8 @@ from kefu_core.testing.serving import LIMITS, Eager, Kit, Served
 from kefu_core.transports.registry import find_transport
 from kefu_core.types import Seq
 from tests.conformance.conftest import serve_by_hypercorn, sqlite_in
+
+pytestmark = pytest.mark.alone
 
 NAMES = ("websocket", "tcp", "longpoll")
 PEOPLE = ("v1", "v2", "a1", "a2")

@@ -6,6 +6,8 @@ from rich.progress import Progress
 from benchmarks.crash import CrashOptions, CrashOutcome, run_crash
 from benchmarks.databases import SERVERS, ServerMissingError
 
+pytestmark = pytest.mark.alone
+
 
 def end_the_server(signal: str, times: int) -> CrashOutcome:
     options = CrashOptions(kills=times, clients=100, rate=300.0, signal=signal)

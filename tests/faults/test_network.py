@@ -6,6 +6,8 @@ import pytest
 from tests.faults.cells import CELLS, Cell, Outcome, run_cell
 from tests.faults.people import Server
 
+pytestmark = pytest.mark.alone
+
 CHOSEN = (
     "cut by RST, websocket to longpoll",
     "silence up, longpoll",

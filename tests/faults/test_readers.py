@@ -7,6 +7,8 @@ import pytest
 from tests.faults.people import TRANSPORTS
 from tests.faults.readers import READER_BYTES_MAX, run_stopped
 
+pytestmark = pytest.mark.alone
+
 STOPPED_S = 6.0
 
 

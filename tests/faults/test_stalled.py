@@ -19,6 +19,8 @@ from kefu_core.types import ConversationId, Seq
 from tests.faults.people import Server, Story, running
 from tests.security.wire import batch
 
+pytestmark = pytest.mark.alone
+
 CODEC = CODECS["json"]
 Kind = TypeVar("Kind", bound=f.Frame)
 

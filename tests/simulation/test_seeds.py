@@ -11,6 +11,8 @@ from kefu_core.testing.sim import POINTS, Report, run_seed
 from kefu_core.testing.sim.__main__ import reports
 from tests.simulation.seeds import FOUND
 
+pytestmark = pytest.mark.alone
+
 COUNT = int(os.environ.get("KEFU_SIMULATION_SEEDS", "500"))
 
 
