@@ -4,11 +4,38 @@ A site's settings are stored as one JSON text. New fields always have defaults, 
 older rows keep working; a field that is gone is ignored.
 """
 
+from enum import StrEnum
+from typing import Annotated
+
 import msgspec
+
+from kefu_core.ids import ID_MAX
+
+REQUEUE_MAX_S = 86_400
+
+
+class RoutingMethod(StrEnum):
+    """Who gets a conversation that waits."""
+
+    MANUAL = "manual"
+    """Whoever takes it."""
+    ROUND_ROBIN = "round_robin"
+    """One after the other."""
+    LEAST_BUSY = "least_busy"
+    """Who answers the fewest at this moment."""
+    PREVIOUS_FIRST = "previous_first"
+    """Who answered this visitor last, if there; else the least busy."""
 
 
 class Routing(msgspec.Struct, frozen=True, kw_only=True):
     """Who answers whom."""
+
+    method: RoutingMethod = RoutingMethod.MANUAL
+    team_id: Annotated[int, msgspec.Meta(ge=0, le=ID_MAX)] = 0
+    """Who answers where no other team was chosen; 0: everybody of the site."""
+    requeue_after_s: Annotated[int, msgspec.Meta(ge=0, le=REQUEUE_MAX_S)] | None = 60
+    """A visitor who waits for an agent who is offline goes back to the queue after so
+    long; None: never."""
 
 
 class Hours(msgspec.Struct, frozen=True, kw_only=True):

@@ -158,10 +158,13 @@ class Store(Archive, Upkeep, Records):
         """Return queued and active conversations, oldest waiting first."""
 
     @abstractmethod
-    async def list_queued(self, *, limit: int) -> list[Conversation]:
+    async def list_queued(
+        self, *, after: tuple[UnixMs, ConversationId] | None = None, limit: int
+    ) -> list[Conversation]:
         """Return those that wait in the queue, the longest waiting first.
 
-        One in which nobody has written anything does not wait.
+        One in which nobody has written anything does not wait. `after` is `queued_at`
+        and id of the last of the page before.
         """
 
     @abstractmethod

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from kefu_core import outgoing
-from kefu_core.desk.conversations import row_of, write_line
+from kefu_core.desk.conversations import row_of, take
 from kefu_core.desk.drafts import check_characters
 from kefu_core.desk.letters import (
     NO_MAIL_SERVER,
@@ -28,9 +28,7 @@ from kefu_core.errors import (
 )
 from kefu_core.model import (
     Conversation,
-    ConversationStatus,
     Draft,
-    MessageKind,
     Person,
     Principal,
     Role,
@@ -174,12 +172,8 @@ async def _by_conversation(
     row = await _conversation_of(desk, left)
     left = await _name_conversation(desk, left, row)
     row = await _put_into_log(desk, left, row)
-    async with desk.assigning:
-        row = await desk.find_readable(principal, row.id)
-        # Where another agent is at it already, the visitor stays with that one.
-        if row.status is not ConversationStatus.ACTIVE or not row.assignee:
-            data = {"assignee": principal.participant}
-            row = await write_line(desk, principal, row, MessageKind.ASSIGNMENT, data)
+    # Where another agent is at it already, the visitor stays with that one.
+    row = await take(desk, principal, row.id, is_kept=True)
     left = await set_handled(desk, principal, left, conversation_id=row.id)
     return GoesOn(message=offline_row(left), conversation=await row_of(desk, row))
 

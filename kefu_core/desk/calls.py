@@ -15,6 +15,7 @@ from kefu_core.desk import (
     programs,
     reports,
     sites,
+    teams,
     webhooks,
 )
 from kefu_core.desk.access import check_scope, rights_of
@@ -38,6 +39,7 @@ CALLS: Methods = {
     **programs.METHODS,
     **reports.METHODS,
     **sites.METHODS,
+    **teams.METHODS,
     **webhooks.METHODS,
 }
 

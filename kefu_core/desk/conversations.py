@@ -1,5 +1,6 @@
 """Opening, taking, closing, labelling and listing conversations."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from kefu_core.abc.archive import ConversationFilter
 from kefu_core.desk.drafts import check_characters
 from kefu_core.desk.methods import Id, Limit, Method, Methods, Params
+from kefu_core.desk.routing import as_read
 from kefu_core.desk.rows import (
     AgentsRow,
     VisitorsRow,
@@ -14,26 +16,35 @@ from kefu_core.desk.rows import (
     visitor_name,
     visitors_row,
 )
-from kefu_core.errors import Conflict, Invalid, TooMany
+from kefu_core.errors import Busy, Conflict, Invalid, NotFound, TooMany
 from kefu_core.folding import LABEL_CHARS, LABELS_MAX
 from kefu_core.ids import ID_MAX
 from kefu_core.model import (
     Conversation,
     ConversationStatus,
     Draft,
+    Given,
     MessageKind,
     Person,
     Principal,
     Role,
 )
+from kefu_core.records import Team
 from kefu_core.types import ConversationId, UnixMs
 
 if TYPE_CHECKING:
     from kefu_core.desk.desk import Desk
 
+_TRIES = 10
+
 
 class OpenConversation(Params, frozen=True, kw_only=True):
-    """`conversation.open`: the visitor's newest conversation, or a new one."""
+    """`conversation.open`: the visitor's newest conversation, or a new one.
+
+    With a team it waits for that team (department), unless somebody is at it already.
+    """
+
+    team: Id | None = None
 
 
 class TakeConversation(Params, frozen=True, kw_only=True):
@@ -91,13 +102,40 @@ class SomeConversations(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def _open(desk: "Desk", principal: Principal, params: Any) -> OwnConversation:
+    if params.team is not None:
+        await require_team(desk, params.team)
     row = await _newest(desk, principal) or await _open_new(desk, principal)
+    if params.team is not None:
+        row = await _turn_to(desk, principal, row, params.team)
     desk.inbox.conversation_opened(row)
     # Other tabs of this visitor learn of the conversation and follow it.
     desk.hub.announce_head(
         principal.participant, row.id, row.last_seq, site_id=row.site_id
     )
     return OwnConversation(conversation=visitors_row(row))
+
+
+async def _turn_to(
+    desk: "Desk", principal: Principal, row: Conversation, team: int
+) -> Conversation:
+    """Let a conversation wait for a team, unless somebody answers it."""
+
+    def decide(now: Conversation) -> Line | None:
+        is_so = now.team_id == team and now.status is ConversationStatus.QUEUED
+        if is_so or now.status is ConversationStatus.ACTIVE:
+            return None
+        return Line(kind=MessageKind.ASSIGNMENT, data={"assignee": None, "team": team})
+
+    async with desk.assigning:
+        return await write_decided(desk, principal, row.id, decide)
+
+
+async def require_team(desk: "Desk", team: int) -> Team:
+    """Return a team. Raises `NotFound`."""
+    found = await desk.store.find_record(Team, team)
+    if found is None:
+        raise NotFound("There is no such team.")
+    return found
 
 
 async def _newest(desk: "Desk", principal: Principal) -> Conversation | None:
@@ -125,25 +163,48 @@ async def _open_new(desk: "Desk", principal: Principal) -> Conversation:
 async def _take(
     desk: "Desk", principal: Principal, params: TakeConversation
 ) -> OneConversation:
-    # One at a time, so that of two agents who press at once only one is told yes.
-    async with desk.assigning:
-        row = await desk.find_readable(principal, params.conversation)
-        if row.status is ConversationStatus.ACTIVE and row.assignee:
-            if row.assignee != principal.participant:
-                raise Conflict("Somebody else has taken this conversation.")
-        else:
-            data = {"assignee": principal.participant}
-            row = await write_line(desk, principal, row, MessageKind.ASSIGNMENT, data)
+    row = await take(desk, principal, params.conversation)
     return OneConversation(conversation=await row_of(desk, row))
+
+
+async def take(
+    desk: "Desk", principal: Principal, conversation: int, *, is_kept: bool = False
+) -> Conversation:
+    """Make a conversation this agent's; return its row.
+
+    Args:
+        desk: The desk.
+        principal: The agent.
+        conversation: Which.
+        is_kept: Leave it with whoever answers it.
+
+    Raises:
+        Conflict: Another answers it, or the agent answers as many as it may.
+    """
+    me = principal.participant
+
+    def decide(row: Conversation) -> Line | None:
+        if row.status is ConversationStatus.ACTIVE and row.assignee:
+            if row.assignee == me or is_kept:
+                return None
+            raise Conflict("Somebody else has taken this conversation.")
+        return Line(kind=MessageKind.ASSIGNMENT, data={"assignee": me})
+
+    # One at a time here, and by the line's condition everywhere, so that of two agents
+    # who press at once only one is told yes.
+    async with desk.assigning:
+        return await write_decided(desk, principal, conversation, decide)
 
 
 async def _close(
     desk: "Desk", principal: Principal, params: CloseConversation
 ) -> OneConversation:
+    def decide(row: Conversation) -> Line | None:
+        is_closed = row.status is ConversationStatus.CLOSED
+        return None if is_closed else Line(kind=MessageKind.CLOSE)
+
     async with desk.assigning:
-        row = await desk.find_readable(principal, params.conversation)
-        if row.status is not ConversationStatus.CLOSED:
-            row = await write_line(desk, principal, row, MessageKind.CLOSE, None)
+        row = await write_decided(desk, principal, params.conversation, decide)
     return OneConversation(conversation=await row_of(desk, row))
 
 
@@ -162,20 +223,74 @@ async def _label(
     return OneConversation(conversation=await row_of(desk, row))
 
 
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """What the desk writes into a log."""
+
+    kind: MessageKind
+    data: dict[str, Any] | None = None
+
+
+async def write_decided(
+    desk: "Desk",
+    principal: Principal,
+    conversation: int,
+    decide: Callable[[Conversation], Line | None],
+) -> Conversation:
+    """Append what is decided by the row as it is at the commit; return the row then.
+
+    Where another node was faster it is decided anew. An agent who gets a conversation
+    has room for it, or `Conflict` says how many it answers.
+
+    Raises:
+        NotFound: The principal may not see it.
+        Conflict: The agent has no room; also what `decide` raises.
+    """
+    for _ in range(_TRIES):
+        row = await desk.find_readable(principal, conversation)
+        line = decide(row)
+        if line is None:
+            return row
+        capacity = await capacity_of(desk, (line.data or {}).get("assignee"))
+        given = as_read(row, capacity=capacity)
+        try:
+            return await write_line(
+                desk, principal, row, line.kind, line.data, given=given
+            )
+        except Conflict:
+            now = await desk.find_readable(principal, conversation)
+            if as_read(now) == as_read(row):
+                raise
+    raise Busy("This conversation changes all the time.", retry_after_s=1.0)
+
+
+async def capacity_of(desk: "Desk", assignee: str | None) -> int:
+    """Return how many conversations an agent answers at once; 0 for no end."""
+    if not assignee:
+        return 0
+    agent = await desk.store.find_agent(agent_id=int(assignee[1:]))
+    return agent.capacity if agent is not None else 0
+
+
 async def write_line(
     desk: "Desk",
     principal: Principal,
     row: Conversation,
     kind: MessageKind,
     data: dict[str, Any] | None,
+    *,
+    given: Given | None = None,
 ) -> Conversation:
-    """Append a line that no client may send; return the row after it."""
+    """Append a line that no client may send; return the row after it.
+
+    Raises `Conflict` where the condition does not hold.
+    """
     draft = Draft(
         conversation=row.id,
         sender=principal.participant,
         key=f"desk-{desk.ids.new()}",
         kind=kind,
         data=data,
+        given=given,
     )
     appended = await desk.hub.append(draft)
     return appended.conversation or row

@@ -27,6 +27,7 @@ from kefu_core.desk.left import LeftMessages
 from kefu_core.desk.letters import Letters
 from kefu_core.desk.pace import Paces
 from kefu_core.desk.presence import Presence
+from kefu_core.desk.router import Router
 from kefu_core.desk.staffing import Staffing
 from kefu_core.errors import NotFound, TooMany
 from kefu_core.hub import Hub
@@ -93,6 +94,7 @@ class Desk(Handler):
         self.left = LeftMessages(store, limits, now)
         self.staffing = Staffing(store, now, now_ms)
         self.presence = Presence(store, limits, now, now_ms)
+        self.router = Router(store, self.presence, ids, now_ms)
         self.limits = limits
         self.now_ms = now_ms
         self._visitors = Paces(
@@ -112,6 +114,7 @@ class Desk(Handler):
         self.left.attach(hub.lists.topic(LEFT))
         self.staffing.attach(hub)
         self.presence.attach(hub)
+        self.router.attach(hub)
 
     async def start(self, tasks: TaskGroup) -> None:
         """Load the agents' list; keep it up in `tasks`. Raises `StoreUnavailable`."""
@@ -123,6 +126,7 @@ class Desk(Handler):
         tasks.start_soon(self.left.run)
         tasks.start_soon(self.staffing.run)
         tasks.start_soon(self.presence.run)
+        tasks.start_soon(self.router.run)
 
     @property
     def hub(self) -> Hub:

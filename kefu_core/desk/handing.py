@@ -1,12 +1,20 @@
 """Handing a conversation on: to somebody, back to the queue, and open again."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
-from kefu_core.desk.conversations import OneConversation, row_of, write_line
+import msgspec
+
+from kefu_core.desk.conversations import (
+    Line,
+    OneConversation,
+    require_team,
+    row_of,
+    write_decided,
+)
 from kefu_core.desk.drafts import check_characters
 from kefu_core.desk.methods import Id, Method, Methods, Params
-from kefu_core.errors import Conflict, NotFound, TooLarge
-from kefu_core.ids import agent_participant
+from kefu_core.errors import Conflict, Invalid, NotFound, TooLarge
+from kefu_core.ids import ID_MAX, agent_participant
 from kefu_core.model import (
     Conversation,
     ConversationStatus,
@@ -28,6 +36,8 @@ class AssignConversation(Params, frozen=True, kw_only=True):
     conversation: Id
     agent: Id | None = None
     """Whose turn it is; left out: back to the queue."""
+    team: Annotated[int, msgspec.Meta(ge=0, le=ID_MAX)] | None = None
+    """In the queue of this team; 0 for anybody's, left out: of the one it had."""
     note: str = ""
 
 
@@ -40,30 +50,51 @@ class ReopenConversation(Params, frozen=True, kw_only=True):
 async def _assign(
     desk: "Desk", principal: Principal, params: AssignConversation
 ) -> OneConversation:
-    note = params.note.strip()
+    note = _checked_note(desk, params.note)
+    if params.agent is not None and params.team:
+        raise Invalid("conversation.assign: name an agent or a team, not both.")
+    if params.team:
+        await require_team(desk, params.team)
+    async with desk.assigning:
+        row = await desk.find_readable(principal, params.conversation)
+        if row.status is ConversationStatus.CLOSED:
+            raise Conflict("This conversation is closed; open it again first.")
+        if params.agent is not None:
+            await _require(desk, params.agent, row)
+        if note:
+            await _write_note(desk, principal, row, note)
+        row = await write_decided(
+            desk, principal, row.id, lambda now: _handed(now, params)
+        )
+    return OneConversation(conversation=await row_of(desk, row))
+
+
+def _checked_note(desk: "Desk", text: str) -> str:
+    note = text.strip()
     check_characters(note, "conversation.assign: the note")
     if len(note) > desk.limits.text_chars_max:
         raise TooLarge(
             f"conversation.assign: the note has {len(note)} characters; "
             f"at most {desk.limits.text_chars_max}."
         )
-    async with desk.assigning:
-        row = await desk.find_readable(principal, params.conversation)
-        if row.status is ConversationStatus.CLOSED:
-            raise Conflict("This conversation is closed; open it again first.")
-        assignee = None
-        if params.agent is not None:
-            assignee = agent_participant(params.agent)
-            await _require(desk, params.agent, row)
-        if note:
-            await _write_note(desk, principal, row, note)
-        is_so = row.assignee == assignee and (
-            assignee is not None or row.status is ConversationStatus.QUEUED
-        )
-        if not is_so:
-            data = {"assignee": assignee}
-            row = await write_line(desk, principal, row, MessageKind.ASSIGNMENT, data)
-    return OneConversation(conversation=await row_of(desk, row))
+    return note
+
+
+def _handed(row: Conversation, params: AssignConversation) -> Line | None:
+    """Return the line that hands a conversation on; None if it is there already."""
+    if row.status is ConversationStatus.CLOSED:
+        raise Conflict("This conversation is closed; open it again first.")
+    team = row.team_id if params.team is None else params.team
+    data: dict[str, Any]
+    if params.agent is not None:
+        data = {"assignee": agent_participant(params.agent)}
+        is_so = row.assignee == data["assignee"] and team == row.team_id
+    else:
+        data = {"assignee": None}
+        is_so = row.status is ConversationStatus.QUEUED and team == row.team_id
+    if team != row.team_id:
+        data["team"] = team
+    return None if is_so else Line(kind=MessageKind.ASSIGNMENT, data=data)
 
 
 async def _require(desk: "Desk", agent_id: int, row: Conversation) -> None:
@@ -72,6 +103,13 @@ async def _require(desk: "Desk", agent_id: int, row: Conversation) -> None:
     serves = agent is not None and (agent.sites is None or row.site_id in agent.sites)
     if agent is None or not agent.is_active or not serves:
         raise NotFound("There is no such agent for this site.")
+    if agent.capacity and row.assignee != agent_participant(agent_id):
+        # The line's condition says it for sure; here it is said before the note.
+        answered = await desk.store.count_answered()
+        if answered.get(agent_participant(agent_id), 0) >= agent.capacity:
+            raise Conflict(
+                f"This agent answers {agent.capacity} conversations, which is all."
+            )
 
 
 async def _write_note(
@@ -90,10 +128,12 @@ async def _write_note(
 async def _reopen(
     desk: "Desk", principal: Principal, params: ReopenConversation
 ) -> OneConversation:
+    def decide(row: Conversation) -> Line | None:
+        is_closed = row.status is ConversationStatus.CLOSED
+        return Line(kind=MessageKind.REOPEN) if is_closed else None
+
     async with desk.assigning:
-        row = await desk.find_readable(principal, params.conversation)
-        if row.status is ConversationStatus.CLOSED:
-            row = await write_line(desk, principal, row, MessageKind.REOPEN, None)
+        row = await write_decided(desk, principal, params.conversation, decide)
     return OneConversation(conversation=await row_of(desk, row))
 
 

@@ -35,6 +35,8 @@ class AgentsRow(TypedDict):
     waiting_since: UnixMs | None
     opened_at: UnixMs
     labels: list[str]
+    team_id: int
+    queued_at: UnixMs
     unread: int
 
 
@@ -59,6 +61,8 @@ def agents_row(conversation: Conversation, name: str, unread: int) -> AgentsRow:
         "waiting_since": conversation.waiting_since,
         "opened_at": conversation.opened_at,
         "labels": list(conversation.labels),
+        "team_id": conversation.team_id,
+        "queued_at": conversation.queued_at,
         "unread": unread,
     }
 

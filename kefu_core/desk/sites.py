@@ -118,6 +118,8 @@ async def _put_one(desk: "Desk", principal: Principal, params: PutSite) -> OneSi
     await note(
         desk, principal, "site.put", f"site {site.id}", {"changed": told or ["made"]}
     )
+    # Routing may have become possible.
+    desk.router.wake()
     return OneSite(site=_row(changed))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, case, func, select
+from sqlalchemy import and_, bindparam, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.model import (
@@ -19,7 +19,7 @@ from kefu_core.store.rows import (
     conversation_from,
     message_from,
 )
-from kefu_core.types import ConversationId, ParticipantId, Seq
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 _m, _c, _p = t.message.c, t.conversation.c, t.participant.c
 _messages = select(*(_m[name] for name in MESSAGE_COLUMNS))
@@ -114,11 +114,18 @@ async def still_open(connection: AsyncConnection, limit: int) -> list[Conversati
     return [conversation_from(row) for row in rows]
 
 
-async def queued(connection: AsyncConnection, limit: int) -> list[Conversation]:
+async def queued(
+    connection: AsyncConnection,
+    after: tuple[UnixMs, ConversationId] | None,
+    limit: int,
+) -> list[Conversation]:
     """Return those that wait in the queue, the longest waiting first."""
+    at, last_id = after or (0, 0)
     query = (
         _conversations.where(
-            _c.status == str(ConversationStatus.QUEUED), _c.queued_at > 0
+            _c.status == str(ConversationStatus.QUEUED),
+            _c.queued_at > 0,
+            or_(_c.queued_at > at, and_(_c.queued_at == at, _c.id > last_id)),
         )
         .order_by(_c.queued_at, _c.id)
         .limit(limit)

@@ -244,9 +244,16 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, MemoryRecords, Store):
         ]
         return sorted(rows, key=_oldest_waiting_first)[:limit]
 
-    async def list_queued(self, *, limit: int) -> list[Conversation]:
+    async def list_queued(
+        self, *, after: tuple[UnixMs, ConversationId] | None = None, limit: int
+    ) -> list[Conversation]:
         await anyio.lowlevel.checkpoint()
-        rows = [row for row in self._rows.values() if row.queued_at]
+        first = after or (UnixMs(0), ConversationId(0))
+        rows = [
+            row
+            for row in self._rows.values()
+            if row.queued_at and (row.queued_at, row.id) > first
+        ]
         return sorted(rows, key=lambda row: (row.queued_at, row.id))[:limit]
 
     async def list_answered(

@@ -163,8 +163,10 @@ class SqlStore(SqlAccess, SqlArchive, SqlUpkeep, SqlRecords, Store):
     async def list_open_conversations(self, *, limit: int) -> list[Conversation]:
         return await self._read(lambda c: history.still_open(c, limit))
 
-    async def list_queued(self, *, limit: int) -> list[Conversation]:
-        return await self._read(lambda c: history.queued(c, limit))
+    async def list_queued(
+        self, *, after: tuple[UnixMs, ConversationId] | None = None, limit: int
+    ) -> list[Conversation]:
+        return await self._read(lambda c: history.queued(c, after, limit))
 
     async def list_answered(
         self, assignee: ParticipantId, *, limit: int

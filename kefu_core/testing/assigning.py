@@ -121,7 +121,11 @@ class AssigningContract:
         await store.append(self.assignment(rows[0], "a7"))
         rest = [row.id for row in await store.list_queued(limit=10)]
         assert sorted(rest) == sorted(row.id for row in rows[1:])
-        assert len(await store.list_queued(limit=1)) == 1
+        [first] = await store.list_queued(limit=1)
+        place = first.queued_at, first.id
+        assert [first, *await store.list_queued(after=place, limit=9)] == (
+            await store.list_queued(limit=10)
+        )
         found = await store.find_conversation(rows[0].id)
         assert found is not None
         clock.ms += 5

@@ -14,7 +14,14 @@ from kefu_core.desk.calls import CALLS
 from kefu_core.errors import CloseCode
 from kefu_core.model import MessageKind
 from kefu_core.protocol import frames as f
-from kefu_core.records import ApiToken, Mail, OfflineMessage, Webhook, WebhookDelivery
+from kefu_core.records import (
+    ApiToken,
+    Mail,
+    OfflineMessage,
+    Team,
+    Webhook,
+    WebhookDelivery,
+)
 from kefu_core.types import ConversationId, ParticipantId, Seq
 from tests.core.desk.world import Wire, World, world
 
@@ -169,6 +176,8 @@ PARAMS: dict[str, dict[str, Any]] = {
     "agent.deactivate": {"agent": 1},
     "agent.put": {"agent": 1, "name": "x"},
     "presence.set": {"status": "away"},
+    "team.put": {"name": "x"},
+    "team.delete": {"team": LEFT},
     "token.create": {"name": "bot", "scopes": ["conversations:read"]},
     "token.delete": {"token": LEFT},
     "absence.put": {"site": 1, "may_chat": True, "notices_to": []},
@@ -190,6 +199,9 @@ METHODS: dict[str, Row] = {
     "agents.list": _call("agents.list", f.Reply, *AGENTS_ONLY),
     "agents.present": _call("agents.present", f.Reply, *AGENTS_ONLY),
     "presence.set": _call("presence.set", f.Reply, *AGENTS_ONLY),
+    "teams.list": _call("teams.list", f.Reply, *AGENTS_ONLY),
+    "team.put": _call("team.put", f.Reply, *ADMINS_ONLY),
+    "team.delete": _call("team.delete", f.Reply, *ADMINS_ONLY),
     "audit.list": _call("audit.list", f.Reply, *ADMINS_ONLY),
     "conversation.assign": _call(
         "conversation.assign", f.Reply, *AGENTS_ONLY, with_target=True
@@ -299,6 +311,7 @@ async def conversation_with_rows(w: World) -> ConversationId:
             body="canary",
             email="canary@v1.example",
         ),
+        Team(id=LEFT, name="canary team"),
         Mail(id=LEFT, recipient="canary@v1.example", about=LEFT, body="canary"),
         ApiToken(id=LEFT, name="canary", token_hash="canary", agent_id=1),
         Webhook(id=LEFT, url="https://canary.example/", secret="canary"),

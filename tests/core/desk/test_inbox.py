@@ -97,6 +97,8 @@ async def test_an_agent_who_watches_sees_a_row_change_with_each_message() -> Non
             "waiting_since",
             "opened_at",
             "labels",
+            "team_id",
+            "queued_at",
             "unread",
         }
         await visitor.send(conversation, "有货吗？")
