@@ -1,13 +1,8 @@
 """The schema's version: what the database has, what this program needs."""
 
-import io
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kefu_core.errors import ConfigurationError, StoreUnavailable
@@ -18,9 +13,7 @@ from kefu_core.store.writing import message_of
 
 def newest() -> str:
     """Return the revision this program needs."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None, "there is no migration"
-    return head
+    return _known()[-1]
 
 
 async def upgrade(url: str) -> str:
@@ -96,42 +89,21 @@ def _refusal(dialect: Dialect, what: str, error: Exception) -> StoreUnavailable:
     return StoreUnavailable(text)
 
 
-def _known() -> set[str]:
-    scripts = ScriptDirectory.from_config(_config()).walk_revisions()
-    return {script.revision for script in scripts}
-
-
-def script(dialect_name: str, **options: object) -> str:
-    """Return the migrations as SQL for an empty database; needs none.
-
-    Args:
-        dialect_name: SQLAlchemy's: `sqlite`, `mysql`, `postgresql` or `mssql`.
-        options: Of SQLAlchemy's dialect.
-    """
-    output = io.StringIO()
-    config = _config()
-    config.attributes.update(dialect=dialect_name, options=options, output=output)
-    command.upgrade(config, "head", sql=True)
-    return output.getvalue()
+def _known() -> list[str]:
+    """Return the revisions of this program, oldest first: how their files begin."""
+    folder = Path(__file__).parent / "migrations" / "versions"
+    return sorted(file.name.partition("_")[0] for file in folder.glob("[0-9]*.py"))
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return None if found is None else str(found)
 
 
 def _upgrade(connection: Connection) -> None:
-    command.upgrade(config_for(connection), "head")
+    # Only here, since most starts find nothing to do.
+    from kefu_core.store import migrating
 
-
-def config_for(connection: Connection) -> Config:
-    """Return Alembic's configuration for commands on this connection."""
-    config = _config()
-    config.attributes["connection"] = connection
-    return config
-
-
-def _config() -> Config:
-    config = Config()
-    location = Path(__file__).parent / "migrations"
-    config.set_main_option("script_location", str(location).replace("%", "%%"))
-    return config
+    migrating.upgrade(connection)

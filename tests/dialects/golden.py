@@ -14,7 +14,7 @@ from sqlalchemy import Select, UpdateBase
 from sqlalchemy.sql import ClauseElement
 
 import kefu_core.store
-from kefu_core.store import schema
+from kefu_core.store import migrating
 from kefu_core.store.batching import Statements
 from kefu_core.store.dialects.mssql import MssqlStatements
 from kefu_core.store.dialects.mysql import MysqlStatements
@@ -68,7 +68,7 @@ def files() -> dict[str, str]:
     found = {}
     for name, words in STATEMENTS.items():
         options = {"deprecate_large_types": True} if name == "mssql" else {}
-        found[f"{name}-schema.sql"] = schema.script(name, **options)
+        found[f"{name}-schema.sql"] = migrating.script(name, **options)
         found[f"{name}-commit.sql"] = group_commit(words)
     found["mssql-queries.sql"] = "".join(
         f"-- {name}\n{text_of(query, MSSQL, {})};\n" for name, query in queries()

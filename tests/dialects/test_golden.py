@@ -11,7 +11,7 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import LargeBinary
 
 import kefu_core.store
-from kefu_core.store import schema
+from kefu_core.store import migrating, schema
 from kefu_core.store.desk_tables import metadata
 from kefu_core.store.types import MSSQL_BINARY
 from tests.dialects.golden import FOLDER, STATEMENTS, files, group_commit, queries
@@ -81,7 +81,7 @@ def test_no_unique_column_may_be_null_and_nothing_is_deleted_by_cascade(
 def test_the_way_back_drops_defaults_before_their_columns() -> None:
     """SQL Server drops no column that a constraint speaks of, and a default is one."""
     output = io.StringIO()
-    config = schema._config()
+    config = migrating.base_config()
     options = {"deprecate_large_types": True}
     config.attributes.update(dialect="mssql", options=options, output=output)
     command.downgrade(config, f"{schema.newest()}:0001", sql=True)

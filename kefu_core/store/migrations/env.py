@@ -1,6 +1,6 @@
-"""Alembic's entry: migrates the connection that `kefu_core.store.schema` hands over.
+"""Alembic's entry: migrates the connection that `kefu_core.store.migrating` hands over.
 
-Without a connection it writes the statements for a dialect instead (`schema.script`).
+Without a connection it writes the statements for a dialect (`migrating.script`).
 """
 
 from alembic import context

@@ -10,13 +10,14 @@ from pathlib import Path
 import anyio
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 
 from benchmarks.databases import PrivateServer
 from kefu_core.abc.archive import ConversationFilter
 from kefu_core.errors import ConfigurationError
 from kefu_core.folding import active_at
 from kefu_core.model import Draft
-from kefu_core.store import schema
+from kefu_core.store import migrating, schema
 from kefu_core.store.sql import SqlStore
 from kefu_core.testing.stores import AGENT, SITE, VISITOR, draft
 from kefu_core.types import ConversationId, Seq
@@ -42,7 +43,7 @@ async def first_schema(path: Path) -> None:
     async with engine.begin() as connection:
 
         def to_first(sync_connection: object) -> None:
-            config = schema.config_for(sync_connection)
+            config = migrating.config_for(sync_connection)
             command.upgrade(config, "0001")
 
         await connection.run_sync(to_first)
@@ -124,7 +125,7 @@ async def test_a_second_upgrade_changes_nothing(tmp_path: Path) -> None:
 
 UPGRADE = """
 import asyncio, sys
-from kefu_core.store import schema
+from kefu_core.store import migrating, schema
 print("go", flush=True)
 asyncio.run(schema.upgrade(sys.argv[1]))
 """
@@ -206,3 +207,20 @@ async def test_a_newer_schema_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="newer than this program"):
         async with open_store(path):
             raise AssertionError("opened on a schema it does not know")
+
+
+async def test_the_newest_schema_is_the_one_that_alembic_would_bring() -> None:
+    scripts = ScriptDirectory.from_config(migrating.base_config())
+    assert scripts.get_current_head() == schema.newest()
+
+
+async def test_opening_a_database_of_the_right_schema_needs_no_alembic(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'kefu.db'}"
+    code = (
+        "import asyncio, sys; from kefu_core.store import schema\n"
+        "asyncio.run(schema.check(sys.argv[1])); assert 'alembic' not in sys.modules"
+    )
+    await schema.upgrade(url)
+    await anyio.run_process([sys.executable, "-c", code, url], check=True)
