@@ -24,6 +24,7 @@ INSERT = r"INSERT INTO message "
 TOUCH = r"UPDATE c SET"
 _NUMBERS = {
     *("id", "site_id", "last_seq", "last_at", "waiting_since", "opened_at"),
+    *("team_id", "queued_at", "first_reply_at", "closed_at"),
     *("conversation_id", "seq", "ref", "at"),
 }
 
@@ -38,6 +39,7 @@ def conversation(**changes: Any) -> Conversation:
         "last_seq": Seq(0),
         "last_at": NOW,
         "opened_at": NOW,
+        "queued_at": NOW,
         **changes,
     }
     return Conversation(**values)
@@ -60,9 +62,9 @@ def _column(name: str) -> tuple[str, Any]:
 
 
 def _values(row: Conversation) -> list[Any]:
-    values = [getattr(row, name) for name in CONVERSATION_COLUMNS[:-1]]
-    plain = [str(value) if isinstance(value, str) else value for value in values]
-    return [*plain, json.dumps(row.labels) if row.labels else None]
+    values = {name: getattr(row, name) for name in CONVERSATION_COLUMNS}
+    values["labels"] = json.dumps(row.labels) if row.labels else None
+    return [str(v) if isinstance(v, str) else v for v in values.values()]
 
 
 def refuse_text(part: str, number: int) -> Callable[[Sequence[Any]], Any]:
