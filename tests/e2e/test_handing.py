@@ -16,7 +16,7 @@ def test_a_conversation_is_handed_over_with_a_note_closed_and_opened_again(
     agent.write("One moment.")
     agent.page.get_by_role("button", name="Hand over").click()
     panel = agent.page.get_by_role("group", name="Hand over")
-    panel.get_by_role("combobox").select_option("小博")
+    panel.get_by_role("combobox").select_option("小博 · Online · 0")
     panel.get_by_label("A note").fill("wants the big one")
     panel.get_by_role("button", name="Hand over").click()
     other.open_first("mine")

@@ -2,6 +2,7 @@
 /** @import {Choice} from "../client/transports.js" */
 /** @import {Line} from "../ui/items.js" */
 /** @import {Me} from "./api.js" */
+/** @import {Colleague} from "./routing/colleagues.js" */
 import { Chat } from "../client/chat.js";
 import { transportsOf } from "../client/transports.js";
 import { t } from "../ui/i18n.js";
@@ -23,6 +24,8 @@ import { Replies } from "./replies.js";
  * @property {number | null} [waiting_since]
  * @property {number} opened_at
  * @property {string[]} labels
+ * @property {number} [team_id] the team it waits for
+ * @property {number} [queued_at] since when it stands in the queue
  * @property {number} [unread]
  *
  * @typedef {"mine" | "queue" | "all"} Tab
@@ -30,6 +33,7 @@ import { Replies } from "./replies.js";
 
 const TOPIC = "conversations";
 const LEFT = "offline";
+const AGENTS = "agents";
 const FOLLOWED_MINE = 40;
 const FOLLOWED_MAX = 100;
 
@@ -69,10 +73,15 @@ export class Desk {
     this.readTo = new Map();
     /** @type {Map<number, any>} left messages that nobody has looked after */
     this.left = new Map();
+    /** @type {Map<number, Colleague>} who is there, and how much each has to do */
+    this.agents = new Map();
+    /** @type {Map<number, string>} */
+    this.teams = new Map();
     /** @type {(conversation: number) => void} shows it in the chat */
     this.show = () => {};
     this.chat.session.watch(TOPIC);
     this.chat.session.watch(LEFT);
+    this.chat.session.watch(AGENTS);
   }
 
   /** @returns {Choice} the transport in use, or tried next */
@@ -94,6 +103,7 @@ export class Desk {
   /** @param {ChatEvent} event */
   happened(event) {
     if (event.type === "list" && event.topic === LEFT) this.left = event.rows;
+    else if (event.type === "list" && event.topic === AGENTS) this.agents = /** @type {Map<number, any>} */ (event.rows);
     else if (event.type === "list" && event.topic === TOPIC) this.listed(event.rows);
     else if (event.type === "message" && event.frame.sender.startsWith("v")) {
       this.heard(event.frame.conversation, event.frame.body ?? "", event.frame.sender);
@@ -102,6 +112,7 @@ export class Desk {
       this.wasLive = false;
     } else if (event.type === "live") {
       this.wasLive = true;
+      void this.learnTeams().catch(() => {});
     }
     this.changed();
   }
@@ -127,7 +138,7 @@ export class Desk {
     const newest = (/** @type {Row} */ a, /** @type {Row} */ b) => b.last_at - a.last_at;
     if (tab === "all") return all.sort(newest);
     if (tab === "queue") {
-      const since = (/** @type {Row} */ row) => row.waiting_since ?? row.opened_at;
+      const since = (/** @type {Row} */ row) => row.queued_at || (row.waiting_since ?? row.opened_at);
       return all.filter((r) => r.status === "queued").sort((a, b) => since(a) - since(b));
     }
     return all.filter((r) => r.status === "active" && r.assignee === this.me.id).sort(newest);
@@ -171,6 +182,13 @@ export class Desk {
     } catch {
       this.names.delete(id);
     }
+  }
+
+  /** Ask which teams there are. */
+  async learnTeams() {
+    const { teams } = await this.chat.call("teams.list", {});
+    this.teams = new Map(teams.map((/** @type {{id: number, name: string}} */ { id, name }) => [id, name]));
+    this.changed();
   }
 
   /** @param {number} conversation */

@@ -1,16 +1,20 @@
 /** @import {Desk, Row} from "./desk.js" */
+/** @import {Colleague} from "./routing/colleagues.js" */
+import { Refusal } from "../client/chat.js";
 import { fill, h, icon } from "../ui/dom.js";
 import { Disclosure } from "./disclosure.js";
 import { say } from "./phrases.js";
+import { hasRoom, loadShort, others } from "./routing/colleagues.js";
+import { tell } from "./routing/phrases.js";
 
-/** Hand a conversation to somebody else, with a note, or back to the queue. */
+/** Hand a conversation to somebody else or to a team, with a note, or back to the queue. */
 export class HandMenu {
   /** @param {Desk} desk */
   constructor(desk) {
     this.desk = desk;
     /** @type {Row | null} */
     this.row = null;
-    this.select = h("select", { required: true });
+    this.select = h("select", null);
     this.note = h("textarea", { maxLength: 2000, dir: "auto" });
     this.fault = h("p", { class: "fault", role: "alert" });
     this.button = h("button", { type: "submit", class: "primary" }, say("hand"));
@@ -27,20 +31,28 @@ export class HandMenu {
     this.element = this.menu.element;
   }
 
-  /** Ask who there is. */
+  /** Ask which teams there are; who is there is known. */
   async learn() {
     fill(this.fault);
     try {
-      const { agents } = await this.desk.chat.call("agents.list", {});
-      const others = agents.filter((/** @type {{id: string, is_active: boolean}} */ { id, is_active }) => is_active && id !== this.row?.assignee);
-      const options = others.map((/** @type {{id: string, name: string}} */ { id, name }) => h("option", { value: id.slice(1) }, name));
-      if (this.row?.status !== "queued") options.push(h("option", { value: "" }, say("handQueue")));
-      fill(this.select, ...options);
-      this.select.required = false;
+      await this.desk.learnTeams();
+      this.offer();
       this.select.focus();
     } catch {
       fill(this.fault, say("serverAway"));
     }
+  }
+
+  offer() {
+    const { row, desk } = this;
+    const isOf = (/** @type {Colleague} */ { sites }) => !row || !sites.length || sites.includes(row.site_id);
+    const them = others(desk).filter((each) => `a${each.id}` !== row?.assignee && isOf(each));
+    const agents = them.map((each) => h("option", { value: `agent ${each.id}`, disabled: !hasRoom(each) }, `${each.name} · ${tell(each.status)} · ${loadShort(each)}`));
+    const teams = [...desk.teams].filter(([id]) => row?.status !== "queued" || id !== row.team_id).map(([id, name]) => h("option", { value: `team ${id}` }, name));
+    const group = (/** @type {string} */ label, /** @type {HTMLElement[]} */ options) => options.length > 0 && h("optgroup", { label }, ...options);
+    const back = (row?.status !== "queued" || row.team_id !== 0) && h("option", { value: "" }, say("handQueue"));
+    fill(this.select, group(say("toAgents"), agents), group(say("toTeams"), teams), back);
+    this.button.disabled = !this.select.options.length;
   }
 
   /** @param {Row} row */
@@ -57,13 +69,15 @@ export class HandMenu {
   async hand() {
     if (!this.row) return;
     this.button.disabled = true;
-    const agent = this.select.value ? { agent: Number(this.select.value) } : {};
+    const [kind, id] = this.select.value.split(" ");
+    const to = kind ? { [kind]: Number(id) } : { team: 0 };
     try {
-      await this.desk.chat.call("conversation.assign", { conversation: this.row.id, note: this.note.value.trim(), ...agent });
+      await this.desk.chat.call("conversation.assign", { conversation: this.row.id, note: this.note.value.trim(), ...to });
       this.note.value = "";
       this.menu.open(false);
-    } catch {
-      fill(this.fault, say("handFailed"));
+    } catch (error) {
+      const isFull = error instanceof Refusal && error.code === "conflict";
+      fill(this.fault, say(isFull ? "handFull" : "handFailed"));
     }
     this.button.disabled = false;
   }

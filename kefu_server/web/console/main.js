@@ -64,7 +64,7 @@ function work(me) {
   /** @type {RoomView} */
   let room;
   const frame = h("div", { class: "desk" });
-  const alarm = new Alarm(() => desk.chat.connection.wake());
+  const alarm = new Alarm(() => desk.chat.connection.wake(), () => notices.ring());
   /** @type {Light} */
   let light;
   /** @type {Top} */
@@ -86,7 +86,7 @@ function work(me) {
     list = new ListView(desk, { select, tab: (tab) => screen.set({ tab }) });
     room = new RoomView(desk, { leave: () => select(null), changed: () => screen.set() });
     light = new Light((chosen) => desk.use(chosen));
-    top = new Top(me, light, { language: rebuild, out });
+    top = new Top(desk, light, { language: rebuild, out });
     rail = new Rail(me);
     place();
     if (screen.state.selected !== null) {
@@ -207,6 +207,7 @@ function work(me) {
       views.get(page)?.show();
     }
     light.show(status === "live", desk.transport);
+    top.show();
     alarm.show(isLost ? status === "stopped" ? "stopped" : "lost" : "");
     const unread = desk.unreadInAll();
     rail.show(page, desk, archive.hash);

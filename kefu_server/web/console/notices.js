@@ -8,6 +8,7 @@ const QUIET_MS = 3_000;
 const TONES = {
   message: [[880, 0]],
   conversation: [[660, 0], [990, 0.14], [660, 0.28]],
+  alarm: [[440, 0], [330, 0.2], [440, 0.4], [330, 0.6]],
 };
 
 /** @type {(key: string, otherwise: boolean) => boolean} */
@@ -103,6 +104,11 @@ export class Notices {
       location.hash = "#/";
       notice.close();
     };
+  }
+
+  /** The agent receives nothing: to be heard even while they look elsewhere. */
+  ring() {
+    if (this.hasSound) this.play("alarm");
   }
 
   /** @param {keyof typeof TONES} name */

@@ -1,7 +1,6 @@
 /** @import {Line} from "../ui/items.js" */
 /** @import {Desk} from "./desk.js" */
 import { Refusal } from "../client/chat.js";
-import { t } from "../ui/i18n.js";
 import { say } from "./phrases.js";
 
 const HELD_MS = 1_000;
@@ -81,6 +80,6 @@ export class Replies {
     const taken = desk.lines(conversation).filter((line) => line.kind === "assignment").at(-1);
     const who = desk.rows.get(conversation)?.assignee ?? taken?.data?.assignee;
     if (who === desk.me.id) return "";
-    return say("takenByOther", { name: who ? desk.nameOf(who) : t("agent") });
+    return who ? say("takenByOther", { name: desk.nameOf(who) }) : say("takeFull");
   }
 }

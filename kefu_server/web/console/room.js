@@ -27,7 +27,7 @@ export class RoomView {
     this.log = new LogView({
       nameOf: (sender) => desk.nameOf(sender),
       isMe: (sender) => sender === desk.me.id,
-      systemText: ({ line }) => systemText(line, (id) => desk.nameOf(id), desk.me.id),
+      systemText: ({ line }) => systemText(line, (id) => desk.nameOf(id), desk.me.id, (team) => desk.teams.get(team) ?? ""),
       older: () => this.id && desk.chat.older(this.id).then(parts.changed),
       seen: parts.changed,
       retry: (key) => desk.chat.retry(key),
@@ -101,7 +101,7 @@ export class RoomView {
     const items = itemsOf(lines, (sender) => sender.startsWith("a"), desk.visitorAt(id));
     const isWhole = lines.length > 0 && (lines[0].seq ?? 1) <= 1;
     const top = isWhole ? h("p", { class: "beginning" }, t("history")) : null;
-    this.log.show(items, { top, isFresh, skin: JSON.stringify([...desk.names]) });
+    this.log.show(items, { top, isFresh, skin: JSON.stringify([...desk.names, ...desk.teams]) });
     this.composer.limit = desk.chat.session.limits?.text_chars ?? this.composer.limit;
     this.showTyping(id);
     const notice = desk.replies.notice(id);
@@ -121,7 +121,8 @@ export class RoomView {
     const status = statusText(row);
     const assignee = row.assignee ? desk.nameOf(row.assignee) : "";
     fill(this.name, h("bdi", null, name));
-    fill(this.sub, h("i", { class: `dot ${row.status}` }), status, assignee && ` · ${assignee}`);
+    const team = (row.team_id && desk.teams.get(row.team_id)) || "";
+    fill(this.sub, h("i", { class: `dot ${row.status}` }), status, (assignee || team) && ` · ${assignee || team}`);
     this.takeButton.hidden = row.status === "closed" || row.assignee === desk.me.id;
     this.closeButton.hidden = row.status === "closed";
     this.reopenButton.hidden = row.status !== "closed";
@@ -135,6 +136,7 @@ export class RoomView {
       [t("status"), status],
       [say("opened"), stamp(row.opened_at, now)],
       [say("takenBy"), assignee || "–"],
+      ...(team ? [/** @type {[string, string]} */ ([say("toTeam"), team])] : []),
       [t("messages"), String(row.last_seq)],
     ];
     const mark = JSON.stringify([name, facts, row.labels]);

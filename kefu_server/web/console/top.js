@@ -1,8 +1,9 @@
-/** @import {Me} from "./api.js" */
+/** @import {Desk} from "./desk.js" */
 /** @import {Light} from "./transport.js" */
 import { h, icon } from "../ui/dom.js";
 import { getLocale, setLocale, t } from "../ui/i18n.js";
 import { say } from "./phrases.js";
+import { StatusMenu } from "./routing/status.js";
 
 const LOCALE = "kefu.locale";
 
@@ -39,16 +40,19 @@ export function brand() {
   return h("div", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }, "k"), "kefu");
 }
 
-/** What stands above every page: who I am, and whether I receive. */
+/** What stands above every page: who I am, what I am for others, whether I receive. */
 export class Top {
   /**
-   * @param {Me} me
+   * @param {Desk} desk
    * @param {Light} light
    * @param {{language: () => void, out: () => void}} parts
    */
-  constructor(me, light, { language, out }) {
+  constructor(desk, light, { language, out }) {
     const leave = h("button", { type: "button", class: "plain small", "aria-label": say("logout"), title: say("logout"), onclick: out }, icon("leave"));
-    const name = h("span", { class: "top-name" }, h("bdi", null, me.name));
-    this.element = h("header", { class: "top" }, h("div", { class: "top-line" }, brand(), light.element, name, languageSwitch(language), leave));
+    this.status = new StatusMenu(desk);
+    this.element = h("header", { class: "top" }, h("div", { class: "top-line" }, brand(), light.element, this.status.element, languageSwitch(language), leave));
+  }
+  show() {
+    this.status.show();
   }
 }

@@ -56,8 +56,8 @@ function systemText({ line }) {
   if (line.kind === "close") return t("closedLine");
   if (line.kind === "reopen") return t("reopened");
   if (line.kind === "erased") return t("erased");
-  const assignee = line.data?.assignee;
-  if (!assignee) return t("assignedToNobody");
+  const { assignee, team } = line.data ?? {};
+  if (!assignee) return t(team ? "toDepartment" : "assignedToNobody");
   model.named(assignee);
   return t("assignedTo", { name: nameOf(assignee) });
 }

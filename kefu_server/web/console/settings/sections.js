@@ -23,6 +23,8 @@ export const SECTIONS = [
   { name: "notices", title: () => tell("notices"), load: () => import("./notices.js") },
   { name: "sites", title: () => tell("sites"), isFor: isAdmin, load: () => import("./sites.js") },
   { name: "accounts", title: () => tell("accounts"), isFor: isAdmin, load: () => import("./accounts.js") },
+  { name: "teams", title: () => tell("teams"), isFor: isAdmin, load: () => import("../routing/teams.js") },
+  { name: "routing", title: () => tell("routing"), isFor: isAdmin, load: () => import("../routing/rules.js") },
   { name: "absence", title: () => tell("absence"), isFor: isAdmin, load: () => import("../offline/absence.js") },
   { name: "webhooks", title: () => tell("webhooks"), isFor: isAdmin, load: () => import("../webhooks/section.js") },
 ];

@@ -44,6 +44,7 @@ export default {
   statusQueued: "Waiting",
   stopped: "The chat has stopped on this page.",
   take: "Take",
+  toDepartment: "In the queue of the department",
   today: "Today",
   tooLong: "{count} characters too many",
   typing: "{name} is typing",

@@ -44,6 +44,7 @@ export default {
   statusQueued: "排队中",
   stopped: "此页面的聊天已停止。",
   take: "接待",
+  toDepartment: "已转到对应部门排队",
   today: "今天",
   tooLong: "超出 {count} 个字",
   typing: "{name}正在输入",
