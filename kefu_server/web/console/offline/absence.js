@@ -1,6 +1,8 @@
 /** @import {Desk} from "../desk.js" */
 import { Refusal } from "../../client/chat.js";
 import { fill, h } from "../../ui/dom.js";
+import { box, field } from "../settings/form.js";
+import { ListSection } from "../settings/section.js";
 import { tell } from "./phrases.js";
 
 /** @param {Desk} desk */
@@ -9,21 +11,12 @@ export function make(desk) {
 }
 
 /** What each site does while nobody is there. */
-class AbsenceSection {
-  /** @param {Desk} desk */
-  constructor(desk) {
-    this.desk = desk;
-    this.element = h("section", null);
-  }
-
-  async enter() {
-    try {
-      const { rows, mail_problem } = await this.desk.chat.call("absence.list");
-      const cards = rows.map((/** @type {any} */ row) => this.card(row, mail_problem));
-      fill(this.element, h("p", { class: "more" }, tell("absenceMore")), ...cards);
-    } catch {
-      fill(this.element, h("p", { class: "fault", role: "alert" }, tell("failed")));
-    }
+class AbsenceSection extends ListSection {
+  async load() {
+    const answer = await this.call("absence.list");
+    if (!answer) return;
+    const cards = answer.rows.map((/** @type {any} */ row) => this.card(row, answer.mail_problem));
+    fill(this.list, h("p", { class: "more" }, tell("absenceMore")), ...cards);
   }
 
   /**
@@ -52,8 +45,8 @@ class AbsenceSection {
       "form",
       { class: "card", onsubmit: save },
       h("h2", null, h("bdi", null, row.name)),
-      h("label", { class: "switch" }, chat, h("span", null, h("b", null, tell("mayChat")), h("small", null, tell("mayChatMore")))),
-      h("label", { class: "field" }, tell("noticesTo"), notices, h("small", null, tell("noticesMore"))),
+      box(chat, tell("mayChat"), tell("mayChatMore")),
+      field(tell("noticesTo"), notices, tell("noticesMore")),
       mailProblem && h("p", { class: "more" }, tell("noMail")),
       said,
       h("div", { class: "card-tools" }, h("button", { class: "primary" }, tell("save")), saved),

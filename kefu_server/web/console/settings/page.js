@@ -29,8 +29,13 @@ class SettingsPage {
     const kind = this.kinds.find(({ name }) => rest === `/${name}`) ?? this.kinds[0];
     this.name = kind.name;
     for (const [at, link] of this.links.entries()) {
-      if (this.kinds[at] === kind) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
+      if (this.kinds[at] !== kind) {
+        link.removeAttribute("aria-current");
+        continue;
+      }
+      link.setAttribute("aria-current", "page");
+      // On a phone they are a row that scrolls.
+      requestAnimationFrame(() => link.scrollIntoView({ block: "nearest", inline: "nearest" }));
     }
     void this.open(kind);
   }

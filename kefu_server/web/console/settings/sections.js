@@ -27,4 +27,6 @@ export const SECTIONS = [
   { name: "routing", title: () => tell("routing"), isFor: isAdmin, load: () => import("../routing/rules.js") },
   { name: "absence", title: () => tell("absence"), isFor: isAdmin, load: () => import("../offline/absence.js") },
   { name: "webhooks", title: () => tell("webhooks"), isFor: isAdmin, load: () => import("../webhooks/section.js") },
+  { name: "tokens", title: () => tell("tokens"), load: () => import("./tokens.js") },
+  { name: "audit", title: () => tell("audit"), isFor: isAdmin, load: () => import("./audit.js") },
 ];

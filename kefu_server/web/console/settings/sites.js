@@ -1,7 +1,8 @@
 /** @import {Desk} from "../desk.js" */
-import { Refusal } from "../../client/chat.js";
 import { fill, h } from "../../ui/dom.js";
+import { box, field, quiet } from "./form.js";
 import { tell } from "./phrases.js";
+import { ListSection } from "./section.js";
 
 /**
  * @typedef {object} Site
@@ -19,42 +20,21 @@ export function make(desk) {
 }
 
 /** The shops that this installation answers for, each with the line for its pages. */
-class SitesSection {
-  /** @param {Desk} desk */
-  constructor(desk) {
-    this.desk = desk;
-    this.fault = h("p", { class: "fault", role: "alert" });
-    this.list = h("div", null);
-    this.adding = h("div", null);
-    this.element = h("section", null, this.fault, this.list, this.adding);
-    this.isDue = false;
-  }
-
-  enter() {
-    this.isDue = true;
-    this.show();
-  }
-
-  show() {
-    if (!this.isDue || !this.desk.chat.isLive) return;
-    this.isDue = false;
-    void this.load();
-  }
-
+class SitesSection extends ListSection {
   async load() {
-    const answer = await this.call("sites.list", {});
+    const answer = await this.call("sites.list");
     if (!answer) return;
     fill(this.list, ...answer.sites.map((/** @type {Site} */ site) => this.card(site)));
-    fill(this.adding, h("button", { type: "button", class: "primary", onclick: () => this.edit(this.adding, null) }, tell("addSite")));
+    this.offer(tell("addSite"), (place) => this.edit(place, null));
   }
 
   /** @param {Site} site */
   card(site) {
     const line = `<script async src="${location.origin}/widget.js" data-site="${site.embed_key}"></script>`;
-    const copy = h("button", { type: "button", class: "plain small", onclick: () => void this.copy(line, copy) }, tell("copy"));
+    const copy = quiet(tell("copy"), () => void this.copy(line, copy));
     const days = site.retention_days ? tell("keptDays", { count: site.retention_days }) : tell("keptForEver");
     const origins = site.allowed_origins.length ? site.allowed_origins.join(", ") : tell("noOrigins");
-    const held = h("span", null, h("button", { type: "button", class: "plain small", onclick: () => void this.reveal(site, held) }, tell("showSecret")));
+    const held = h("span", null, quiet(tell("showSecret"), () => void this.reveal(site, held)));
     const card = h("div", { class: "card" });
     fill(
       card,
@@ -62,7 +42,7 @@ class SitesSection {
       h("p", { class: "more" }, h("bdi", null, origins), ` · ${site.locale} · ${days}`),
       h("p", { class: "more" }, tell("snippetMore")),
       h("pre", { class: "snippet", tabIndex: 0 }, h("code", null, line)),
-      h("div", { class: "card-tools" }, copy, h("button", { type: "button", class: "plain small", onclick: () => this.edit(card, site) }, tell("change")), held),
+      h("div", { class: "card-tools" }, copy, quiet(tell("change"), () => this.edit(card, site)), held),
     );
     return card;
   }
@@ -103,48 +83,29 @@ class SitesSection {
     locale.value = site?.locale ?? "zh-CN";
     const days = h("input", { type: "number", min: "0", max: "36500", value: String(site?.retention_days ?? 0) });
     const renew = h("input", { type: "checkbox" });
-    const save = h("button", { class: "primary" }, tell("save"));
-    const submit = async (/** @type {Event} */ event) => {
-      event.preventDefault();
-      save.disabled = true;
-      const params = {
+    const read = () => ({
+      method: "site.put",
+      params: {
         name: name.value.trim(), locale: locale.value, retention_days: Number(days.value),
         allowed_origins: origins.value.split(/\s+/).filter(Boolean),
         ...(site ? { site: site.id, new_secret: renew.checked } : {}),
-      };
-      if (await this.call("site.put", params)) await this.load();
-      save.disabled = false;
-    };
-    const field = (/** @type {string} */ text, /** @type {HTMLElement} */ input, more = "") => h("label", { class: "field" }, text, input, more && h("small", null, more));
-    const form = h(
-      "form",
-      { onsubmit: submit },
+      },
+    });
+    this.ask(
+      place, !site, read,
       field(tell("siteName"), name),
       field(tell("origins"), origins, tell("originsMore")),
       field(tell("language"), locale),
       field(tell("retention"), days, tell("retentionMore")),
-      site && h("label", { class: "switch" }, renew, h("span", null, h("b", null, tell("newSecret")), h("small", null, tell("newSecretMore")))),
-      h("div", { class: "card-tools" }, save, h("button", { type: "button", class: "plain", onclick: () => void this.load() }, tell("cancel"))),
+      site && box(renew, tell("newSecret"), tell("newSecretMore")),
     );
-    fill(place, site ? form : h("div", { class: "card" }, form));
-    name.focus();
   }
 
   /**
-   * @param {string} method
-   * @param {Record<string, any>} params
-   * @returns {Promise<any>} null when it was refused, which is said
+   * @param {string} code
+   * @param {string} text
    */
-  async call(method, params) {
-    try {
-      const answer = await this.desk.chat.call(method, params);
-      fill(this.fault);
-      return answer;
-    } catch (error) {
-      const isWrong = error instanceof Refusal && error.code === "bad_request";
-      fill(this.fault, isWrong ? tell("siteWrong") : tell("failed"));
-      this.fault.scrollIntoView({ block: "nearest" });
-      return null;
-    }
+  faultOf(code, text) {
+    return code === "bad_request" ? tell("siteWrong") : text;
   }
 }

@@ -1,9 +1,10 @@
 /** @import {Desk} from "../desk.js" */
 /** @import {Hook} from "./form.js" */
-import { Refusal } from "../../client/chat.js";
 import { fill, h } from "../../ui/dom.js";
 import { stamp } from "../../ui/time.js";
 import { askArchive } from "../history/archive.js";
+import { quiet, twice } from "../settings/form.js";
+import { ListSection } from "../settings/section.js";
 import { form } from "./form.js";
 import { Log } from "./log.js";
 import { tell } from "./phrases.js";
@@ -14,10 +15,10 @@ export function make(desk) {
 }
 
 /** Whom this installation tells what happens. */
-class WebhooksSection {
+class WebhooksSection extends ListSection {
   /** @param {Desk} desk */
   constructor(desk) {
-    this.desk = desk;
+    super(desk);
     /** @type {Hook[]} */
     this.rows = [];
     /** @type {string[]} */
@@ -26,29 +27,22 @@ class WebhooksSection {
     this.sites = new Map();
     /** @type {Map<number, Log>} */
     this.logs = new Map();
-    this.fault = h("p", { class: "fault", role: "alert" });
-    this.list = h("div", null);
-    this.adding = h("div", null);
-    this.element = h("section", null, h("p", { class: "more" }, tell("intro")), this.fault, this.list, this.adding);
+    this.element.prepend(h("p", { class: "more" }, tell("intro")));
   }
 
-  async enter() {
-    try {
-      const [answer, { sites }] = await Promise.all([this.desk.chat.call("webhooks.list"), askArchive("facets", new URLSearchParams())]);
-      this.rows = answer.rows;
-      this.events = answer.events;
-      this.sites = new Map(sites.map((/** @type {{id: number, name: string}} */ { id, name }) => [id, name]));
-      fill(this.fault);
-    } catch {
-      return fill(this.fault, tell("failed"));
-    }
+  async load() {
+    const [answer, facets] = await Promise.all([this.call("webhooks.list"), askArchive("facets", new URLSearchParams()).catch(() => null)]);
+    if (!answer || !facets) return answer && fill(this.fault, tell("failed"));
+    this.rows = answer.rows;
+    this.events = answer.events;
+    this.sites = new Map(facets.sites.map((/** @type {{id: number, name: string}} */ { id, name }) => [id, name]));
     this.draw();
   }
 
   draw() {
     const cards = this.rows.map((row) => this.card(row));
     fill(this.list, ...(cards.length ? cards : [h("p", { class: "more" }, tell("none"))]));
-    fill(this.adding, h("button", { type: "button", class: "primary", onclick: () => this.edit(this.adding, null) }, tell("add")));
+    this.offer(tell("add"), (place) => this.edit(place, null));
   }
 
   /** @param {Hook} row */
@@ -56,7 +50,7 @@ class WebhooksSection {
     const site = row.site_id ? (this.sites.get(row.site_id) ?? String(row.site_id)) : tell("anySite");
     const state = row.is_active ? tell("on") : tell("off");
     const failing = row.failing_since === null ? "" : tell("failing", { time: stamp(row.failing_since, Date.now()) });
-    const secret = h("button", { type: "button", class: "plain small", onclick: () => fill(held, h("code", null, row.secret)) }, tell("showSecret"));
+    const secret = quiet(tell("showSecret"), () => fill(held, h("code", null, row.secret)));
     const held = h("span", { class: "hook-secret" }, secret);
     const log = this.logs.get(row.id) ?? new Log(this.desk, row.id);
     this.logs.set(row.id, log);
@@ -88,18 +82,11 @@ class WebhooksSection {
 
   /** @param {Hook} row */
   remover(row) {
-    const act = async () => {
-      if (button.dataset.sure) {
-        await this.call("webhook.delete", { webhook: row.id });
-        this.logs.delete(row.id);
-        return this.enter();
-      }
-      button.dataset.sure = "yes";
-      button.classList.add("danger");
-      fill(button, tell("removeSure"));
-    };
-    const button = h("button", { type: "button", class: "plain", onclick: () => void act() }, tell("remove"));
-    return button;
+    return twice(tell("remove"), tell("removeSure"), async () => {
+      if (!(await this.call("webhook.delete", { webhook: row.id }))) return;
+      this.logs.delete(row.id);
+      await this.load();
+    });
   }
 
   /**
@@ -114,30 +101,15 @@ class WebhooksSection {
       cancel: () => this.draw(),
       save: async (params) => {
         const answer = await this.call("webhook.put", params);
-        if (answer) await this.enter();
+        if (answer) await this.load();
       },
     });
     fill(place, row ? element : h("div", { class: "card" }, element));
     element.querySelector("input")?.focus();
   }
 
-  /**
-   * @param {string} method
-   * @param {Record<string, any>} params
-   */
-  async call(method, params) {
-    fill(this.fault);
-    try {
-      return await this.desk.chat.call(method, params);
-    } catch (error) {
-      const isTold = error instanceof Refusal && error.code !== "disconnected";
-      fill(this.fault, isTold ? error.message : tell("failed"));
-      this.fault.scrollIntoView({ block: "nearest" });
-      return null;
-    }
-  }
-
   show() {
+    super.show();
     for (const log of this.logs.values()) log.look();
   }
 }
