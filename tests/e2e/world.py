@@ -293,6 +293,8 @@ class World:
             "KEFU_DATA_DIR": str(self._folder / "data"),
             "KEFU_BIND": f"127.0.0.1:{self._port}",
             "KEFU_PUBLIC_URL": self.url,
+            # Whoever goes is gone soon.
+            "KEFU_LIMITS_AGENT_LEASE_S": "6",
             "PYTHONPATH": os.pathsep.join(filter(None, (root, kept.get("PYTHONPATH")))),
         }
 
