@@ -19,6 +19,7 @@ import msgspec
 from kefu_core.abc.records import PAGE_MAX
 from kefu_core.abc.store import Store
 from kefu_core.abc.streams import PeerInfo
+from kefu_core.desk.access import sites_of
 from kefu_core.desk.programs import PREFIX, SESSION, hash_token, session_of
 from kefu_core.errors import Busy, StoreError, TooMany, Unauthorized
 from kefu_core.ids import agent_participant, visitor_participant
@@ -133,9 +134,10 @@ class Authenticator:
             )
         except Unauthorized:
             return False
-        return (fresh.participant, fresh.role, fresh.scopes) == (
+        return (fresh.participant, fresh.role, fresh.sites, fresh.scopes) == (
             principal.participant,
             principal.role,
+            principal.sites,
             principal.scopes,
         )
 
@@ -229,6 +231,7 @@ class Authenticator:
             participant=agent_participant(agent.id),
             role=agent.role,
             site_id=0,
+            sites=sites_of(agent),
             name=agent.name,
             expires_at_ms=token.expires_at,
             session=session_of(token.id),
@@ -255,6 +258,7 @@ class Authenticator:
             participant=agent_participant(agent.id),
             role=agent.role,
             site_id=0,
+            sites=sites_of(agent),
             name=agent.name,
             expires_at_ms=UnixMs(session.created_at + absolute_ms),
             session=token_hash,

@@ -11,7 +11,7 @@ from kefu_core.desk.rows import agents_row, visitor_name
 from kefu_core.errors import Invalid
 from kefu_core.folding import LABEL_CHARS, is_visitor
 from kefu_core.ids import ID_MAX
-from kefu_core.model import Conversation, ConversationStatus
+from kefu_core.model import Conversation, ConversationStatus, Principal
 from kefu_core.types import ParticipantId, UnixMs
 
 Id = Annotated[int, msgspec.Meta(ge=1, le=ID_MAX)]
@@ -37,13 +37,17 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     before: Ms | None = None
 
 
-def narrowed(asked: Filters) -> ConversationFilter:
-    """Return the filter. Raises `Invalid` for dates that exclude each other."""
+def narrowed(asked: Filters, principal: Principal) -> ConversationFilter:
+    """Return the filter, for what a principal may see.
+
+    Raises `Invalid` for dates that exclude each other.
+    """
     start, end = asked.from_, asked.before
     if start is not None and end is not None and start >= end:
         raise Invalid("The parameter 'before' must be later than 'from'.")
     return ConversationFilter(
         site_id=asked.site,
+        sites=principal.sites,
         assignee=None if asked.agent is None else ParticipantId(asked.agent),
         visitor=None if asked.visitor is None else ParticipantId(asked.visitor),
         status=asked.status,

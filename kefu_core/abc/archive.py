@@ -20,6 +20,8 @@ class ConversationFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which conversations; what is left out does not narrow."""
 
     site_id: int | None = None
+    sites: frozenset[int] | None = None
+    """Only of these: what whoever asks may see."""
     assignee: ParticipantId | None = None
     visitor: ParticipantId | None = None
     status: ConversationStatus | None = None

@@ -1,7 +1,7 @@
 """What a connection asks of the application."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -73,6 +73,10 @@ class Handler(ABC):
         self, principal: Principal, method: str, params: dict[str, Any]
     ) -> dict[str, Any]:
         """Run a method of the desk. Raises `RefusedError`, `StoreError`."""
+
+    def sees_row(self, sites: frozenset[int], row: Mapping[str, Any]) -> bool:
+        """Whether a principal that serves only these sites sees a list's row."""
+        return False
 
     @abstractmethod
     def may_watch(self, principal: Principal, topic: str) -> bool:

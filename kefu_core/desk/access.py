@@ -4,17 +4,20 @@ Something that does not exist and something that may not be seen raise the same
 `NotFound`, so an answer never tells which of the two it was.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
 from kefu_core.errors import NotAllowed, NotFound
-from kefu_core.model import Conversation, MessageKind, Principal, Role
+from kefu_core.model import Agent, Conversation, MessageKind, Principal, Role
 
 
 class Rights(msgspec.Struct, frozen=True, kw_only=True):
     """What a role may do."""
 
     reads_every_conversation: bool = False
-    """False: only the principal's own, on the principal's own site."""
+    """Of the sites that it serves; False: only the principal's own, on its own site."""
     calls: frozenset[str] = frozenset()
     topics: frozenset[str] = frozenset()
     kinds: frozenset[MessageKind] = frozenset()
@@ -123,6 +126,25 @@ def check_scope(principal: Principal, scope: str) -> None:
     raise NotAllowed(f"This token does not have the scope {scope}.")
 
 
+def sites_of(agent: Agent) -> frozenset[int] | None:
+    """Return the sites that an agent's principal serves; admins serve all."""
+    is_limited = agent.role is not Role.ADMIN and agent.sites is not None
+    return frozenset(agent.sites or ()) if is_limited else None
+
+
+def sees_row(sites: frozenset[int], row: Mapping[str, Any]) -> bool:
+    """Whether whoever serves these sites sees a row of a watched list.
+
+    A row says which site it is of (`site_id`), or which it serves (`sites`, none: all);
+    one that says neither is for those who serve every site.
+    """
+    if "site_id" in row:
+        return row["site_id"] in sites
+    if "sites" in row:
+        return not row["sites"] or not sites.isdisjoint(row["sites"])
+    return False
+
+
 def may_watch(principal: Principal, topic: str) -> bool:
     """Whether a principal may watch a list: a visitor only what is of its own site."""
     if topic in rights_of(principal).topics:
@@ -134,7 +156,7 @@ def may_watch(principal: Principal, topic: str) -> bool:
 def may_read(principal: Principal, conversation: Conversation) -> bool:
     """Whether a principal may see this conversation."""
     if rights_of(principal).reads_every_conversation:
-        return True
+        return principal.serves(conversation.site_id)
     return (
         principal.role is Role.VISITOR
         and conversation.visitor == principal.participant

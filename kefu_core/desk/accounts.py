@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from kefu_core.desk.access import sites_of
 from kefu_core.desk.methods import Id, Limit, Method, Methods, Params
 from kefu_core.desk.offline import EMAIL_CHARS, check_email, check_line
 from kefu_core.desk.sites import note
@@ -111,6 +112,7 @@ async def _list(desk: "Desk", principal: Principal, params: Any) -> AllAgents:
     agents = await desk.store.agents()
     if principal.role is Role.ADMIN:
         return AllAgents(agents=[_row(agent) for agent in agents])
+    agents = [agent for agent in agents if is_colleague(principal, agent)]
     return AllAgents(
         agents=[
             AgentRow(
@@ -119,6 +121,12 @@ async def _list(desk: "Desk", principal: Principal, params: Any) -> AllAgents:
             for each in agents
         ]
     )
+
+
+def is_colleague(principal: Principal, agent: Agent) -> bool:
+    """Whether there is a site that both serve."""
+    mine, theirs = principal.sites, sites_of(agent)
+    return mine is None or theirs is None or not mine.isdisjoint(theirs)
 
 
 def _row(agent: Agent) -> AgentRow:
@@ -219,10 +227,12 @@ def _plain_changes(params: PutAgent) -> dict[str, Any]:
 
 
 def _ends_logins(before: Agent, after: Agent) -> bool:
-    return (before.role, before.password_hash, before.is_active) != (
-        after.role,
+    # What a connection may see was decided when it came.
+    return (before.password_hash, before.is_active, before.role, sites_of(before)) != (
         after.password_hash,
         after.is_active,
+        after.role,
+        sites_of(after),
     )
 
 

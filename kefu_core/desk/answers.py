@@ -87,7 +87,7 @@ class OneMail(msgspec.Struct, frozen=True, kw_only=True):
 async def _by_mail(
     desk: "Desk", principal: Principal, params: AnswerByMail
 ) -> Answered:
-    left = await load_left(desk, params.message)
+    left = await load_left(desk, principal, params.message)
     text = _checked_text(desk, params.text)
     if not desk.mail.sender:
         raise NotAllowed(NO_MAIL_SERVER)
@@ -155,6 +155,8 @@ async def _resend(desk: "Desk", principal: Principal, params: ResendMail) -> One
     mail = await desk.store.find_record(Mail, params.mail)
     if mail is None:
         raise NotFound
+    if principal.sites is not None:
+        await load_left(desk, principal, mail.about)
     if mail.status is not DeliveryStatus.DONE:
         changed = outgoing.again(mail, desk.now_ms())
         if await desk.store.change_record(changed, when=outgoing.unchanged(mail)):
@@ -168,9 +170,9 @@ async def _resend(desk: "Desk", principal: Principal, params: ResendMail) -> One
 async def _by_conversation(
     desk: "Desk", principal: Principal, params: AnswerByConversation
 ) -> GoesOn:
-    left = await load_left(desk, params.message)
+    left = await load_left(desk, principal, params.message)
     row = await _conversation_of(desk, left)
-    left = await _name_conversation(desk, left, row)
+    left = await _name_conversation(desk, principal, left, row)
     row = await _put_into_log(desk, left, row)
     # Where another agent is at it already, the visitor stays with that one.
     row = await take(desk, principal, row.id, is_kept=True)
@@ -189,7 +191,7 @@ async def _conversation_of(desk: "Desk", left: OfflineMessage) -> Conversation:
 
 
 async def _name_conversation(
-    desk: "Desk", left: OfflineMessage, row: Conversation
+    desk: "Desk", principal: Principal, left: OfflineMessage, row: Conversation
 ) -> OfflineMessage:
     """Keep where it goes before it goes there: tried again, it goes nowhere else."""
     if left.conversation_id == row.id:
@@ -198,7 +200,7 @@ async def _name_conversation(
     when = {"conversation_id": left.conversation_id}
     if await desk.store.change_record(changed, when=when):
         return changed
-    return await load_left(desk, left.id)
+    return await load_left(desk, principal, left.id)
 
 
 async def _put_into_log(

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from kefu_core.desk.access import sees_row
 from kefu_core.desk.methods import Method, Methods, Params
 from kefu_core.desk.presence import PresentRow
 from kefu_core.errors import NotFound
@@ -46,7 +47,10 @@ async def _set(desk: "Desk", principal: Principal, params: SetPresence) -> OnePr
 
 
 async def _list(desk: "Desk", principal: Principal, params: ListPresent) -> AllPresent:
-    return AllPresent(agents=await desk.presence.rows())
+    rows, mine = await desk.presence.rows(), principal.sites
+    return AllPresent(
+        agents=[row for row in rows if mine is None or sees_row(mine, row)]
+    )
 
 
 METHODS: Methods = {

@@ -324,7 +324,7 @@ async def _list(
         last_at, last_id = params.before.last_at, params.before.id
         before = UnixMs(last_at), ConversationId(last_id)
     rows = await desk.store.find_conversations(
-        ConversationFilter(), before=before, limit=params.limit
+        ConversationFilter(sites=principal.sites), before=before, limit=params.limit
     )
     return SomeConversations(rows=await rows_of(desk, rows))
 

@@ -1,7 +1,7 @@
 """The application that a hub asks: people, permissions, calls and the agents' list."""
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -18,6 +18,7 @@ from kefu_core.desk.access import (
     may_read,
     may_watch,
     readable,
+    sees_row,
 )
 from kefu_core.desk.calls import run_call, scope_of_topic
 from kefu_core.desk.drafts import check_send
@@ -198,6 +199,9 @@ class Desk(Handler):
         return may_watch(principal, topic) and principal.has_scope(
             scope_of_topic(topic)
         )
+
+    def sees_row(self, sites: frozenset[int], row: Mapping[str, Any]) -> bool:
+        return sees_row(sites, row)
 
     # -- what they may do --------------------------------------------------------------
 

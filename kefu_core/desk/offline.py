@@ -246,10 +246,10 @@ def _take_paces(desk: "Desk", principal: Principal) -> None:
 # -- looking after them ----------------------------------------------------------------
 
 
-async def load_left(desk: "Desk", number: int) -> OfflineMessage:
-    """Return a left message. Raises `NotFound`."""
+async def load_left(desk: "Desk", principal: Principal, number: int) -> OfflineMessage:
+    """Return a message left on a site that an agent serves. Raises `NotFound`."""
     found = await desk.store.find_record(OfflineMessage, number)
-    if found is None:
+    if found is None or not principal.serves(found.site_id):
         raise NotFound
     return found
 
@@ -260,8 +260,11 @@ async def _list(
     where: dict[str, Any] = {}
     if params.status is not None:
         where["status"] = params.status.value
-    if params.site is not None:
+    if params.site is not None and principal.serves(params.site):
         where["site_id"] = params.site
+    elif principal.sites is not None:
+        # Of a site that is not served there is nothing, as of one that does not exist.
+        where["site_id"] = sorted(principal.sites) if params.site is None else []
     found = await desk.store.list_records(
         OfflineMessage, where=where, before=params.before, limit=params.limit
     )
@@ -275,7 +278,7 @@ async def _list(
 async def _handle(
     desk: "Desk", principal: Principal, params: HandleMessage
 ) -> OneMessage:
-    message = await load_left(desk, params.message)
+    message = await load_left(desk, principal, params.message)
     return OneMessage(message=offline_row(await set_handled(desk, principal, message)))
 
 
@@ -296,7 +299,7 @@ async def set_handled(
     )
     when = {"status": OfflineStatus.OPEN.value}
     if not await desk.store.change_record(changed, when=when):
-        changed = await load_left(desk, message.id)
+        changed = await load_left(desk, principal, message.id)
     desk.left.put(changed)
     return changed
 
@@ -304,13 +307,13 @@ async def set_handled(
 async def _reopen(
     desk: "Desk", principal: Principal, params: ReopenMessage
 ) -> OneMessage:
-    message = await load_left(desk, params.message)
+    message = await load_left(desk, principal, params.message)
     changed = msgspec.structs.replace(
         message, status=OfflineStatus.OPEN, agent_id=0, handled_at=UnixMs(0)
     )
     when = {"status": OfflineStatus.HANDLED.value}
     if not await desk.store.change_record(changed, when=when):
-        changed = await load_left(desk, message.id)
+        changed = await load_left(desk, principal, message.id)
     desk.left.put(changed)
     return OneMessage(message=offline_row(changed))
 

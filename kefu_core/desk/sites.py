@@ -22,7 +22,7 @@ SITES_MAX = 1_000
 
 
 class ListSites(Params, frozen=True, kw_only=True):
-    """`sites.list`: all of them by id; agents see no settings."""
+    """`sites.list`: all of them by id; agents see those they serve, and no settings."""
 
 
 class PutSite(Params, frozen=True, kw_only=True):
@@ -86,7 +86,13 @@ async def _list(desk: "Desk", principal: Principal, params: ListSites) -> AllSit
     sites = await desk.store.sites()
     if principal.role is Role.ADMIN:
         return AllSites(sites=[_row(site) for site in sites])
-    return AllSites(sites=[SiteRow(id=site.id, name=site.name) for site in sites])
+    return AllSites(
+        sites=[
+            SiteRow(id=site.id, name=site.name)
+            for site in sites
+            if principal.serves(site.id)
+        ]
+    )
 
 
 async def _put(desk: "Desk", principal: Principal, params: PutSite) -> OneSite:

@@ -375,7 +375,7 @@ class Connection:
             return
         self.flush()
         self.watched.add(watch.topic)
-        watched.watch(self)
+        watched.watch(self, self.principal.sites, self._hub.handler.sees_row)
 
     def __repr__(self) -> str:
         return (

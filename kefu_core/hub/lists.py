@@ -1,6 +1,6 @@
 """Watched lists: state with a version, sent as a snapshot and then as changes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from kefu_core.protocol.codec import Codec
@@ -16,6 +16,15 @@ class Watcher(Protocol):
         """Queue a change; False if there was no room: a snapshot must follow."""
 
 
+Sees = Callable[[frozenset[int], Mapping[str, Any]], bool]
+"""Whether who serves these sites sees a row."""
+
+
+def sees_nothing(sites: frozenset[int], row: Mapping[str, Any]) -> bool:
+    """Return False: what nobody has allowed."""
+    return False
+
+
 class WatchedList:
     """Rows by id, and who watches them. Rows are never changed in place."""
 
@@ -26,6 +35,8 @@ class WatchedList:
         self._watchers: dict[Watcher, None] = {}
         self._stale: set[Watcher] = set()
         """Watchers that missed a change and wait for a snapshot."""
+        self._views: dict[frozenset[int], tuple[WatchedList, Sees]] = {}
+        """The same list for those who may see a part of it only, while they watch."""
 
     def put(self, row: dict[str, Any]) -> None:
         """Insert or replace the row with this `id`; watchers hear of a real change."""
@@ -33,6 +44,11 @@ class WatchedList:
             return
         self.rows[row["id"]] = row
         self._changed(Event(topic=self.topic, version=self.version + 1, put=row))
+        for sites, (view, sees) in self._views.items():
+            if sees(sites, row):
+                view.put(row)
+            else:
+                view.drop(row["id"])
 
     def drop(self, row_id: int) -> None:
         """Remove a row."""
@@ -40,6 +56,8 @@ class WatchedList:
             self._changed(
                 Event(topic=self.topic, version=self.version + 1, drop=row_id)
             )
+            for view, _ in self._views.values():
+                view.drop(row_id)
 
     def replace(self, rows: Iterable[dict[str, Any]]) -> None:
         """Set the whole list; watchers get a snapshot."""
@@ -47,26 +65,53 @@ class WatchedList:
         self.version += 1
         for watcher in list(self._watchers):
             self._send_snapshot(watcher)
+        for sites, (view, sees) in self._views.items():
+            view.replace(row for row in self.rows.values() if sees(sites, row))
 
-    def watch(self, watcher: Watcher) -> None:
-        """Send a snapshot now and every change from now on."""
-        self._watchers[watcher] = None
-        self._send_snapshot(watcher)
+    def watch(
+        self,
+        watcher: Watcher,
+        sites: frozenset[int] | None = None,
+        sees: Sees = sees_nothing,
+    ) -> None:
+        """Send a snapshot now and every change from now on.
+
+        Args:
+            watcher: Who.
+            sites: The sites that it serves; None: it sees every row.
+            sees: Whether who serves those sites sees a row.
+        """
+        if sites is None:
+            self._watchers[watcher] = None
+            self._send_snapshot(watcher)
+            return
+        if sites not in self._views:
+            view = WatchedList(self.topic)
+            view.replace(row for row in self.rows.values() if sees(sites, row))
+            self._views[sites] = view, sees
+        self._views[sites][0].watch(watcher)
 
     def unwatch(self, watcher: Watcher) -> None:
         """Stop sending."""
         self._watchers.pop(watcher, None)
         self._stale.discard(watcher)
+        for sites, (view, _) in list(self._views.items()):
+            view.unwatch(watcher)
+            if not view.watcher_count:
+                del self._views[sites]
 
     def has_room_again(self, watcher: Watcher) -> None:
         """Bring a watcher that missed changes up to date."""
         if watcher in self._stale:
             self._send_snapshot(watcher)
+        for view, _ in self._views.values():
+            view.has_room_again(watcher)
 
     @property
     def watcher_count(self) -> int:
         """How many connections watch."""
-        return len(self._watchers)
+        views = sum(view.watcher_count for view, _ in self._views.values())
+        return len(self._watchers) + views
 
     def snapshot(self) -> Snapshot:
         """Return the list as it is now."""

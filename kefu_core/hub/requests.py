@@ -27,6 +27,7 @@ def _rights_of(principal: Principal | None) -> object:
         principal.participant,
         principal.role,
         principal.site_id,
+        principal.sites,
         principal.scopes,
     )
 

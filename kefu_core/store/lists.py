@@ -28,6 +28,8 @@ def conditions_of(wanted: ConversationFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.site_id is not None:
         conditions.append(_c.site_id == wanted.site_id)
+    if wanted.sites is not None:
+        conditions.append(_c.site_id.in_(sorted(wanted.sites)))
     if wanted.assignee is not None:
         conditions.append(_c.assignee == wanted.assignee)
     if wanted.visitor is not None:

@@ -150,6 +150,7 @@ def is_conversation_wanted(row: Conversation, wanted: ConversationFilter) -> boo
     """Whether a conversation passes a filter, its dates aside."""
     return (
         (wanted.site_id is None or row.site_id == wanted.site_id)
+        and (wanted.sites is None or row.site_id in wanted.sites)
         and (wanted.assignee is None or row.assignee == wanted.assignee)
         and (wanted.visitor is None or row.visitor == wanted.visitor)
         and (wanted.status is None or row.status is wanted.status)

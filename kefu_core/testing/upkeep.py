@@ -149,6 +149,9 @@ class UpkeepContract:
         for wanted, expected in (
             (ConversationFilter(), {mine, other, late}),
             (ConversationFilter(site_id=1), {mine, late}),
+            (ConversationFilter(sites=frozenset({1})), {mine, late}),
+            (ConversationFilter(sites=frozenset({1, 2})), {mine, other, late}),
+            (ConversationFilter(sites=frozenset()), set()),
             (ConversationFilter(assignee=AGENT), {mine}),
             (ConversationFilter(visitor=ParticipantId("v2")), {other}),
             (ConversationFilter(status=ConversationStatus.CLOSED), {other}),

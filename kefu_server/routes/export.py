@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from kefu_core.abc.archive import ConversationFilter
+from kefu_core.desk.access import readable
 from kefu_core.errors import Invalid, Unauthorized
 from kefu_core.model import Principal
 from kefu_core.node import monotonic, unix_ms
@@ -42,7 +43,7 @@ async def export_file(request: Request) -> Response:
     """Answer a file to download; one at a time for each agent."""
     principal = await history_reader_of(request)
     asked = read_query(request, ExportParameters)
-    selection, zone = _selection(asked), _zone(asked.tz)
+    selection, zone = _selection(asked, principal), _zone(asked.tz)
     headers = {
         "content-type": MEDIA_TYPES[asked.format],
         "content-disposition": "attachment; filename="
@@ -51,6 +52,9 @@ async def export_file(request: Request) -> Response:
     if request.method == "HEAD":
         return Response(headers=headers)
     services = services_of(request)
+    if principal.sites is not None and not isinstance(selection, ConversationFilter):
+        async with services.turns.take(principal.participant):
+            readable(principal, await services.store.find_conversation(selection))
     services.turns.begin_export(principal.participant)
     chunks = export(
         services.store,
@@ -71,11 +75,11 @@ async def export_file(request: Request) -> Response:
     return started
 
 
-def _selection(asked: ExportParameters) -> Selection:
-    wanted = narrowed(asked)
+def _selection(asked: ExportParameters, principal: Principal) -> Selection:
+    wanted = narrowed(asked, principal)
     if asked.conversation is None:
         return wanted
-    if wanted != ConversationFilter():
+    if wanted != ConversationFilter(sites=principal.sites):
         raise Invalid("Give the parameter 'conversation' or filters, not both.")
     return ConversationId(asked.conversation)
 

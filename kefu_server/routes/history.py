@@ -6,9 +6,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kefu_core.abc.archive import Place, SearchQuery
+from kefu_core.abc.archive import ConversationFilter, Place, SearchQuery
 from kefu_core.abc.store import Store
 from kefu_core.desk.access import readable
+from kefu_core.desk.accounts import is_colleague
 from kefu_core.errors import Invalid
 from kefu_core.ids import ID_MAX, agent_participant
 from kefu_core.model import Conversation, Message, Principal
@@ -30,6 +31,7 @@ from kefu_server.services import history_reader_of, services_of
 Number = Annotated[int, msgspec.Meta(ge=0, le=ID_MAX)]
 Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
 _LABELS_MAX = 200
+_LABELLED_MAX = 500
 
 
 class ListParameters(Filters, frozen=True, kw_only=True):
@@ -57,15 +59,17 @@ async def list_conversations(request: Request) -> Response:
     services = services_of(request)
     async with services.turns.take(principal.participant):
         if asked.text is None:
-            return answer(await _listed(services.store, asked))
-        return answer(await _found(services.store, asked, asked.text))
+            return answer(await _listed(services.store, principal, asked))
+        return answer(await _found(services.store, principal, asked, asked.text))
 
 
-async def _listed(store: Store, asked: ListParameters) -> dict[str, Any]:
+async def _listed(
+    store: Store, principal: Principal, asked: ListParameters
+) -> dict[str, Any]:
     before = _place(asked.cursor) if asked.cursor is not None else None
     # One more than asked for tells whether there is more.
     found = await store.find_conversations(
-        narrowed(asked), before=before, limit=asked.limit + 1
+        narrowed(asked, principal), before=before, limit=asked.limit + 1
     )
     rows = found[: asked.limit]
     more = f"{rows[-1].last_at}-{rows[-1].id}" if len(found) > len(rows) else None
@@ -78,11 +82,13 @@ async def _listed(store: Store, asked: ListParameters) -> dict[str, Any]:
     }
 
 
-async def _found(store: Store, asked: ListParameters, text: str) -> dict[str, Any]:
+async def _found(
+    store: Store, principal: Principal, asked: ListParameters, text: str
+) -> dict[str, Any]:
     page = await store.search(
         SearchQuery(
             text=text,
-            conversations=narrowed(asked),
+            conversations=narrowed(asked, principal),
             is_grouped=True,
             before=search_cursor(asked.cursor),
             limit=asked.limit,
@@ -203,10 +209,14 @@ async def facets(request: Request) -> Response:
     async with services.turns.take(principal.participant):
         sites = await services.store.sites()
         agents = await services.store.agents()
-        labels = await services.store.labels_in_use(limit=_LABELS_MAX)
+        labels = await _labels(services.store, principal)
     return answer(
         {
-            "sites": [{"id": site.id, "name": site.name} for site in sites],
+            "sites": [
+                {"id": site.id, "name": site.name}
+                for site in sites
+                if principal.serves(site.id)
+            ],
             "agents": [
                 {
                     "id": agent_participant(agent.id),
@@ -214,7 +224,20 @@ async def facets(request: Request) -> Response:
                     "is_active": agent.is_active,
                 }
                 for agent in agents
+                if is_colleague(principal, agent)
             ],
             "labels": labels,
         }
     )
+
+
+async def _labels(store: Store, principal: Principal) -> list[str]:
+    """Return labels to narrow by; of some sites only, those of what was lately active.
+
+    The index of labels knows no sites.
+    """
+    if principal.sites is None:
+        return await store.labels_in_use(limit=_LABELS_MAX)
+    wanted = ConversationFilter(sites=principal.sites)
+    rows = await store.find_conversations(wanted, limit=_LABELLED_MAX)
+    return sorted({label for row in rows for label in row.labels})[:_LABELS_MAX]

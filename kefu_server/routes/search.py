@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from kefu_core.abc.archive import Hit, SearchOrder, SearchQuery
 from kefu_core.errors import Invalid
+from kefu_core.model import Principal
 from kefu_core.types import ConversationId, ParticipantId
 from kefu_server.answers import answer
 from kefu_server.lookups import (
@@ -45,7 +46,7 @@ async def search(request: Request) -> Response:
     services = services_of(request)
     store = services.store
     async with services.turns.take(principal.participant):
-        page = await store.search(_query(asked))
+        page = await store.search(_query(asked, principal))
         behind = await store.index_state()
         people = [
             who
@@ -68,10 +69,10 @@ async def search(request: Request) -> Response:
     )
 
 
-def _query(asked: SearchParameters) -> SearchQuery:
+def _query(asked: SearchParameters, principal: Principal) -> SearchQuery:
     return SearchQuery(
         text=asked.q,
-        conversations=narrowed(asked),
+        conversations=narrowed(asked, principal),
         conversation=(
             None if asked.conversation is None else ConversationId(asked.conversation)
         ),

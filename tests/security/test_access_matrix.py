@@ -12,7 +12,7 @@ from kefu_core.abc.outgoing import MailRules
 from kefu_core.desk.access import RIGHTS, STAFFED
 from kefu_core.desk.calls import CALLS
 from kefu_core.errors import CloseCode
-from kefu_core.model import MessageKind
+from kefu_core.model import Agent, MessageKind
 from kefu_core.protocol import frames as f
 from kefu_core.records import (
     ApiToken,
@@ -30,7 +30,9 @@ pytestmark = pytest.mark.anyio
 NOBODY = ("", "forged", "expired")
 """Tokens that nobody has: none at all, a made-up one and one that has ended."""
 VISITOR, OTHER, OTHER_SITE, AGENT, ADMIN = "v1", "v2", "v1@2", "a1", "a2"
-PRINCIPALS = (VISITOR, OTHER, OTHER_SITE, AGENT, ADMIN)
+OTHER_AGENT = "a3"
+"""Answers for the second site only; `v1` is on the first."""
+PRINCIPALS = (VISITOR, OTHER, OTHER_SITE, AGENT, ADMIN, OTHER_AGENT)
 
 OK = "ok"
 Build = Callable[[ConversationId, str], list[f.Frame]]
@@ -48,11 +50,17 @@ class Row:
         build: Build,
         answer: type[f.Frame] | None,
         *cells: str,
+        other: str = "",
     ) -> None:
-        """Take the frames, the kind of a good answer, and each principal's outcome."""
+        """Take the frames, the kind of a good answer, and each principal's outcome.
+
+        `other` is the outcome of the other site's agent; empty: the same as of an agent
+        of this site, since nothing in it is of a site.
+        """
         self.build = build
         self.answer = answer
-        self.cells = dict(zip(PRINCIPALS, cells, strict=True))
+        self.cells = dict(zip(PRINCIPALS[:5], cells, strict=True))
+        self.cells[OTHER_AGENT] = other or self.cells[AGENT]
 
 
 OWN_ONLY = (OK, "not_found", "not_found", OK, OK)
@@ -74,6 +82,11 @@ def _send(kind: MessageKind) -> Build:
     return _only(lambda c: f.Send(key="k", conversation=c, n=1, kind=kind, body="x"))
 
 
+def _own(build: Build, answer: type[f.Frame] | None) -> Row:
+    """Return a row about the conversation: its visitor, and who serves its site."""
+    return Row(build, answer, *OWN_ONLY, other="not_found")
+
+
 def _auth(token: str) -> Build:
     return lambda c, me: [f.Auth(token=token)]
 
@@ -92,14 +105,21 @@ FRAMES: dict[type[f.Frame], list[Row]] = {
             "forbidden",
             "forbidden",
         ),
-        Row(_auth(AGENT), f.AuthOk, *["forbidden"] * 3, OK, "forbidden"),
+        Row(
+            _auth(AGENT),
+            f.AuthOk,
+            *["forbidden"] * 3,
+            OK,
+            "forbidden",
+            other="forbidden",
+        ),
         Row(_auth(ADMIN), f.AuthOk, *["forbidden"] * 4, OK),
         *[Row(_auth(token), None, *["unauthorized"] * 5) for token in NOBODY],
     ],
-    f.Follow: [Row(_only(lambda c: f.Follow(conversation=c)), f.Head, *OWN_ONLY)],
+    f.Follow: [_own(_only(lambda c: f.Follow(conversation=c)), f.Head)],
     f.Unfollow: [Row(_only(lambda c: f.Unfollow(conversation=c)), None, *EVERYBODY)],
     f.Send: [
-        Row(_send(MessageKind.TEXT), f.Sent, *OWN_ONLY),
+        _own(_send(MessageKind.TEXT), f.Sent),
         Row(
             _send(MessageKind.NOTE),
             f.Sent,
@@ -108,6 +128,7 @@ FRAMES: dict[type[f.Frame], list[Row]] = {
             "not_found",
             OK,
             OK,
+            other="not_found",
         ),
         *[
             Row(
@@ -118,28 +139,29 @@ FRAMES: dict[type[f.Frame], list[Row]] = {
                 "not_found",
                 "forbidden",
                 "forbidden",
+                other="not_found",
             )
             for kind in MessageKind
             if kind not in (MessageKind.TEXT, MessageKind.NOTE)
         ],
     ],
     f.Ack: [
-        Row(_followed(lambda c: f.Ack(conversation=c, seq=Seq(0))), None, *OWN_ONLY),
+        _own(_followed(lambda c: f.Ack(conversation=c, seq=Seq(0))), None),
         Row(
             _only(lambda c: f.Ack(conversation=c, seq=Seq(0))), None, *["not_found"] * 5
         ),
     ],
     f.Read: [
-        Row(_followed(lambda c: f.Read(conversation=c, seq=Seq(0))), None, *OWN_ONLY),
+        _own(_followed(lambda c: f.Read(conversation=c, seq=Seq(0))), None),
         Row(
             _only(lambda c: f.Read(conversation=c, seq=Seq(0))),
             None,
             *["not_found"] * 5,
         ),
     ],
-    f.Fetch: [Row(_only(lambda c: f.Fetch(id="i", conversation=c)), f.Page, *OWN_ONLY)],
+    f.Fetch: [_own(_only(lambda c: f.Fetch(id="i", conversation=c)), f.Page)],
     f.Typing: [
-        Row(_followed(lambda c: f.Typing(conversation=c)), None, *OWN_ONLY),
+        _own(_followed(lambda c: f.Typing(conversation=c)), None),
         Row(_only(lambda c: f.Typing(conversation=c)), None, *["not_found"] * 5),
     ],
     f.Call: [],  # Below, by method.
@@ -169,9 +191,19 @@ def _call(method: str, answer: Any, *cells: str, with_target: bool = False) -> R
         params = PARAMS.get(method, params)
         return [f.Call(id="i", method=method, params=params)]
 
-    return Row(build, answer, *cells)
+    is_of_site = with_target or method in OF_THE_SITE
+    return Row(build, answer, *cells, other="not_found" if is_of_site else "")
 
 
+OF_THE_SITE = {
+    "mail.resend",
+    "offline.answer_by_conversation",
+    "offline.answer_by_mail",
+    "offline.handle",
+    "offline.reopen",
+    "token.delete",
+}
+"""Methods without a conversation whose target is the first site's, or its agent's."""
 PARAMS: dict[str, dict[str, Any]] = {
     "agent.deactivate": {"agent": 1},
     "agent.put": {"agent": 1, "name": "x"},
@@ -317,6 +349,9 @@ async def conversation_with_rows(w: World) -> ConversationId:
         Webhook(id=LEFT, url="https://canary.example/", secret="canary"),
         WebhookDelivery(id=LEFT, webhook_id=LEFT, event="ping", payload="canary"),
     )
+    await w.store.put_agent(
+        Agent(id=3, login="canary-3", name="N", password_hash="-", sites=(2,))
+    )
     w.desk.mail = MailRules(sender="kefu@shop.example")
     return conversation
 
@@ -389,7 +424,7 @@ async def test_a_wrong_token_gets_a_refusal_and_the_end(
 
 
 @pytest.mark.parametrize(("kind", "row"), _rows())
-@pytest.mark.parametrize("who", [OTHER, OTHER_SITE])
+@pytest.mark.parametrize("who", [OTHER, OTHER_SITE, OTHER_AGENT])
 async def test_what_is_hidden_and_what_is_absent_are_told_alike(
     kind: type[f.Frame], row: Row, who: str
 ) -> None:

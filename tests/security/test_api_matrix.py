@@ -36,13 +36,18 @@ from kefu_server.openapi import document
 from kefu_server.routes.api import path_of
 from kefu_server.settings import Secret, Settings
 from tests.core.desk.world import Wire, World
-from tests.security.test_access_matrix import METHODS, OK, conversation_with_rows
+from tests.security.test_access_matrix import (
+    METHODS,
+    OK,
+    PRINCIPALS,
+    conversation_with_rows,
+)
 from tests.server.conftest import connect
 
 pytestmark = pytest.mark.anyio
 
 STATUS = {OK: 200, "not_found": 404, "forbidden": 403, "bad_request": 400}
-PEOPLE = {"v1": "v1", "v2": "v2", "v1@2": "v1@2", "a1": "a1", "a2": "a2"}
+PEOPLE = {who: who for who in PRINCIPALS}
 """Who asks, and the column of the matrix."""
 
 
@@ -80,7 +85,7 @@ async def serving(tmp_path: Path, **more: float) -> AsyncIterator[KefuApp]:
     )
     app = create_app(settings, store=store)
     async with app.router.lifespan_context(app):
-        for number, role in ((1, Role.AGENT), (2, Role.ADMIN)):
+        for number, role in ((1, Role.AGENT), (2, Role.ADMIN), (3, Role.AGENT)):
             await store.put_site(Site(id=number, name="s", embed_key=f"k{number}"))
             await store.put_agent(
                 Agent(
@@ -89,6 +94,7 @@ async def serving(tmp_path: Path, **more: float) -> AsyncIterator[KefuApp]:
                     name="N",
                     password_hash="-",
                     role=role,
+                    sites=(2,) if number == 3 else None,
                 )
             )
             at = UnixMs(unix_ms())

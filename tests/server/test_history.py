@@ -97,6 +97,8 @@ async def test_a_list_has_rows_with_names_the_newest_first(history: History) -> 
         "waiting_since": None,
         "opened_at": START_MS + HOUR_MS,
         "labels": ["发货", "vip"],
+        "team_id": 0,
+        "queued_at": 0,
     }
 
 

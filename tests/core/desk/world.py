@@ -52,6 +52,7 @@ PRINCIPALS = {
     "v2": principal("v2", Role.VISITOR, 1),
     "a1": principal("a1", Role.AGENT, 0),
     "a2": principal("a2", Role.ADMIN, 0),
+    "a3": msgspec.structs.replace(principal("a3", Role.AGENT, 0), sites=frozenset({2})),
 }
 """Whom the tokens of the tests stand for; every other token is refused."""
 

@@ -29,7 +29,7 @@ async def watcher(w: World, who: str = "a1", **options: Any) -> Peer:
     return peer
 
 
-def shown(peer: Peer) -> dict[int, dict[str, Any]]:
+def shown(peer: "Peer | Shown") -> dict[int, dict[str, Any]]:
     """What a peer shows that believes snapshots, and changes only without a gap."""
     rows: dict[int, dict[str, Any]] = {}
     version = -1
@@ -209,3 +209,55 @@ async def test_who_stopped_watching_without_room_is_not_caught_up() -> None:
     watching.has_room = True
     listed.has_room_again(watching)
     assert watching.taken == []
+
+
+class Shown:
+    """Keeps what a list delivers; has room or not."""
+
+    codec: Codec = JSON
+
+    def __init__(self) -> None:
+        self.log: list[f.Frame] = []
+        self.has_room = True
+
+    def deliver_list(self, frame: f.Frame, encoded: bytes | None) -> bool:
+        if self.has_room:
+            self.log.append(frame)
+        return self.has_room
+
+
+def is_of(sites: frozenset[int], shown_row: Any) -> bool:
+    return shown_row["site_id"] in sites
+
+
+def test_who_sees_a_part_gets_that_part_with_versions_of_its_own() -> None:
+    listed, whole, part = WatchedList(TOPIC), Shown(), Shown()
+    listed.replace([row(1, site_id=1), row(2, site_id=2)])
+    listed.watch(whole)
+    listed.watch(part, frozenset({2}), is_of)
+    assert listed.watcher_count == 2
+    listed.put(row(3, site_id=1))
+    listed.put(row(4, site_id=2))
+    part.has_room = False
+    listed.put(row(5, site_id=2))
+    listed.put(row(4, site_id=1))
+    part.has_room = True
+    listed.has_room_again(part)
+    listed.drop(3)
+    listed.drop(5)
+    assert set(shown(whole)) == set(listed.rows)
+    assert set(shown(part)) == {2}
+    listed.replace([row(9, site_id=2), row(8, site_id=1)])
+    assert set(shown(part)) == {9}
+    listed.unwatch(part)
+    listed.unwatch(whole)
+    assert listed.watcher_count == 0
+    listed.put(row(10, site_id=2))
+    assert set(shown(part)) == {9}
+
+
+def test_nothing_is_seen_of_which_nobody_said_it_may_be() -> None:
+    listed, part = WatchedList(TOPIC), Shown()
+    listed.put(row(1, site_id=1))
+    listed.watch(part, frozenset({1}))
+    assert shown(part) == {}
