@@ -29,6 +29,9 @@ class Rights(msgspec.Struct, frozen=True, kw_only=True):
 STAFFED = "staffed."
 """Begins the name of the list that tells a site's visitors whether somebody is there;
 the site's id ends it."""
+QUEUE = "queue."
+"""Begins the name of the list that tells a visitor its place in the queue; the site's
+id and the visitor end it."""
 
 NO_RIGHTS = Rights()
 
@@ -146,11 +149,13 @@ def sees_row(sites: frozenset[int], row: Mapping[str, Any]) -> bool:
 
 
 def may_watch(principal: Principal, topic: str) -> bool:
-    """Whether a principal may watch a list: a visitor only what is of its own site."""
+    """Whether a principal may watch a list: a visitor only its own and its site's."""
     if topic in rights_of(principal).topics:
         return True
-    is_visitor = principal.role is Role.VISITOR
-    return is_visitor and topic == f"{STAFFED}{principal.site_id}"
+    if principal.role is not Role.VISITOR:
+        return False
+    site = principal.site_id
+    return topic in (f"{STAFFED}{site}", f"{QUEUE}{site}.{principal.participant}")
 
 
 def may_read(principal: Principal, conversation: Conversation) -> bool:

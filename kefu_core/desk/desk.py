@@ -12,6 +12,7 @@ from kefu_core.abc.outgoing import MailRules
 from kefu_core.abc.store import Store
 from kefu_core.abc.streams import PeerInfo
 from kefu_core.desk.access import (
+    QUEUE,
     READING,
     WRITING,
     check_scope,
@@ -27,6 +28,7 @@ from kefu_core.desk.left import TOPIC as LEFT
 from kefu_core.desk.left import LeftMessages
 from kefu_core.desk.letters import Letters
 from kefu_core.desk.pace import Paces
+from kefu_core.desk.places import Places
 from kefu_core.desk.presence import Presence
 from kefu_core.desk.router import Router
 from kefu_core.desk.staffing import Staffing
@@ -96,6 +98,7 @@ class Desk(Handler):
         self.staffing = Staffing(store, now, now_ms)
         self.presence = Presence(store, limits, now, now_ms)
         self.router = Router(store, self.presence, ids, now_ms)
+        self.places = Places(store)
         self.limits = limits
         self.now_ms = now_ms
         self._visitors = Paces(
@@ -116,6 +119,7 @@ class Desk(Handler):
         self.staffing.attach(hub)
         self.presence.attach(hub)
         self.router.attach(hub)
+        self.places.attach(hub)
 
     async def start(self, tasks: TaskGroup) -> None:
         """Load the agents' list; keep it up in `tasks`. Raises `StoreUnavailable`."""
@@ -128,6 +132,7 @@ class Desk(Handler):
         tasks.start_soon(self.staffing.run)
         tasks.start_soon(self.presence.run)
         tasks.start_soon(self.router.run)
+        tasks.start_soon(self.places.run)
 
     @property
     def hub(self) -> Hub:
@@ -196,9 +201,10 @@ class Desk(Handler):
         return [row for row in rows if may_read(principal, row)]
 
     def may_watch(self, principal: Principal, topic: str) -> bool:
-        return may_watch(principal, topic) and principal.has_scope(
-            scope_of_topic(topic)
-        )
+        may = may_watch(principal, topic) and principal.has_scope(scope_of_topic(topic))
+        if may and topic.startswith(QUEUE):
+            self.places.begin(topic)
+        return may
 
     def sees_row(self, sites: frozenset[int], row: Mapping[str, Any]) -> bool:
         return sees_row(sites, row)

@@ -368,8 +368,9 @@ class Connection:
 
     def _watch(self, watch: f.Watch) -> None:
         assert self.principal is not None, "watch before welcome"
-        watched = self._hub.lists.find(watch.topic)
+        # First: some lists begin with the first who may watch them.
         may = self._hub.handler.may_watch(self.principal, watch.topic)
+        watched = self._hub.lists.find(watch.topic)
         if watched is None or not may:
             self.session.error(NotFound(), about=watch)
             return

@@ -154,6 +154,10 @@ class Lists:
         """Return the lists whose names begin so."""
         return [each for name, each in self._topics.items() if name.startswith(prefix)]
 
+    def discard(self, name: str) -> None:
+        """Forget a list that nobody watches."""
+        self._topics.pop(name, None)
+
     def find(self, name: str) -> WatchedList | None:
         """Return a list that exists."""
         return self._topics.get(name)

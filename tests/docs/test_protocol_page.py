@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from kefu_core.desk.access import RIGHTS, STAFFED
+from kefu_core.desk.access import QUEUE, RIGHTS, STAFFED
 from kefu_core.desk.calls import CALLS
 from kefu_core.desk.rows import agents_row, visitors_row
 from kefu_core.errors import CloseCode, ErrorCode
@@ -141,7 +141,9 @@ def test_every_method_is_described() -> None:
 
 def test_every_list_is_described() -> None:
     topics = set().union(*(rights.topics for rights in RIGHTS.values()))
-    assert set(first_column(section("Watched lists"))) == topics | {f"{STAFFED}SITE"}
+    assert set(first_column(section("Watched lists"))) == (
+        topics | {f"{STAFFED}SITE", f"{QUEUE}SITE.VISITOR"}
+    )
 
 
 def test_the_numbers_are_those_of_the_limits() -> None:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 
 from kefu_core.abc.outgoing import MailRules
-from kefu_core.desk.access import RIGHTS, STAFFED
+from kefu_core.desk.access import QUEUE, RIGHTS, STAFFED
 from kefu_core.desk.calls import CALLS
 from kefu_core.errors import CloseCode
 from kefu_core.model import Agent, MessageKind
@@ -299,10 +299,20 @@ OF_SITES = {
     f"{STAFFED}1": _watch(f"{STAFFED}1", OK, OK, "not_found", "not_found", "not_found"),
     f"{STAFFED}2": _watch(f"{STAFFED}2", *["not_found"] * 2, OK, *["not_found"] * 2),
 }
+OF_VISITORS = {
+    f"{QUEUE}1.v1": _watch(f"{QUEUE}1.v1", OK, *["not_found"] * 4),
+    f"{QUEUE}2.v1": _watch(f"{QUEUE}2.v1", *["not_found"] * 2, OK, *["not_found"] * 2),
+}
+"""Each visitor's own; they begin when they are watched."""
 UNKNOWN_TOPIC = _watch("visits of v1", *["not_found"] * 5)
 
 FRAMES[f.Call] = [*METHODS.values(), UNKNOWN_METHOD]
-FRAMES[f.Watch] = [*TOPICS.values(), *OF_SITES.values(), UNKNOWN_TOPIC]
+FRAMES[f.Watch] = [
+    *TOPICS.values(),
+    *OF_SITES.values(),
+    *OF_VISITORS.values(),
+    UNKNOWN_TOPIC,
+]
 
 
 def test_every_frame_a_server_receives_has_a_row() -> None:

@@ -44,6 +44,9 @@ const model = new Model({
 /** @type {import("./leave.js").Leave | undefined} */
 let leave;
 let isLoading = false;
+/** @type {import("./queue.js").QueueBar | undefined} */
+let queue;
+let isQueueLoading = false;
 
 /** @param {string} sender */
 function nameOf(sender) {
@@ -121,6 +124,7 @@ function draw() {
   const isAway = state === "live" && leave?.isAway;
   fill(status, h("i", { class: `light ${state}${isAway ? " away" : ""}` }), isAway ? leave?.words.away : t(STATUS[state]));
   drawBar(state);
+  drawPlace();
   drawTyping();
   const isSeen = isShown && !document.hidden && log.isAtBottom;
   if (isSeen) model.seen();
@@ -137,11 +141,28 @@ function drawBar(state) {
   fill(bar, text, state === "stopped" && reload);
 }
 
+/** What tells a place in the queue is loaded when there is one. */
+function drawPlace() {
+  if (queue) return queue.show(visitor.about?.staffed ?? true);
+  if (!model.place || isQueueLoading) return;
+  isQueueLoading = true;
+  import("./queue.js").then(
+    ({ QueueBar }) => {
+      queue = new QueueBar(model);
+      bar.after(queue.element);
+      screen.set();
+    },
+    () => setTimeout(() => (isQueueLoading = false), 5_000),
+  );
+}
+
 /** Nobody is there: what asks for a message is loaded when it is needed. */
 function drawAway() {
   const { about } = visitor;
   if (!about) return;
-  model.chat.session.lists.topics.size || model.chat.watch(`staffed.${about.id}`);
+  for (const topic of [`staffed.${about.id}`, model.me && `queue.${about.id}.${model.me}`]) {
+    if (topic && !model.chat.session.lists.topics.has(topic)) model.chat.watch(topic);
+  }
   if (leave) return leave.show(about);
   if (about.staffed || isLoading) return;
   isLoading = true;

@@ -28,6 +28,9 @@ export class Model {
     this.staffed = staffed;
     /** @type {number | null} */
     this.conversation = null;
+    /** @type {{id: number, position: number, since: number} | null} in the queue */
+    this.place = null;
+    this.skew = 0;
     this.isOpening = false;
     this.wasLive = false;
     this.lostAt = Date.now();
@@ -51,13 +54,24 @@ export class Model {
 
   /** @param {ChatEvent} event */
   happened(event) {
-    if (event.type === "live") this.welcomed(event.welcome.heads ?? {});
-    else if (event.type === "head") this.adopt(event.frame.conversation, event.frame.last_seq);
+    if (event.type === "live") {
+      this.skew = Date.now() - (event.welcome.at ?? Date.now());
+      this.welcomed(event.welcome.heads ?? {});
+    } else if (event.type === "head") this.adopt(event.frame.conversation, event.frame.last_seq);
     else if (event.type === "message") this.arrived(event.frame);
     else if (event.type === "status" && event.status !== "live") this.lost();
     else if (event.type === "outbox") this.open();
-    else if (event.type === "list") for (const row of event.rows.values()) this.staffed(row.staffed);
+    else if (event.type === "list") this.listed(event.topic, [...event.rows.values()]);
     this.changed();
+  }
+
+  /**
+   * @param {string} topic
+   * @param {any[]} rows
+   */
+  listed(topic, rows) {
+    if (topic.startsWith("queue.")) this.place = rows[0] ?? null;
+    else for (const row of rows) this.staffed(row.staffed);
   }
 
   lost() {
