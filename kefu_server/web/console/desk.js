@@ -77,6 +77,8 @@ export class Desk {
     this.agents = new Map();
     /** @type {Map<number, string>} */
     this.teams = new Map();
+    /** @type {Map<number, string>} */
+    this.sites = new Map();
     /** @type {(conversation: number) => void} shows it in the chat */
     this.show = () => {};
     this.chat.session.watch(TOPIC);
@@ -113,6 +115,7 @@ export class Desk {
     } else if (event.type === "live") {
       this.wasLive = true;
       void this.learnTeams().catch(() => {});
+      void this.learnSites().catch(() => {});
     }
     this.changed();
   }
@@ -189,6 +192,12 @@ export class Desk {
     const { teams } = await this.chat.call("teams.list", {});
     this.teams = new Map(teams.map((/** @type {{id: number, name: string}} */ { id, name }) => [id, name]));
     this.changed();
+  }
+
+  /** Ask what the sites are called. */
+  async learnSites() {
+    const { sites } = await this.chat.call("sites.list", {});
+    this.sites = new Map(sites.map((/** @type {{id: number, name: string}} */ { id, name }) => [id, name]));
   }
 
   /** @param {number} conversation */

@@ -13,6 +13,7 @@ const SHEET = [
   ["Alt+J / Alt+K", "keyMove"],
   ["Enter", "keySend"],
   ["Shift+Enter", "keyLine"],
+  ["/", "keyCanned"],
   ["Alt+↑ / Alt+↓", "keyHit"],
   ["Esc", "keyLeave"],
   ["?", "keyHelp"],

@@ -29,6 +29,12 @@ export const PAGES = [
     load: () => import("./offline/page.js"),
   },
   {
+    name: "canned",
+    icon: "bolt",
+    title: () => say("cannedPage"),
+    load: () => import("./canned/page.js"),
+  },
+  {
     name: "reports",
     icon: "chart",
     title: () => say("reportsPage"),

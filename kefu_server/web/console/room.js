@@ -5,6 +5,7 @@ import { t } from "../ui/i18n.js";
 import { itemsOf } from "../ui/items.js";
 import { LogView } from "../ui/logview.js";
 import { stamp } from "../ui/time.js";
+import { CannedMenu } from "./canned/menu.js";
 import { HandMenu } from "./hand.js";
 import { LabelMenu } from "./labels.js";
 import { systemText } from "./lines.js";
@@ -37,6 +38,7 @@ export class RoomView {
       send: (body) => this.id && desk.replies.send(this.id, body),
       typing: (text) => this.id && desk.chat.typing(this.id, text),
     });
+    this.canned = new CannedMenu(desk, this.composer, () => this.names());
     this.name = h("h2");
     this.sub = h("span", { class: "room-sub" });
     this.takeButton = h("button", { type: "button", class: "primary", onclick: () => this.id && desk.replies.take(this.id) }, t("take"));
@@ -58,7 +60,7 @@ export class RoomView {
       this.reopenButton,
     );
     this.nothing = h("div", { class: "nothing" }, icon("chat"), h("strong", null, say("noSelection")), h("span", null, say("noSelectionMore")));
-    this.inside = h("div", { class: "room-inside", hidden: true }, this.header, this.log.element, this.typing, this.notice, this.composer.element);
+    this.inside = h("div", { class: "room-inside", hidden: true }, this.header, this.log.element, this.typing, this.notice, this.canned.element, this.composer.element);
     this.element = h("main", { class: "room", "aria-label": t("conversation") }, this.nothing, this.inside);
     this.info = h("aside", { class: "info", "aria-label": say("visitorInfo") });
   }
@@ -75,6 +77,12 @@ export class RoomView {
     this.composer.text = this.drafts.get(id) ?? "";
     this.show(true);
     this.composer.focus();
+  }
+
+  /** What canned replies call those who talk here. */
+  names() {
+    const row = this.id === null ? undefined : this.desk.rows.get(this.id);
+    return { visitor: row ? visitorName(row) : "", agent: this.desk.me.name, site: (row && this.desk.sites.get(row.site_id)) || "" };
   }
 
   /**

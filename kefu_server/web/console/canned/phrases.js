@@ -1,0 +1,51 @@
+import { speaker } from "../phrases.js";
+
+/** What canned replies say. */
+export const PHRASES = {
+  en: {
+    title: "Canned replies",
+    intro: "Type / while you write to put one in: by its shortcut, or by any word of it.",
+    none: "There is none yet.",
+    add: "Add a reply",
+    body: "Text",
+    bodyMore: "{visitor}, {agent} and {site} become names when you put it in.",
+    shortcut: "Shortcut",
+    shortcutMore: "What you type after /: letters, digits, dots, dashes.",
+    replyTitle: "Title",
+    folder: "Folder",
+    forWhom: "Who has it",
+    own: "Only I",
+    all: "All agents",
+    team: "Team {name}",
+    change: "Change",
+    remove: "Delete",
+    removeSure: "Delete for good",
+    search: "Find",
+    menu: "Canned replies",
+    nothing: "No canned reply fits.",
+  },
+  "zh-CN": {
+    title: "快捷回复",
+    intro: "输入文字时键入 / 即可插入：可按快捷词，也可按其中任意词查找。",
+    none: "还没有快捷回复。",
+    add: "添加快捷回复",
+    body: "内容",
+    bodyMore: "插入时，{visitor}、{agent}、{site} 会换成访客、客服和站点的名称。",
+    shortcut: "快捷词",
+    shortcutMore: "在 / 后面键入的词：文字、数字、点、横线。",
+    replyTitle: "标题",
+    folder: "分类",
+    forWhom: "谁可以用",
+    own: "仅自己",
+    all: "全部客服",
+    team: "团队：{name}",
+    change: "修改",
+    remove: "删除",
+    removeSure: "确定删除",
+    search: "查找",
+    menu: "快捷回复",
+    nothing: "没有匹配的快捷回复。",
+  },
+};
+
+export const tell = speaker(PHRASES);
