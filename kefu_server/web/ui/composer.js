@@ -78,7 +78,9 @@ export class Composer {
     if (excess > 0) fill(this.excess, t("tooLong", { count: excess }));
     this.button.disabled = !this.text.trim() || excess > 0;
     this.input.style.setProperty("height", "auto");
-    this.input.style.setProperty("height", `${this.input.scrollHeight}px`);
+    // Out of sight it has no height to take.
+    const height = this.input.scrollHeight;
+    if (height) this.input.style.setProperty("height", `${height}px`);
     if (isTyped) this.parts.typing(this.text.trim());
   }
 }
