@@ -4,6 +4,8 @@ import contextlib
 import os
 import socket
 
+_OPEN = "/proc/self/fd"
+
 
 def cut_connections(port: int) -> int:
     """End every TCP connection of this process to a port; returns how many.
@@ -12,9 +14,13 @@ def cut_connections(port: int) -> int:
     believed them open.
     """
     count = 0
-    for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as s:
-            if s.family == socket.AF_INET and s.getpeername()[1] == port:
-                s.shutdown(socket.SHUT_RDWR)
-                count += 1
+    for name in os.listdir(_OPEN):
+        with contextlib.suppress(OSError):
+            # A copy of what is no socket would stay open.
+            if not os.readlink(f"{_OPEN}/{name}").startswith("socket:"):
+                continue
+            with socket.socket(fileno=os.dup(int(name))) as s:
+                if s.family == socket.AF_INET and s.getpeername()[1] == port:
+                    s.shutdown(socket.SHUT_RDWR)
+                    count += 1
     return count

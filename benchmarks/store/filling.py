@@ -36,7 +36,7 @@ _c = t.conversation.c
 _CONVERSATION = (
     *("id", "site_id", "visitor", "status", "assignee", "last_seq", "last_at"),
     *("last_sender", "last_line", "waiting_since", "opened_at", "active_at"),
-    *("labels", "kept_from"),
+    *("labels", "kept_from", "team_id", "queued_at", "first_reply_at", "closed_at"),
 )
 _VISITOR = ("id", "site_id", "name", "created_at")
 _LABEL = ("conversation_id", "label", "active_at")
@@ -215,6 +215,10 @@ def _conversation(story: Story) -> Row:
         active_at(row.last_at),
         labels_text(row.labels),
         row.opened_at,
+        row.team_id,
+        row.queued_at,
+        row.first_reply_at,
+        row.closed_at,
     )
 
 

@@ -1,3 +1,4 @@
+import os
 import resource
 import socket
 from pathlib import Path
@@ -89,6 +90,8 @@ def test_a_cut_ends_the_connections_to_one_port_at_both_ends() -> None:
         with socket.create_connection(("127.0.0.1", port)) as near:
             far, _ = server.accept()
             with far:
+                before = len(os.listdir("/proc/self/fd"))
                 assert cut_connections(port) == 1
+                assert len(os.listdir("/proc/self/fd")) == before
                 assert near.recv(1) == b""
                 assert far.recv(1) == b""

@@ -4,6 +4,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from kefu_core.abc.archive import SearchQuery
+from kefu_core.errors import Busy
 from kefu_core.model import Appended, Person, Role
 from kefu_core.store.sql import SqlStore
 from kefu_core.testing.stores import SITE, VISITOR, draft
@@ -136,7 +138,8 @@ async def test_cancels_at_random_moments_under_load_leave_no_trace(
                     appended: Appended = await store.append(one)
                     stored[one.key] = appended.message.seq
                     cancelled.discard(one.key)
-                with anyio.move_on_after(rng.uniform(0, 0.02)):
+                # On a machine that does other work too, some wait too long.
+                with anyio.move_on_after(rng.uniform(0, 0.02)), suppress(Busy):
                     await rng.choice(calls[1:])(writer)
 
         with anyio.fail_after(60):
