@@ -203,6 +203,7 @@ OF_THE_SITE = {
     "offline.answer_by_mail",
     "offline.handle",
     "offline.reopen",
+    "reply.delete",
     "token.delete",
 }
 """Methods without a conversation whose target is the first site's, or its agent's."""
