@@ -9,6 +9,7 @@ import msgspec
 from kefu_core.ids import ID_MAX
 from kefu_core.model import (
     INTERNAL_KINDS,
+    SPOKEN_KINDS,
     Conversation,
     ConversationStatus,
     Message,
@@ -22,7 +23,8 @@ LABEL_CHARS = 40
 QUARTER_MS = 900_000
 
 # A member of an enumeration costs more to look up than all else here.
-_TEXT, _CLOSED = MessageKind.TEXT, ConversationStatus.CLOSED
+_TEXT, _FILE = MessageKind.TEXT, MessageKind.FILE
+_CLOSED = ConversationStatus.CLOSED
 _QUEUED = ConversationStatus.QUEUED
 
 
@@ -32,7 +34,8 @@ def fold(conversation: Conversation, message: Message) -> Conversation:
     Never raises on any stored message: unknown data leaves status and assignee as
     they are.
     """
-    if message.kind is _TEXT and conversation.status is not _CLOSED:
+    is_said = message.kind is _TEXT or message.kind is _FILE
+    if is_said and conversation.status is not _CLOSED:
         return _fold_text(conversation, message)
     status, assignee = _status_after(conversation, message)
     is_closed = status is _CLOSED
@@ -151,10 +154,10 @@ def _status_after(
 
 
 def _was_text(message: Message) -> bool:
-    """Whether this is a text or what is left of one, which did what a text does."""
-    return message.kind is MessageKind.TEXT or (
+    """Whether this is a text or file, or what is left of one: it did the same."""
+    return message.kind in SPOKEN_KINDS or (
         message.kind is MessageKind.ERASED
-        and (message.data or {}).get("was") == MessageKind.TEXT
+        and (message.data or {}).get("was") in SPOKEN_KINDS
     )
 
 

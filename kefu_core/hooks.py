@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from kefu_core.model import Conversation, Message, MessageKind
+from kefu_core.model import SPOKEN_KINDS, Conversation, Message, MessageKind
 from kefu_core.records import OfflineMessage, Webhook, WebhookDelivery
 from kefu_core.types import UnixMs
 
@@ -57,7 +57,7 @@ def events_of(message: Message, earlier: Sequence[Message]) -> list[HookEvent]:
 
 
 def _is_visitors_text(message: Message) -> bool:
-    return message.kind is MessageKind.TEXT and message.sender.startswith("v")
+    return message.kind in SPOKEN_KINDS and message.sender.startswith("v")
 
 
 def _was_closed(earlier: Sequence[Message]) -> bool:

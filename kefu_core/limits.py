@@ -155,6 +155,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """An agent who receives on no connection for so long is offline. Ample for a reload
     and a change of networks; renewed three times as often."""
 
+    # -- files ---------------------------------------------------------------------
+    uploads_max: int = 16
+    """Files that this node takes in at once."""
+    visitor_files_per_h: int = 20
+    """Files that one visitor may send."""
+    address_files_per_h: int = 100
+    """Files that visitors of one address (/64 for IPv6) may send."""
+    agent_files_per_h: int = 300
+    """Files that one agent may send."""
+    upload_stall_s: float = 30.0
+    """An upload that brings nothing for so long ends."""
+    upload_s: float = 900.0
+    """A whole upload; 25 MB come in this time over 30 KB a second."""
+
     # -- people --------------------------------------------------------------------
     new_conversations_per_h: int = 5
     """Conversations that one visitor may open."""

@@ -16,6 +16,10 @@ class MessageKind(StrEnum):
     NOTE = "note"
     """Internal: agents read it, a visitor gets a placeholder with its seq."""
 
+    FILE = "file"
+    """`body`: its name. `data`: {"file": id, "type": media type, "size": bytes}, and of
+    a picture "width", "height" and whether it has a "thumbnail". Written by the desk
+    when the whole file is kept."""
     ASSIGNMENT = "assignment"
     """`data`: {"assignee": participant or null}, and of what is not usual: "team": id
     whose it is from here on, "reason": "routing" or "offline". Written by the desk."""
@@ -33,6 +37,10 @@ class MessageKind(StrEnum):
 
 
 SENDABLE_KINDS = frozenset({MessageKind.TEXT, MessageKind.NOTE})
+SPOKEN_KINDS = frozenset({MessageKind.TEXT, MessageKind.FILE})
+"""What visitors and agents say to each other."""
+CONTENT_KINDS = SENDABLE_KINDS | SPOKEN_KINDS
+"""What people wrote or sent: what retention and erasure blank."""
 INTERNAL_KINDS = frozenset({MessageKind.NOTE, MessageKind.LABELS})
 
 

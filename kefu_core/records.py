@@ -211,7 +211,10 @@ class AttachmentStatus(StrEnum):
     """Whether a message names the file."""
 
     PENDING = "pending"
+    """It is kept; its message is about to be written, or never came."""
     LINKED = "linked"
+    DROPPED = "dropped"
+    """No message will name it any more: it is being deleted."""
 
 
 class Attachment(Record, frozen=True, kw_only=True):
@@ -220,6 +223,8 @@ class Attachment(Record, frozen=True, kw_only=True):
     site_id: int
     conversation_id: int
     uploader: ParticipantId
+    key: str
+    """The uploader's own name for it: sent again with it, it is sent once."""
     name: str
     media_type: str
     size: int
@@ -375,5 +380,6 @@ UNIQUE: dict[type[Record], tuple[tuple[str, ...], ...]] = {
     OfflineMessage: (("visitor", "site_id", "key"),),
     Mail: (("about", "key"),),
     WebhookDelivery: (("webhook_id", "source"),),
+    Attachment: (("conversation_id", "uploader", "key"),),
 }
 """Fields that no two records of a kind have in common."""

@@ -12,6 +12,11 @@ import msgspec
 from kefu_core.ids import ID_MAX
 
 REQUEUE_MAX_S = 86_400
+MIB = 1_048_576
+FILE_BYTES_MAX = 100 * MIB
+"""No site may allow larger files: each is held on disk twice for a moment."""
+FileSize = Annotated[int, msgspec.Meta(ge=1, le=FILE_BYTES_MAX)]
+Ending = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]{1,10}\Z")]
 
 
 class RoutingMethod(StrEnum):
@@ -52,6 +57,15 @@ class Watching(msgspec.Struct, frozen=True, kw_only=True):
 
 class Files(msgspec.Struct, frozen=True, kw_only=True):
     """Which files may be sent."""
+
+    visitors_may: bool = True
+    """Visitors may send files; agents always may."""
+    visitor_bytes_max: FileSize = 10 * MIB
+    """One file of a visitor."""
+    agent_bytes_max: FileSize = 25 * MIB
+    """One file of an agent."""
+    endings: Annotated[tuple[Ending, ...], msgspec.Meta(max_length=100)] = ()
+    """Only files whose names end so, such as `pdf`; empty: all but programs."""
 
 
 class Letters(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,8 @@ from kefu_core.errors import ErrorCode, KefuError
 from kefu_core.ids import IdGenerator
 from kefu_core.node import Node, monotonic, unix_ms
 from kefu_core.senders.posting import HttpPoster
+from kefu_core.storage.local import LocalFiles, Spool
+from kefu_core.storage.pictures import PillowThumbnailer, has_pillow
 from kefu_core.transports.longpoll import LongPollTransport
 from kefu_server import openapi
 from kefu_server.answers import answer_error, refuse
@@ -42,7 +44,8 @@ from kefu_server.routes import (
     search,
     visitors,
 )
-from kefu_server.routes.api import api_routes
+from kefu_server.routes.api import Gate, api_routes
+from kefu_server.routes.files import FileRoutes
 from kefu_server.services import Services
 from kefu_server.settings import Settings, load_secret
 from kefu_server.static import StaticFiles
@@ -96,13 +99,16 @@ def create_app(settings: Settings, *, store: Store | None = None) -> KefuApp:
         store: Where to keep everything instead of `settings.database`, for tests.
     """
     static = StaticFiles(WEB)
-    app = KefuApp(settings, [*_routes(static), api_routes(settings.limits)])
+    files = FileRoutes(Gate(settings.limits))
+    routes = [*_routes(static, files), api_routes(settings.limits)]
+    app = KefuApp(settings, routes)
     app.state.pages = Pages(static, settings.origins)
     app.state.store = store
+    app.state.spool = Spool(Path(settings.data_dir) / "files" / "arriving")
     return app
 
 
-def _routes(static: StaticFiles) -> list[BaseRoute]:
+def _routes(static: StaticFiles, files: FileRoutes) -> list[BaseRoute]:
     """Every way in over HTTP; the tests of access go through this list."""
     return [
         WebSocketRoute(WEBSOCKET_PATH, _NodeTransport("websocket")),
@@ -124,6 +130,13 @@ def _routes(static: StaticFiles) -> list[BaseRoute]:
         Route(f"{_CONVERSATION}/messages", history.list_messages),
         Route("/api/history/search", search.search),
         Route("/api/history/export", export.export_file),
+        Route(
+            "/api/conversations/{conversation:int}/files/{key}",
+            files.upload,
+            methods=["PUT"],
+        ),
+        Route("/api/files/{file:int}", files.download),
+        Route("/api/files/{file:int}/thumbnail", files.thumbnail),
         Route(openapi.PATH, openapi.serve_document),
     ]
 
@@ -153,6 +166,8 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         find_revoked=auth.find_revoked,
         now=monotonic,
         hash_password=auth.hash_new_password,
+        storage=LocalFiles(Path(settings.data_dir) / "files"),
+        thumbnailer=PillowThumbnailer() if has_pillow() else None,
         mail=MailRules(sender=settings.mail.sender if settings.mail.host else ""),
     )
     longpoll = LongPollTransport(credential_of=auth.credential_of)

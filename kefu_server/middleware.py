@@ -7,6 +7,7 @@ requests that another site's page could have made.
 
 import ipaddress
 import logging
+import re
 from collections.abc import Callable
 
 import anyio
@@ -24,6 +25,8 @@ WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 BODY_TIMEOUT_S = 10.0
 API = "/api/v1/"
 """Below it programs are served as well, by the token they bring."""
+_UPLOAD = re.compile(r"/api/conversations/[0-9]+/files/[^/]+\Z")
+"""Where a body is a file: the route reads it, piece by piece, and bounds it itself."""
 
 CLOSED_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 """For everything that is not a page."""
@@ -178,13 +181,21 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        is_program = scope["path"].startswith(API) and is_bearer(headers)
-        reason = self._refusal(scope["method"], headers, is_program=is_program)
+        is_upload = (
+            scope["method"] == "PUT" and _UPLOAD.match(scope["path"]) is not None
+        )
+        takes_tokens = is_upload or scope["path"].startswith(API)
+        reason = self._refusal(
+            scope["method"],
+            headers,
+            is_program=takes_tokens and is_bearer(headers),
+            is_upload=is_upload,
+        )
         if reason is not None:
             status, code, text = reason
             await refuse(status, code, text)(scope, receive, send)
             return
-        if scope["method"] not in WRITING:
+        if scope["method"] not in WRITING or is_upload:
             await self._app(scope, receive, send)
             return
         try:
@@ -201,7 +212,7 @@ class RequestGuard:
         await self._app(scope, _replay(body, receive), send)
 
     def _refusal(
-        self, method: str, headers: Headers, *, is_program: bool
+        self, method: str, headers: Headers, *, is_program: bool, is_upload: bool
     ) -> tuple[int, ErrorCode, str] | None:
         """Return why a request is refused before its body is read."""
         if "content-encoding" in headers:
@@ -221,8 +232,10 @@ class RequestGuard:
         content_type = headers.get("content-type", "").partition(";")[0].strip()
         if is_program and not content_type and not has_body(headers):
             return None
-        if content_type.lower() != "application/json":
-            text = "This request needs Content-Type: application/json."
+        # No form and no page of another origin can send either without asking first.
+        wanted = "application/octet-stream" if is_upload else "application/json"
+        if content_type.lower() != wanted:
+            text = f"This request needs Content-Type: {wanted}."
             return 415, ErrorCode.BAD_REQUEST, text
         return None
 

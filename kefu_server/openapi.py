@@ -95,12 +95,16 @@ OTHERS: dict[tuple[str, str], Other] = {
         media_types=tuple(MEDIA_TYPES.values()),
     ),
 }
+_BYTES = "bytes, not JSON; described in docs/reference/http-api.md"
 PAGES: dict[tuple[str, str], str] = {
     ("GET", "/widget.js"): "a script for a shop's pages",
     ("GET", "/static/{version}/{name:path}"): "files of the pages",
     ("GET", "/widget/{embed_key}"): "a page",
     ("GET", "/console"): "a page",
     ("POST", "/kefu/poll"): "frames; described in docs/asyncapi.json",
+    ("PUT", "/api/conversations/{conversation:int}/files/{key}"): _BYTES,
+    ("GET", "/api/files/{file:int}"): _BYTES,
+    ("GET", "/api/files/{file:int}/thumbnail"): _BYTES,
     ("GET", PATH): "this document",
 }
 

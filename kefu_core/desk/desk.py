@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
+from kefu_core.abc.files import FileStorage, Thumbnailer
 from kefu_core.abc.handler import Handler
 from kefu_core.abc.outgoing import MailRules
 from kefu_core.abc.store import Store
@@ -23,6 +24,7 @@ from kefu_core.desk.access import (
 )
 from kefu_core.desk.calls import run_call, scope_of_topic
 from kefu_core.desk.drafts import check_send
+from kefu_core.desk.files import FilePaces, FileRoom
 from kefu_core.desk.inbox import TOPIC, Inbox
 from kefu_core.desk.left import TOPIC as LEFT
 from kefu_core.desk.left import LeftMessages
@@ -67,12 +69,15 @@ class Desk(Handler):
         now: Callable[[], float],
         mail: MailRules = NO_MAIL,
         hash_password: HashPassword | None = None,
+        storage: FileStorage | None = None,
+        thumbnailer: Thumbnailer | None = None,
     ) -> None:
         """Take the store, how people are known, and clocks (Unix ms, monotonic s).
 
         `find_revoked` is left out where logins cannot be ended before their time,
         `mail` where none can be sent, `hash_password` (of a password and its login;
-        raises `Invalid`) where accounts are none of the desk's business.
+        raises `Invalid`) where accounts are none of the desk's business, `storage`
+        where no files are sent, `thumbnailer` where no small pictures are made.
         """
         self.store = store
         self.ids = ids
@@ -106,6 +111,10 @@ class Desk(Handler):
         )
         self._agents = Paces(
             limits.agent_messages_per_s, limits.agent_messages_burst, now
+        )
+        self.file_paces = FilePaces(limits, now)
+        self.files = (
+            FileRoom(self, storage, thumbnailer) if storage is not None else None
         )
         self._hub: Hub | None = None
         self._inbox: Inbox | None = None

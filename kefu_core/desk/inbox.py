@@ -18,12 +18,12 @@ from kefu_core.folding import is_visitor
 from kefu_core.hub.lists import WatchedList
 from kefu_core.limits import Limits
 from kefu_core.model import (
+    SPOKEN_KINDS,
     Appended,
     Conversation,
     ConversationStatus,
     Cursor,
     Message,
-    MessageKind,
 )
 from kefu_core.types import ConversationId, ParticipantId, Seq
 
@@ -253,7 +253,7 @@ class Inbox:
 
 
 def _is_visitors_text(message: Message) -> bool:
-    return message.kind is MessageKind.TEXT and is_visitor(message.sender)
+    return message.kind in SPOKEN_KINDS and is_visitor(message.sender)
 
 
 def _usefulness(row: dict[str, Any]) -> tuple[int, int, int]:

@@ -34,6 +34,7 @@ from kefu_core.folding import is_visitor
 from kefu_core.hub import Hub
 from kefu_core.ids import SYSTEM, IdGenerator
 from kefu_core.model import (
+    SPOKEN_KINDS,
     Appended,
     Conversation,
     Cursor,
@@ -94,7 +95,7 @@ class Router:
         row, message = appended.conversation, appended.message
         if row is None or (message.sender == SYSTEM and row.queued_at == 0):
             return
-        is_news = row.queued_at == message.at or message.kind is not MessageKind.TEXT
+        is_news = row.queued_at == message.at or message.kind not in SPOKEN_KINDS
         if is_news:
             self._wake.set()
 
@@ -222,7 +223,7 @@ class Router:
             named = (message.data or {}).get("assignee")
             if message.kind is MessageKind.ASSIGNMENT and isinstance(named, str):
                 return ParticipantId(named)
-            if message.kind is MessageKind.TEXT and not is_visitor(message.sender):
+            if message.kind in SPOKEN_KINDS and not is_visitor(message.sender):
                 return message.sender
         return None
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from kefu_core.folding import is_visitor
-from kefu_core.model import Message, MessageKind
+from kefu_core.model import SPOKEN_KINDS, Message, MessageKind
 from kefu_core.types import ParticipantId, UnixMs
 
 Sums = dict[str, int]
@@ -50,7 +50,7 @@ class _Fold:
 
     def add(self, message: Message) -> None:
         kind = str(message.kind)
-        if kind == "text" or _was_text(message):
+        if message.kind in SPOKEN_KINDS or _was_text(message):
             self._text(message)
         elif kind == "assignment":
             self._assigned(message)
@@ -116,7 +116,7 @@ class _Fold:
 
 def _was_text(message: Message) -> bool:
     was = (message.data or {}).get("was")
-    return message.kind is MessageKind.ERASED and was == MessageKind.TEXT
+    return message.kind is MessageKind.ERASED and was in SPOKEN_KINDS
 
 
 def _number(participant: ParticipantId | Any) -> str | None:

@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.abc.audit import AuditReport, Fault, FaultKind, OnAudited
 from kefu_core.ids import ID_MAX, agent_participant
-from kefu_core.model import SENDABLE_KINDS
+from kefu_core.model import CONTENT_KINDS
 from kefu_core.store import tables as t
 from kefu_core.store.checking import (
     CHECKED_CONVERSATION,
@@ -293,7 +293,7 @@ class Audit:
                     _d.id <= end,
                     or_(
                         _m.seq.is_(None),
-                        _m.kind.not_in([str(kind) for kind in SENDABLE_KINDS]),
+                        _m.kind.not_in([str(kind) for kind in CONTENT_KINDS]),
                     ),
                 )
             )

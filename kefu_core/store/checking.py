@@ -16,7 +16,7 @@ from kefu_core.abc.audit import Fault, FaultKind
 from kefu_core.folding import active_at, fold, is_visitor
 from kefu_core.ids import ID_MAX
 from kefu_core.model import (
-    SENDABLE_KINDS,
+    CONTENT_KINDS,
     Conversation,
     ConversationStatus,
     MessageKind,
@@ -147,9 +147,9 @@ class ConversationCheck:
         if data is None and row[6] is not None:
             self._find(FaultKind.DATA, "its data cannot be read", seq)
         if kind == MessageKind.ERASED:
-            if body or (data or {}).get("was") not in SENDABLE_KINDS:
+            if body or (data or {}).get("was") not in CONTENT_KINDS:
                 self._find(FaultKind.ERASED, "has content and is erased", seq)
-        elif kind in SENDABLE_KINDS and row[8] < self._kept_from - CLOCK_SKEW_MS:
+        elif kind in CONTENT_KINDS and row[8] < self._kept_from - CLOCK_SKEW_MS:
             self._find(FaultKind.ERASED, "is older than what is kept", seq)
 
     # -- what belongs to it ------------------------------------------------------------

@@ -156,6 +156,7 @@ attachment = t.table(
     _number("site_id"),
     _number("conversation_id"),
     _name("uploader", 24),
+    _name("key", 64),
     _name("name", 300),
     _name("media_type", 100),
     _number("size"),
@@ -168,6 +169,7 @@ attachment = t.table(
     _number("created_at"),
     Index(None, "conversation_id", "id"),
     Index(None, "status", "created_at"),
+    UniqueConstraint("conversation_id", "uploader", "key"),
 )
 
 rating = t.table(

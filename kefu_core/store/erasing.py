@@ -22,7 +22,7 @@ from sqlalchemy import Row, Select, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.abc.upkeep import Erased
-from kefu_core.model import SENDABLE_KINDS, MessageKind
+from kefu_core.model import CONTENT_KINDS, SPOKEN_KINDS
 from kefu_core.store import desk_tables
 from kefu_core.store import tables as t
 from kefu_core.store.blanking import blanked
@@ -35,7 +35,8 @@ CONVERSATIONS_AT_ONCE = 20
 CLOCK_SKEW_MS = 86_400_000
 """Nodes' clocks differ by less. A message may be older than `kept_from` by as much."""
 _MARK = "erasure"
-_WITH_CONTENT = [str(kind) for kind in sorted(SENDABLE_KINDS)]
+_WITH_CONTENT = [str(kind) for kind in sorted(CONTENT_KINDS)]
+_SPOKEN = [str(kind) for kind in sorted(SPOKEN_KINDS)]
 _SHORT = 200
 """A log of so many messages is read rather than halved."""
 
@@ -66,7 +67,7 @@ _LATER_TEXT = (
     .where(
         _m.conversation_id == bindparam("conversation"),
         _m.seq > bindparam("seq"),
-        _m.kind == str(MessageKind.TEXT),
+        _m.kind.in_(_SPOKEN),
     )
     .order_by(_m.seq.desc())
     .limit(1)
@@ -212,7 +213,7 @@ async def _blank(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
                 "new_digest": blank[9],
             }
         )
-        if row.kind == str(MessageKind.TEXT):
+        if row.kind in SPOKEN_KINDS:
             last_texts[row.conversation_id] = row.seq
     await connection.execute(_BLANK, changes)
     for conversation, seq in last_texts.items():

@@ -6,10 +6,10 @@ from sqlalchemy import and_, bindparam, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.model import (
+    SPOKEN_KINDS,
     Conversation,
     ConversationStatus,
     Message,
-    MessageKind,
 )
 from kefu_core.store import tables as t
 from kefu_core.store.documents import chunks
@@ -40,6 +40,7 @@ _BEFORE = (
     .limit(bindparam("limit"))
 )
 _SEQ_MAX = 2**53
+SPOKEN = [str(kind) for kind in sorted(SPOKEN_KINDS)]
 
 _read_by_agents = (
     select(func.coalesce(func.max(_p.read), 0))
@@ -50,7 +51,7 @@ _UNREAD = (
     select(_m.conversation_id, func.count())
     .where(
         _m.conversation_id.in_(bindparam("ids", expanding=True)),
-        _m.kind == str(MessageKind.TEXT),
+        _m.kind.in_(SPOKEN),
         _m.sender.like("v%"),
         _m.seq > _read_by_agents,
     )

@@ -14,11 +14,11 @@ from kefu_core.abc.archive import (
     SearchQuery,
 )
 from kefu_core.ids import ID_MAX, document_id_at
-from kefu_core.model import Conversation, Message, MessageKind
+from kefu_core.model import CONTENT_KINDS, Conversation, Message
 from kefu_core.types import ConversationId, UnixMs
 
-INDEXED_KINDS = frozenset({MessageKind.TEXT, MessageKind.NOTE})
-"""What people wrote; the rest of the log is about it."""
+INDEXED_KINDS = CONTENT_KINDS
+"""What people wrote, and names of files; the rest of the log is about it."""
 
 
 class Match(msgspec.Struct, frozen=True):

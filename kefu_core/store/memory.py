@@ -25,6 +25,7 @@ from kefu_core.folding import is_visitor
 from kefu_core.ids import IdGenerator
 from kefu_core.limits import Limits
 from kefu_core.model import (
+    SPOKEN_KINDS,
     Agent,
     AgentSession,
     Appended,
@@ -33,7 +34,6 @@ from kefu_core.model import (
     Cursor,
     Draft,
     Message,
-    MessageKind,
     Person,
     Role,
     Site,
@@ -295,7 +295,7 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, MemoryRecords, Store):
                 default=0,
             )
             counts[conversation] = sum(
-                message.kind is MessageKind.TEXT and is_visitor(message.sender)
+                message.kind in SPOKEN_KINDS and is_visitor(message.sender)
                 for message in self._logs.get(conversation, [])[read:]
             )
         return counts

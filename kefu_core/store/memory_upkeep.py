@@ -12,12 +12,12 @@ from kefu_core.abc.audit import AuditReport, Fault, OnAudited
 from kefu_core.abc.upkeep import Erased, Extent, Imported, LogPiece, Upkeep, Walk
 from kefu_core.folding import active_at
 from kefu_core.model import (
-    SENDABLE_KINDS,
+    CONTENT_KINDS,
+    SPOKEN_KINDS,
     Agent,
     Conversation,
     Cursor,
     Message,
-    MessageKind,
     Person,
     Site,
 )
@@ -76,7 +76,7 @@ class MemoryUpkeep(Upkeep):
             old = [
                 message
                 for message in self._logs.get(row.id, [])
-                if message.at < before and message.kind in SENDABLE_KINDS
+                if message.at < before and message.kind in CONTENT_KINDS
             ]
             if old and limit > 0:
                 self._blank(row, old[:limit])
@@ -91,7 +91,7 @@ class MemoryUpkeep(Upkeep):
         found = [
             message
             for message in self._logs.get(conversation, [])[after:]
-            if message.kind in SENDABLE_KINDS
+            if message.kind in CONTENT_KINDS
         ][:limit]
         if found:
             self._blank(self._rows[conversation], found)
@@ -103,8 +103,8 @@ class MemoryUpkeep(Upkeep):
         for message in messages:
             blank = blanked(message)
             log[message.seq - 1] = self._keys[key_of(message)] = blank
-        texts = [m.seq for m in messages if m.kind is MessageKind.TEXT]
-        kept = [m.seq for m in log if m.kind is MessageKind.TEXT]
+        texts = [m.seq for m in messages if m.kind in SPOKEN_KINDS]
+        kept = [m.seq for m in log if m.kind in SPOKEN_KINDS]
         if texts and max(texts) > max(kept, default=0):
             self._rows[row.id] = msgspec.structs.replace(row, last_line="")
         self._erasures += 1

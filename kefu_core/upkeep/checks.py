@@ -13,7 +13,7 @@ import msgspec
 from kefu_core.errors import Invalid
 from kefu_core.folding import is_visitor
 from kefu_core.ids import ID_MAX
-from kefu_core.model import Message, MessageKind
+from kefu_core.model import CONTENT_KINDS, Message, MessageKind
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 from kefu_core.upkeep.records import (
     ConversationRecord,
@@ -85,7 +85,7 @@ def read_message(record: MessageRecord, visitor: ParticipantId, now: UnixMs) -> 
     if size > _CONTENT_BYTES_MAX:
         raise Invalid(f"it has {size:,} bytes; at most {_CONTENT_BYTES_MAX:,}")
     if kind is MessageKind.ERASED and (
-        record.body or (record.data or {}).get("was") not in ("text", "note")
+        record.body or (record.data or {}).get("was") not in CONTENT_KINDS
     ):
         raise Invalid("it is erased and has content")
     return Message(

@@ -3,7 +3,14 @@
 from datetime import tzinfo
 from html import escape
 
-from kefu_core.model import INTERNAL_KINDS, Conversation, Cursor, Message, MessageKind
+from kefu_core.model import (
+    CONTENT_KINDS,
+    INTERNAL_KINDS,
+    Conversation,
+    Cursor,
+    Message,
+    MessageKind,
+)
 from kefu_core.types import ParticipantId, UnixMs
 from kefu_core.upkeep.csv_table import local_time
 from kefu_core.upkeep.writing import Heading, Page, Writer
@@ -101,7 +108,7 @@ class HtmlWriter(Writer):
     def _message(self, page: Page, message: Message) -> str:
         was = (message.data or {}).get("was")
         kind = was if message.kind is MessageKind.ERASED else message.kind.value
-        if kind not in (MessageKind.TEXT, MessageKind.NOTE):
+        if kind not in CONTENT_KINDS:
             line = self._system_line(page, message)
             return (
                 f'<p class="line">{self._time(message.at)} '

@@ -27,6 +27,9 @@ PRINCIPALS = (NOBODY, VISITOR, FORGED, LOGGED_OUT, GONE, AGENT, ADMIN)
 
 EVERYBODY = (200,) * 7
 AGENTS_ONLY = (401, 401, 401, 401, 401, 200, 200)
+BY_TOKEN = (401, 200, 401, 401, 401, 200, 200)
+ABSENT = (401, 404, 401, 401, 401, 404, 404)
+"""Whose a file that is there is stands in `tests/server/test_files.py`."""
 BY_BODY = (400,) * 7
 """Open to all and judged by what the body says: of an empty one, nothing is learnt."""
 
@@ -50,12 +53,17 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/api/history/conversations/{conversation:int}/messages"): AGENTS_ONLY,
     ("GET", "/api/history/search"): AGENTS_ONLY,
     ("GET", "/api/history/export"): AGENTS_ONLY,
+    ("PUT", "/api/conversations/{conversation:int}/files/{key}"): BY_TOKEN,
+    ("GET", "/api/files/{file:int}"): ABSENT,
+    ("GET", "/api/files/{file:int}/thumbnail"): ABSENT,
 }
 NEEDED = {
     "/api/history/search": {"q": "发货"},
     "/api/history/export": {"format": "csv"},
+    "/api/conversations/{conversation:int}/files/{key}": {"name": "a.txt"},
 }
 """Parameters without which a route has nothing to do."""
+UPLOAD = {"content-type": "application/octet-stream"}
 
 pytestmark = pytest.mark.anyio
 
@@ -122,6 +130,8 @@ async def test_each_principal_gets_what_the_row_says(
                 there,
                 params=NEEDED.get(path),
                 json={} if method == "POST" else None,
+                content=b"a file" if method == "PUT" else None,
+                headers=UPLOAD if method == "PUT" else {},
             )
         assert response.status_code == expected, (who, response.text)
         if expected == 401:

@@ -33,6 +33,9 @@ KNOWN_ROUTES = {
     ("GET", "/api/history/conversations/{conversation:int}/messages"),
     ("GET", "/api/history/search"),
     ("GET", "/api/history/export"),
+    ("PUT", "/api/conversations/{conversation:int}/files/{key}"),
+    ("GET", "/api/files/{file:int}"),
+    ("GET", "/api/files/{file:int}/thumbnail"),
     ("POST", "/api/visitor/token"),
     ("POST", "/api/visitor/erase"),
     ("POST", LONGPOLL_PATH),
@@ -71,6 +74,8 @@ def concrete(path: str, app: KefuApp) -> str:
         .replace("{name:path}", "loader.js")
         .replace("{embed_key}", SITE.embed_key)
         .replace("{conversation:int}", "1")
+        .replace("{file:int}", "1")
+        .replace("{key}", "a-file")
     )
 
 
@@ -153,7 +158,7 @@ async def test_what_a_form_can_send_changes_nothing(
 async def test_no_get_changes_anything(app: KefuApp, client: httpx.AsyncClient) -> None:
     await log_in(client)
     for _, path in mutations(app):
-        assert (await client.get(path)).status_code == 405, path
+        assert (await client.get(concrete(path, app))).status_code == 405, path
     assert (await client.get("/api/agent/me")).status_code == 200
 
 

@@ -19,7 +19,7 @@ UPDATE message SET kind=:new_kind, body=:new_body, data=:new_data, digest=:new_d
 -- erasing._NEXT_AT
 SELECT TOP __[POSTCOMPILE_param_1] message.seq, message.at FROM message WHERE message.conversation_id = :conversation AND message.seq >= :seq ORDER BY message.seq;
 -- erasing._LATER_TEXT
-SELECT TOP __[POSTCOMPILE_param_1] message.seq FROM message WHERE message.conversation_id = :conversation AND message.seq > :seq AND message.kind = :kind_1 ORDER BY message.seq DESC;
+SELECT TOP __[POSTCOMPILE_param_1] message.seq FROM message WHERE message.conversation_id = :conversation AND message.seq > :seq AND message.kind IN (__[POSTCOMPILE_kind_1]) ORDER BY message.seq DESC;
 -- history._messages
 SELECT message.conversation_id, message.seq, message.sender, message.[key], message.kind, message.body, message.data, message.ref, message.at FROM message;
 -- history._conversations
@@ -29,7 +29,7 @@ SELECT message.conversation_id, message.seq, message.sender, message.[key], mess
 -- history._BEFORE
 SELECT message.conversation_id, message.seq, message.sender, message.[key], message.kind, message.body, message.data, message.ref, message.at FROM message WHERE message.conversation_id = :conversation AND message.seq < :seq ORDER BY message.seq DESC OFFSET 0 ROWS FETCH FIRST :limit ROWS ONLY;
 -- history._UNREAD
-SELECT message.conversation_id, count(*) AS count_1 FROM message WHERE message.conversation_id IN (__[POSTCOMPILE_ids]) AND message.kind = :kind_1 AND message.sender LIKE :sender_1 AND message.seq > (SELECT coalesce(max(participant.[read]), :coalesce_2) AS coalesce_1 FROM participant WHERE participant.conversation_id = message.conversation_id AND participant.participant LIKE :participant_1) GROUP BY message.conversation_id;
+SELECT message.conversation_id, count(*) AS count_1 FROM message WHERE message.conversation_id IN (__[POSTCOMPILE_ids]) AND message.kind IN (__[POSTCOMPILE_kind_1]) AND message.sender LIKE :sender_1 AND message.seq > (SELECT coalesce(max(participant.[read]), :coalesce_2) AS coalesce_1 FROM participant WHERE participant.conversation_id = message.conversation_id AND participant.participant LIKE :participant_1) GROUP BY message.conversation_id;
 -- imports._LOCKED
 SELECT conversation.id, conversation.site_id, conversation.visitor, conversation.status, conversation.assignee, conversation.last_seq, conversation.last_at, conversation.last_sender, conversation.last_line, conversation.waiting_since, conversation.opened_at, conversation.labels, conversation.team_id, conversation.queued_at, conversation.first_reply_at, conversation.closed_at, conversation.kept_from FROM conversation WITH (UPDLOCK, ROWLOCK) WHERE conversation.id = :conversation;
 -- imports._STORED

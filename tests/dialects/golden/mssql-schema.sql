@@ -467,6 +467,7 @@ CREATE TABLE attachment (
     site_id BIGINT NOT NULL, 
     conversation_id BIGINT NOT NULL, 
     uploader NVARCHAR(24) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    [key] NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     name NVARCHAR(300) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     media_type NVARCHAR(100) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     size BIGINT NOT NULL, 
@@ -477,7 +478,8 @@ CREATE TABLE attachment (
     thumbnail_key NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     status NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     created_at BIGINT NOT NULL, 
-    PRIMARY KEY (id)
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_attachment_conversation_id_uploader_key UNIQUE (conversation_id, uploader, [key])
 );
 
 GO

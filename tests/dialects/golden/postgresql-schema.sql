@@ -339,6 +339,7 @@ CREATE TABLE attachment (
     site_id BIGINT NOT NULL, 
     conversation_id BIGINT NOT NULL, 
     uploader VARCHAR(24) NOT NULL, 
+    key VARCHAR(64) NOT NULL, 
     name VARCHAR(300) NOT NULL, 
     media_type VARCHAR(100) NOT NULL, 
     size BIGINT NOT NULL, 
@@ -349,7 +350,8 @@ CREATE TABLE attachment (
     thumbnail_key VARCHAR(200) NOT NULL, 
     status VARCHAR(16) NOT NULL, 
     created_at BIGINT NOT NULL, 
-    PRIMARY KEY (id)
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_attachment_conversation_id_uploader_key UNIQUE (conversation_id, uploader, key)
 );
 
 CREATE TABLE rating (

@@ -260,6 +260,7 @@ def _create_letters() -> None:
         _number("site_id"),
         _number("conversation_id"),
         _name("uploader", 24),
+        _name("key", 64),
         _name("name", 300),
         _name("media_type", 100),
         _number("size"),
@@ -270,6 +271,12 @@ def _create_letters() -> None:
         _name("thumbnail_key", 200),
         _name("status", 16),
         _number("created_at"),
+        sa.UniqueConstraint(
+            "conversation_id",
+            "uploader",
+            "key",
+            name="uq_attachment_conversation_id_uploader_key",
+        ),
     )
     create_table(
         "rating",
