@@ -157,7 +157,7 @@ def _was_text(message: Message) -> bool:
     """Whether this is a text or file, or what is left of one: it did the same."""
     return message.kind in SPOKEN_KINDS or (
         message.kind is MessageKind.ERASED
-        and (message.data or {}).get("was") in SPOKEN_KINDS
+        and str((message.data or {}).get("was")) in SPOKEN_KINDS
     )
 
 

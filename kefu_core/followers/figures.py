@@ -116,7 +116,7 @@ class _Fold:
 
 def _was_text(message: Message) -> bool:
     was = (message.data or {}).get("was")
-    return message.kind is MessageKind.ERASED and was in SPOKEN_KINDS
+    return message.kind is MessageKind.ERASED and str(was) in SPOKEN_KINDS
 
 
 def _number(participant: ParticipantId | Any) -> str | None:

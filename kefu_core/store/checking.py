@@ -147,7 +147,7 @@ class ConversationCheck:
         if data is None and row[6] is not None:
             self._find(FaultKind.DATA, "its data cannot be read", seq)
         if kind == MessageKind.ERASED:
-            if body or (data or {}).get("was") not in CONTENT_KINDS:
+            if body or str((data or {}).get("was")) not in CONTENT_KINDS:
                 self._find(FaultKind.ERASED, "has content and is erased", seq)
         elif kind in CONTENT_KINDS and row[8] < self._kept_from - CLOCK_SKEW_MS:
             self._find(FaultKind.ERASED, "is older than what is kept", seq)

@@ -85,7 +85,7 @@ def read_message(record: MessageRecord, visitor: ParticipantId, now: UnixMs) -> 
     if size > _CONTENT_BYTES_MAX:
         raise Invalid(f"it has {size:,} bytes; at most {_CONTENT_BYTES_MAX:,}")
     if kind is MessageKind.ERASED and (
-        record.body or (record.data or {}).get("was") not in CONTENT_KINDS
+        record.body or str((record.data or {}).get("was")) not in CONTENT_KINDS
     ):
         raise Invalid("it is erased and has content")
     return Message(
