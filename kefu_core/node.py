@@ -9,6 +9,7 @@ from typing import Protocol, Self
 import anyio
 from anyio.abc import TaskGroup
 
+from kefu_core.abc.files import FileStorage
 from kefu_core.abc.handler import Handler
 from kefu_core.abc.outgoing import Mailer, Poster
 from kefu_core.abc.store import Store
@@ -20,6 +21,7 @@ from kefu_core.abc.transports import (
 )
 from kefu_core.errors import ConfigurationError
 from kefu_core.followers.delivering import Delivering
+from kefu_core.followers.files import FileSweep
 from kefu_core.followers.indexer import Indexer
 from kefu_core.followers.mailing import Mailing
 from kefu_core.followers.reporter import Reporter
@@ -67,6 +69,7 @@ class Node:
         transports: Sequence[str | Transport] = ("websocket", "longpoll", "tcp"),
         mailer: Mailer | None = None,
         poster: Poster | None = None,
+        storage: FileStorage | None = None,
     ) -> None:
         """Prepare; nothing is opened yet.
 
@@ -77,6 +80,7 @@ class Node:
             transports: Names, or objects of your own, of what may be served.
             mailer: Who carries mail; without one it waits in the store.
             poster: Who tells webhooks; without one nothing is written down for them.
+            storage: Who keeps files, to clear away those that nobody needs any more.
 
         Raises:
             ConfigurationError: There is no such transport.
@@ -104,6 +108,7 @@ class Node:
             self._endpoints[transport.name] = transport.endpoint(context)
         self._mailer = mailer
         self._poster = poster
+        self._storage = storage
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -128,6 +133,9 @@ class Node:
             )
             tasks.start_soon(reporter.run)
             tasks.start_soon(ErasureWatch(self.store, self.hub.forget).run)
+            if self._storage is not None:
+                sweep = FileSweep(self.store, self._storage, now_ms=unix_ms)
+                tasks.start_soon(sweep.run)
             if self._mailer is not None:
                 mailing = Mailing(
                     self.store, self._mailer, now_ms=unix_ms, rng=random.SystemRandom()

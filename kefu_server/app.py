@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -156,6 +157,10 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         now_ms=unix_ms,
     )
     ids = IdGenerator(unix_ms)
+    storage = LocalFiles(Path(settings.data_dir) / "files")
+    spool: Spool = app.state.spool
+    # What a killed process had begun; nobody is sending anything yet.
+    await anyio.to_thread.run_sync(spool.sweep, unix_ms() / 1000 - 3600)
     desk = Desk(
         store,
         auth.authenticate,
@@ -166,7 +171,7 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         find_revoked=auth.find_revoked,
         now=monotonic,
         hash_password=auth.hash_new_password,
-        storage=LocalFiles(Path(settings.data_dir) / "files"),
+        storage=storage,
         thumbnailer=PillowThumbnailer() if has_pillow() else None,
         mail=MailRules(sender=settings.mail.sender if settings.mail.host else ""),
     )
@@ -179,6 +184,7 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         transports=transports,
         mailer=make_mailer(settings),
         poster=HttpPoster(settings.webhooks.allow),
+        storage=storage,
     )
     async with node:
         for problem in await store.problems():

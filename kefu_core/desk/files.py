@@ -249,7 +249,7 @@ class FileRoom:
             Busy: It is being deleted at this moment.
         """
         desk = self._desk
-        if kept.status is _PENDING:
+        if kept.status is not _LINKED:
             kept = await self._claim(kept)
         appended = await desk.hub.append(
             Draft(
@@ -282,7 +282,9 @@ class FileRoom:
         desk = self._desk
         claimed = msgspec.structs.replace(kept, created_at=UnixMs(desk.now_ms()))
         when = {"status": _PENDING.value, "created_at": kept.created_at}
-        if await desk.store.change_record(claimed, when=when):
+        if kept.status is _PENDING and await desk.store.change_record(
+            claimed, when=when
+        ):
             return claimed
         now = await desk.store.find_record(Attachment, kept.id)
         if now is None or now.status is AttachmentStatus.DROPPED:

@@ -8,7 +8,7 @@ import msgspec
 from kefu_core.abc.archive import ConversationFilter
 from kefu_core.abc.store import Store
 from kefu_core.errors import NotFound
-from kefu_core.records import Mail, OfflineMessage
+from kefu_core.records import Attachment, AttachmentStatus, Mail, OfflineMessage
 from kefu_core.types import ConversationId, ParticipantId, Seq
 
 PAUSE_S = 0.02
@@ -34,7 +34,8 @@ async def erase_visitor(
     """Blank all texts and notes of a visitor's conversations, and empty its name.
 
     Both sides' texts, since an answer repeats what was asked. What it left while nobody
-    was there is deleted, with the mail about it. What stays: that there
+    was there is deleted, with the mail about it. Files can be read by nobody from then
+    on; a server deletes their bytes within minutes. What stays: that there
     was a conversation and when, who answered, the system's lines with their labels.
     Killed at any moment it may be run again; a second run erases nothing more. What
     the visitor writes after it began may be erased or not.
@@ -51,6 +52,7 @@ async def erase_visitor(
         )
         for row in walk.conversations:
             conversations += 1
+            await _drop_files(store, row.id)
             seq: Seq | None = Seq(0)
             while seq is not None:
                 erased = await store.erase_conversation(row.id, after=seq, limit=_LIMIT)
@@ -65,6 +67,19 @@ async def erase_visitor(
         raise NotFound(f"There is no visitor {visitor}.")
     await store.forget_visitor(visitor)
     return ErasureReport(conversations=conversations, messages=messages)
+
+
+async def _drop_files(store: Store, conversation: ConversationId) -> None:
+    """Give up all files of a conversation: nobody reads them any more from here on."""
+    after = 0
+    while rows := await store.list_records(
+        Attachment, where={"conversation_id": conversation}, after=after, limit=_LIMIT
+    ):
+        dropped = AttachmentStatus.DROPPED
+        await store.put_records(
+            *[msgspec.structs.replace(row, status=dropped, name="") for row in rows]
+        )
+        after = rows[-1].id
 
 
 async def _forget_letters(store: Store, visitor: ParticipantId) -> int:

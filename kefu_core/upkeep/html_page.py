@@ -108,7 +108,7 @@ class HtmlWriter(Writer):
     def _message(self, page: Page, message: Message) -> str:
         was = (message.data or {}).get("was")
         kind = was if message.kind is MessageKind.ERASED else message.kind.value
-        if kind not in CONTENT_KINDS:
+        if str(kind) not in CONTENT_KINDS:
             line = self._system_line(page, message)
             return (
                 f'<p class="line">{self._time(message.at)} '

@@ -14,6 +14,7 @@ from PIL import Image
 
 from kefu_core.desk.files import FilePaces
 from kefu_core.errors import TooMany
+from kefu_core.followers.files import FileSweep
 from kefu_core.limits import Limits
 from kefu_core.model import (
     Agent,
@@ -30,6 +31,7 @@ from kefu_core.site import Files, SiteSettings
 from kefu_core.store.memory import MemoryStore
 from kefu_core.store.sql import SqlStore
 from kefu_core.types import ParticipantId, Seq
+from kefu_core.upkeep.erasing import erase_visitor
 from kefu_server.app import KefuApp, create_app
 from kefu_server.settings import Settings
 from tests.server.conftest import OTHER_SITE, SITE, connect
@@ -494,6 +496,97 @@ async def test_an_upload_that_stands_still_or_takes_for_ever_ends(
                 assert "slowly" in refused.text
             assert not scope.cancelled_caught
         assert (room.stored(), await room.log()) == ([], [])
+
+
+def _sweep(room: Room, hours: float = 0) -> FileSweep:
+    """Return a sweep whose clock is so many hours ahead."""
+    storage = room.app.state.services.desk.files.storage
+    ahead = int(hours * 3_600_000)
+    return FileSweep(room.store, storage, now_ms=lambda: unix_ms() + ahead)
+
+
+async def test_files_without_a_message_are_swept_after_an_hour(room: Room) -> None:
+    async with room.visitor() as visitor:
+        hub, append = room.app.state.services.hub, room.app.state.services.hub.append
+
+        async def die(draft: Any) -> Any:
+            raise ConnectionResetError
+
+        await room.put(visitor, b"named")
+        hub.append = die
+        await room.put(visitor, picture(), key="key-2", name="a.png")
+        hub.append = append
+        assert len(room.stored()) == 3
+        assert await _sweep(room).sweep() == 0
+        assert await _sweep(room, 0.9).sweep() == 0
+        assert await _sweep(room, 1.1).sweep() == 1
+        assert len(room.stored()) == 1
+        (row,) = await room.store.list_records(Attachment)
+        assert row.key == "key-1"
+        # The key is free again.
+        assert (await room.put(visitor, picture(), key="key-2")).status_code == 200
+
+
+async def test_a_message_that_came_before_the_row_said_so_keeps_its_file(
+    room: Room,
+) -> None:
+    async with room.visitor() as visitor:
+        await room.put(visitor)
+        (row,) = await room.store.list_records(Attachment)
+        await room.store.put_records(
+            msgspec.structs.replace(row, status=AttachmentStatus.PENDING)
+        )
+        assert await _sweep(room, 2).sweep() == 0
+        (row,) = await room.store.list_records(Attachment)
+        assert row.status is AttachmentStatus.LINKED
+
+
+async def test_a_late_link_and_a_sweep_never_both_have_a_file(room: Room) -> None:
+    async with room.visitor() as visitor:
+        await room.put(visitor)
+        (row,) = await room.store.list_records(Attachment)
+        old = msgspec.structs.replace(
+            row, status=AttachmentStatus.PENDING, created_at=row.created_at - 9 * 10**6
+        )
+        sweep = _sweep(room)
+        # The sweep has read the row; then the upload comes again and claims it.
+        await room.store.put_records(old)
+        claimed = await room.put(visitor)
+        assert claimed.status_code == 200
+        await sweep._change(old, AttachmentStatus.DROPPED)
+        assert await sweep.sweep() == 0
+        assert (await visitor.get(f"/api/files/{row.id}")).status_code == 200
+        # The other way round: who comes too late is told to come again.
+        await room.store.put_records(old)
+        await sweep._change(old, AttachmentStatus.DROPPED)
+        assert (await room.put(visitor)).status_code == 503
+        assert (await visitor.get(f"/api/files/{row.id}")).status_code == 404
+        assert await sweep.sweep() == 1
+        assert room.stored() == []
+
+
+async def test_what_a_site_keeps_no_longer_goes_with_its_texts(room: Room) -> None:
+    async with room.visitor() as visitor:
+        await room.put(visitor)
+    await room.store.put_site(msgspec.structs.replace(SITE, retention_days=30))
+    assert await _sweep(room, 29 * 24).sweep() == 0
+    assert await _sweep(room, 31 * 24).sweep() == 1
+    assert (room.stored(), await room.store.list_records(Attachment)) == ([], [])
+
+
+async def test_erasing_a_visitor_takes_its_files_along(room: Room) -> None:
+    async with room.visitor() as visitor:
+        await room.put(visitor, picture(), name="my passport.png")
+        (row,) = await room.store.list_records(Attachment)
+        await erase_visitor(room.store, ParticipantId("v1"))
+        assert (await visitor.get(f"/api/files/{row.id}")).status_code == 404
+        (entry,) = await room.log()
+        assert entry[2:] == ("erased", "", {"was": "file"})
+        conversation = await room.store.find_conversation(room.row.id)
+        assert conversation is not None
+        assert conversation.last_line == ""
+        assert await _sweep(room).sweep() == 1
+        assert room.stored() == []
 
 
 async def test_no_send_makes_a_message_of_a_file(room: Room) -> None:
