@@ -46,9 +46,16 @@ async def visitor_token(request: Request) -> Response:
                 "locale": site.locale,
                 "staffed": await services.desk.staffing.is_staffed(site.id),
                 "may_chat": site.settings.letters.may_chat,
+                "file_bytes": _file_bytes(site),
             },
         }
     )
+
+
+def _file_bytes(site: Site) -> int:
+    """Return how large a visitor's file may be; 0: none may be sent."""
+    files = site.settings.files
+    return files.visitor_bytes_max if files.visitors_may else 0
 
 
 def _known_visitor(auth: Authenticator, token: str | None, site: Site) -> int | None:

@@ -2,6 +2,7 @@
 import { Composer } from "../ui/composer.js";
 import { fill, h, icon } from "../ui/dom.js";
 import { t } from "../ui/i18n.js";
+import { Files } from "../ui/files.js";
 import { itemsOf } from "../ui/items.js";
 import { LogView } from "../ui/logview.js";
 import { stamp } from "../ui/time.js";
@@ -29,6 +30,7 @@ export class RoomView {
       nameOf: (sender) => desk.nameOf(sender),
       isMe: (sender) => sender === desk.me.id,
       systemText: ({ line }) => systemText(line, (id) => desk.nameOf(id), desk.me.id, (team) => desk.teams.get(team) ?? ""),
+      bodyOf: (line) => [line.kind === "file" ? this.files.lines.of(line) : line.body],
       older: () => this.id && desk.chat.older(this.id).then(parts.changed),
       seen: parts.changed,
       retry: (key) => desk.chat.retry(key),
@@ -39,6 +41,14 @@ export class RoomView {
       typing: (text) => this.id && desk.chat.typing(this.id, text),
     });
     this.canned = new CannedMenu(desk, this.composer, () => this.names());
+    this.files = new Files({
+      composer: this.composer,
+      zone: this.log.element,
+      here: () => this.id,
+      open: async () => this.id ?? 0,
+      headers: async () => ({}),
+      bytesMax: () => 0,
+    });
     this.name = h("h2");
     this.sub = h("span", { class: "room-sub" });
     this.takeButton = h("button", { type: "button", class: "primary", onclick: () => this.id && desk.replies.take(this.id) }, t("take"));
@@ -111,6 +121,7 @@ export class RoomView {
     const top = isWhole ? h("p", { class: "beginning" }, t("history")) : null;
     this.log.show(items, { top, isFresh, skin: JSON.stringify([...desk.names, ...desk.teams]) });
     this.composer.limit = desk.chat.session.limits?.text_chars ?? this.composer.limit;
+    this.files.show();
     this.showTyping(id);
     const notice = desk.replies.notice(id);
     if (this.notice.textContent !== notice) this.notice.textContent = notice;

@@ -44,6 +44,9 @@ const model = new Model({
 /** @type {import("./leave.js").Leave | undefined} */
 let leave;
 let isLoading = false;
+/** @type {import("../ui/files.js").Files | undefined} */
+let files;
+let wantsFiles = false;
 /** @type {import("./queue.js").QueueBar | undefined} */
 let queue;
 let isQueueLoading = false;
@@ -69,6 +72,7 @@ const log = new LogView({
   nameOf,
   isMe: (sender) => sender === model.me,
   systemText,
+  bodyOf: (line) => [line.kind === "file" && files ? files.lines.of(line) : line.body],
   older: () => model.conversation && model.chat.older(model.conversation).then(() => screen.set()),
   seen: () => screen.set(),
   retry: (key) => model.chat.retry(key),
@@ -117,10 +121,11 @@ function draw() {
   const lines = model.lines();
   const items = itemsOf(lines, (sender) => sender === model.me, model.other());
   const isWhole = !lines.length || (lines[0].seq ?? 1) <= 1;
-  const skin = JSON.stringify([...model.names]);
+  const skin = JSON.stringify([!files, ...model.names]);
   log.show(items, { top: isWhole ? greeting() : null, skin });
   composer.limit = model.chat.session.limits?.text_chars ?? composer.limit;
   drawAway();
+  drawFiles();
   const isAway = state === "live" && leave?.isAway;
   fill(status, h("i", { class: `light ${state}${isAway ? " away" : ""}` }), isAway ? leave?.words.away : t(STATUS[state]));
   drawBar(state);
@@ -172,6 +177,28 @@ function drawAway() {
       screen.set();
     },
     () => setTimeout(() => (isLoading = false), 5_000),
+  );
+}
+
+/** What sends and shows files is loaded once the widget is connected. */
+function drawFiles() {
+  files?.show();
+  if (!visitor.about || wantsFiles) return;
+  wantsFiles = true;
+  import("../ui/files.js").then(
+    ({ Files }) => {
+      files = new Files({
+        composer,
+        zone: document.body,
+        here: () => model.conversation,
+        open: () => model.opened(),
+        headers: async () => ({ authorization: `Bearer ${await visitor.get(false)}` }),
+        bytesMax: () => visitor.about?.file_bytes ?? 0,
+      });
+      files.button.hidden = !visitor.about?.file_bytes;
+      screen.set();
+    },
+    () => setTimeout(() => (wantsFiles = false), 5_000),
   );
 }
 

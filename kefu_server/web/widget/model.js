@@ -126,7 +126,7 @@ export class Model {
 
   /** @param {import("../client/frames").MessageFrame} message */
   arrived(message) {
-    if (message.sender === this.me || message.kind !== "text") return;
+    if (message.sender === this.me || !["text", "file"].includes(message.kind)) return;
     this.named(message.sender);
     if (message.seq > this.liveHead) this.heard(message.body ?? "", message.sender);
   }
@@ -142,6 +142,14 @@ export class Model {
     } catch {
       this.names.delete(id);
     }
+  }
+
+  /** @returns {Promise<number>} the conversation, opened where there is none */
+  async opened() {
+    if (this.conversation) return this.conversation;
+    const { conversation } = await this.chat.call("conversation.open");
+    this.adopt(conversation.id, conversation.last_seq ?? 0);
+    return conversation.id;
   }
 
   /** @param {string} body */
@@ -187,7 +195,7 @@ export class Model {
   unread() {
     const log = this.conversation ? this.chat.logs.all.get(this.conversation) : undefined;
     const read = Number(stored(this.readName));
-    const theirs = log?.messages.filter((m) => m.kind === "text" && m.sender !== this.me);
+    const theirs = log?.messages.filter((m) => ["text", "file"].includes(m.kind) && m.sender !== this.me);
     return theirs?.filter((m) => m.seq > read).length ?? 0;
   }
 

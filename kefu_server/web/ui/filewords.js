@@ -1,0 +1,53 @@
+import { filled, getLocale } from "./i18n.js";
+
+/** What is said about files. */
+const WORDS = {
+  en: {
+    attach: "Send a file",
+    cancel: "Cancel",
+    retry: "Try again",
+    drop: "Drop to send",
+    failed: "Not sent: the connection broke",
+    tooLarge: "Too large: at most {size}",
+    tooLargeHere: "Too large",
+    notAllowed: "This kind of file may not be sent",
+    tooMany: "Too many files; try again later",
+    empty: "The file is empty",
+    waiting: "Waiting",
+    download: "Download {name}",
+    gone: "This file cannot be loaded now",
+    files: "Files being sent",
+  },
+  "zh-CN": {
+    attach: "发送文件",
+    cancel: "取消",
+    retry: "重试",
+    drop: "松开即可发送",
+    failed: "发送失败：网络中断",
+    tooLarge: "文件过大，最大 {size}",
+    tooLargeHere: "文件过大",
+    notAllowed: "不支持发送此类文件",
+    tooMany: "发送过于频繁，请稍后再试",
+    empty: "文件是空的",
+    waiting: "等待发送",
+    download: "下载 {name}",
+    gone: "暂时无法加载该文件",
+    files: "正在发送的文件",
+  },
+};
+
+/**
+ * @param {keyof typeof WORDS.en} word
+ * @param {import("./i18n.js").Values} [values]
+ */
+export function word(word, values = {}) {
+  return filled(WORDS[getLocale() === "en" ? "en" : "zh-CN"][word], values);
+}
+
+/** @param {number} bytes */
+export function sizeText(bytes) {
+  const units = ["B", "KB", "MB", "GB"];
+  const power = Math.min(3, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  const value = bytes / 1024 ** power;
+  return `${value < 10 && power ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
+}

@@ -1,0 +1,94 @@
+"""Files from the widget to the console and back: pictures, cards, refusals, retries."""
+
+import io
+import os
+import re
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Route, expect
+
+from tests.e2e.people import AgentPerson, Visitor
+from tests.e2e.world import World
+
+PDF = b"%PDF-1.7 x"
+SHOTS = os.environ.get("KEFU_SHOTS", "")
+
+
+def _picture() -> bytes:
+    out = io.BytesIO()
+    image = Image.linear_gradient("L").resize((1200, 800))
+    Image.merge("RGB", (image, image.rotate(180), image)).save(out, "JPEG")
+    return out.getvalue()
+
+
+def test_files_go_both_ways_once_and_failures_can_be_tried_again(
+    world: World, visitor: Visitor, agent: AgentPerson
+) -> None:
+    visitor.write("The pot came broken.")
+    agent.open_first("queue")
+    view = visitor.view
+    expect(view.get_by_role("button", name="Send a file")).to_be_visible()
+    pick = view.locator("input[type=file]")
+    pick.set_input_files(
+        [
+            {"name": "pot.jpg", "mimeType": "image/jpeg", "buffer": _picture()},
+            {
+                "name": "../\u202einvoice.pdf",
+                "mimeType": "x/y",
+                "buffer": b"%PDF-1.7 x",
+            },
+        ]
+    )
+    for side in (view, agent.page):
+        image = side.get_by_role("img", name="pot.jpg")
+        expect(image).to_be_visible()
+        expect(image).to_have_js_property("naturalWidth", 640)
+        expect(image).to_have_js_property("width", 240)
+        expect(side.locator(".file-card")).to_contain_text("invoice.pdf")
+    with agent.page.expect_download() as started:
+        agent.page.locator(".file-card").click()
+    assert started.value.suggested_filename == "invoice.pdf"
+    assert Path(started.value.path()).read_bytes() == PDF
+
+    # What is too large says so at once; a program is refused by the server.
+    pick.set_input_files(
+        [
+            {"name": "film.mp4", "mimeType": "", "buffer": b"x" * 11_000_000},
+            {"name": "a.exe", "mimeType": "", "buffer": b"MZ"},
+        ]
+    )
+    expect(view.get_by_text("Too large: at most 10 MB")).to_be_visible()
+    expect(view.get_by_text("This kind of file may not be sent")).to_be_visible()
+    if SHOTS:
+        visitor.page.screenshot(path=f"{SHOTS}/widget.png")
+        agent.page.screenshot(path=f"{SHOTS}/console.png")
+    for name in ("film.mp4", "a.exe"):
+        view.get_by_role("button", name=f"Cancel: {name}").click()
+    expect(view.locator(".tray")).to_be_hidden()
+
+    # The answer to an upload is lost: trying again sends it once.
+    lost = 0
+
+    def lose(route: Route) -> None:
+        nonlocal lost
+        lost += 1
+        if lost == 1:
+            route.fetch()
+            route.abort()
+        else:
+            route.continue_()
+
+    visitor.page.route(re.compile("/api/conversations/"), lose)
+    pick.set_input_files({"name": "once.txt", "mimeType": "", "buffer": b"only once"})
+    expect(view.get_by_text("Not sent: the connection broke")).to_be_visible()
+    view.get_by_role("button", name="Try again").click()
+    expect(view.locator(".tray")).to_be_hidden()
+    expect(view.locator(".file-name", has_text="once.txt")).to_have_count(1)
+    expect(agent.page.locator(".file-name", has_text="once.txt")).to_have_count(1)
+
+    # And back, by the console's own button.
+    agent.page.locator("input[type=file]").first.set_input_files(
+        {"name": "保修卡.txt", "mimeType": "", "buffer": b"two years"}
+    )
+    expect(view.locator(".file-name", has_text="保修卡.txt")).to_be_visible()
