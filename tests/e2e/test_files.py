@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Route, expect
 
-from tests.e2e.people import AgentPerson, Visitor
+from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.world import World
 
 PDF = b"%PDF-1.7 x"
@@ -92,3 +92,35 @@ def test_files_go_both_ways_once_and_failures_can_be_tried_again(
         {"name": "保修卡.txt", "mimeType": "", "buffer": b"two years"}
     )
     expect(view.locator(".file-name", has_text="保修卡.txt")).to_be_visible()
+
+
+def test_an_admin_says_which_files_a_site_takes(
+    world: World, visitor: Visitor, browsers: Browsers
+) -> None:
+    world.add_agent("root", "管理", is_admin=True)
+    admin = AgentPerson(world, browsers.context(), "root")
+    admin.page.goto(f"{world.url}/console#/settings/files")
+    card = admin.page.get_by_role("form").first
+    card.get_by_label("Only these endings").fill(".PDF，txt png.")
+    card.get_by_role("button", name="Save").click()
+    expect(card.get_by_text("Endings have up to 10")).to_be_visible()
+    card.get_by_label("Only these endings").fill(".PDF，txt")
+    card.get_by_label("Largest file of a visitor, in MB").fill("0.5")
+    card.get_by_role("button", name="Save").click()
+    expect(card.get_by_text("Saved", exact=True)).to_be_visible()
+    expect(card.get_by_label("Only these endings")).to_have_value("pdf, txt")
+    if SHOTS:
+        admin.page.screenshot(path=f"{SHOTS}/settings.png")
+    visitor.reload()
+    visitor.view.locator("input[type=file]").set_input_files(
+        [
+            {"name": "a.doc", "mimeType": "", "buffer": b"a"},
+            {"name": "b.pdf", "mimeType": "", "buffer": b"x" * 600_000},
+            {"name": "c.pdf", "mimeType": "", "buffer": b"%PDF-1.7"},
+        ]
+    )
+    expect(visitor.view.get_by_text("Too large: at most 512 KB")).to_be_visible()
+    expect(
+        visitor.view.get_by_text("This kind of file may not be sent")
+    ).to_be_visible()
+    expect(visitor.view.locator(".file-card")).to_contain_text("c.pdf")
