@@ -168,6 +168,23 @@ class Presence:
         if newcomers:
             self.came()
 
+    async def leave(self, agent_id: int) -> None:
+        """End the lease of an agent who has logged out, unless it receives here still.
+
+        Raises `StoreError`. Another node that it receives on renews it soon.
+        """
+        who = agent_participant(agent_id)
+        if self._hub is None or self._hub.is_receiving(who):
+            return
+        self._renewed.discard(agent_id)
+        known = await self._store.find_record(AgentPresence, agent_id)
+        now_ms = UnixMs(self._now_ms())
+        if known is not None and known.lease_until > now_ms:
+            gone = msgspec.structs.replace(known, lease_until=now_ms)
+            when = {"lease_until": known.lease_until, "status": known.status.value}
+            await self._store.change_record(gone, when=when)
+            self._wake.set()
+
     async def choose(self, agent_id: int, status: AgentStatus) -> None:
         """Store what an agent chose. Raises `StoreError`."""
         while True:

@@ -75,7 +75,7 @@ class Staffing:
         if presence is not None and presence.lease_until > self._now_ms():
             return True
         who = agent_participant(agent.id)
-        return self._hub is not None and self._hub.is_connected(who)
+        return self._hub is not None and self._hub.is_receiving(who)
 
     async def _read(self) -> None:
         self._agents = await self._store.agents()

@@ -330,12 +330,14 @@ class Hub:
 
     def receiving_agents(self) -> set[ParticipantId]:
         """Return the agents of whom a connection here receives."""
+        agents = {each.me for each in self._connections if each.is_agent}
+        return {who for who in agents if self.is_receiving(who)}
+
+    def is_receiving(self, participant: ParticipantId) -> bool:
+        """Whether a connection of a participant here is alive and reads."""
         now = self.now()
-        return {
-            who
-            for who, connections in self._by_participant.items()
-            if any(each.is_agent and each.is_heard(now) for each in connections)
-        }
+        mine = self._by_participant.get(participant, ())
+        return any(each.is_heard(now) for each in mine)
 
     def connections_of(self, participant: ParticipantId) -> int:
         """How many connections a participant has here."""

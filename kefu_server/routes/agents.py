@@ -1,11 +1,14 @@
 """What the console asks over HTTP: its page, login, logout, who am I."""
 
+from contextlib import suppress
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kefu_core.errors import CloseCode
+from kefu_core.errors import CloseCode, StoreError, Unauthorized
 from kefu_core.ids import agent_participant
+from kefu_core.model import Principal
 from kefu_server.answers import address_of, answer, read_json
 from kefu_server.auth import Authenticator
 from kefu_server.pages import Pages
@@ -52,9 +55,16 @@ async def logout(request: Request) -> Response:
     """End this login and every live connection that stands on it."""
     services = services_of(request)
     secret = request.cookies.get(services.auth.cookie, "")
+    principal: Principal | None = None
     if secret:
+        with suppress(Unauthorized):
+            principal = await services.auth.agent_of_secret(secret)
         session = await services.auth.logout(secret)
         services.hub.drop_session(session, CloseCode.UNAUTHORIZED)
+        if principal is not None:
+            # It is done already; that colleagues see it late harms nobody.
+            with suppress(StoreError):
+                await services.desk.presence.leave(int(principal.participant[1:]))
     response = answer({})
     _set_session(response, services.auth, "")
     return response

@@ -20,6 +20,7 @@ HOWTO = [
     ("docs/howto/history.md", "docs/zh-CN/history.md"),
     ("docs/howto/console.md", "docs/zh-CN/console.md"),
     ("docs/howto/offline.md", "docs/zh-CN/offline.md"),
+    ("docs/howto/routing.md", "docs/zh-CN/routing.md"),
     ("docs/howto/databases.md", "docs/zh-CN/databases.md"),
     ("docs/howto/sqlserver.md", "docs/zh-CN/sqlserver.md"),
 ]

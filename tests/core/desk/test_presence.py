@@ -139,3 +139,26 @@ async def test_the_list_says_how_much_each_has_to_do() -> None:
         await agent.call("conversation.close", {"conversation": first})
         await eventually(lambda: rows(w)[1]["active"] == 1)
         watcher.cut()
+
+
+async def test_who_logs_out_is_offline_at_once_unless_another_tab_receives() -> None:
+    async with world() as w:
+        presence = w.desk.presence
+
+        async def of_one() -> str:
+            return next(r["status"] for r in await presence.rows() if r["id"] == 1)
+
+        one, two = await w.live("a1"), await w.live("a1")
+        await presence.renew()
+        one.cut()
+        await presence.leave(1)
+        assert await of_one() == "online"
+        two.cut()
+        await eventually(lambda: not w.hub.connection_count)
+        await presence.leave(1)
+        assert await of_one() == "offline"
+        # Coming again is seen at the next turn, however soon.
+        again = await w.live("a1")
+        await presence.renew()
+        assert await of_one() == "online"
+        again.cut()
