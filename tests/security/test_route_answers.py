@@ -78,9 +78,18 @@ async def people(app: KefuApp, store: MemoryStore, agent: Agent) -> dict[str, st
 class Row:
     """A route's answer to each principal: a status, and what it says."""
 
-    def __init__(self, *cells: Any, body: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        *cells: Any,
+        body: dict[str, Any] | None = None,
+        upload: str = "",
+    ) -> None:
         self.cells = dict(zip(PRINCIPALS, cells, strict=True))
         self.body = body
+        self.asked: dict[str, Any] = {}
+        if upload:
+            headers = {"content-type": "application/octet-stream"}
+            self.asked = {"params": {"name": upload}, "headers": headers}
 
 
 PUBLIC = (200,) * 8
@@ -97,6 +106,10 @@ ROUTES: dict[tuple[str, str], list[Row]] = {
         Row(*(401,) * 6, 403, 404, body={"visitor": "v404"})
     ],
     ("POST", "/api/agent/logout"): [Row(*PUBLIC, body={})],
+    # Who shows a token in a cookie instead of the header is nobody here.
+    ("PUT", "/api/conversations/{conversation:int}/files/{key}"): [
+        Row(*(401,) * 6, 404, 404, upload="a.txt")
+    ],
     # Only a token of this site keeps its visitor; everybody else is a new one.
     ("POST", "/api/visitor/token"): [
         Row("new", "new", "new", "v12", "v13", "new", "new", "new", body=TOKEN)
@@ -163,7 +176,10 @@ async def test_each_principal_gets_what_the_row_says(
             msgspec.json.encode(row.body).replace(b"TOKEN", people[who].encode())
         )
         response = await client.request(
-            method, concrete(path, app), **({} if body is None else {"json": body})
+            method,
+            concrete(path, app),
+            **row.asked,
+            **({} if body is None else {"json": body}),
         )
         assert _said(response) == row.cells[who]
         for name, secret in people.items():

@@ -6,6 +6,7 @@
 import { Chat } from "../client/chat.js";
 import { transportsOf } from "../client/transports.js";
 import { t } from "../ui/i18n.js";
+import { Directory } from "./directory.js";
 import { visitorName } from "./people.js";
 import { Replies } from "./replies.js";
 
@@ -67,18 +68,13 @@ export class Desk {
     this.shown = null;
     this.wasLive = false;
     this.lostAt = Date.now();
-    /** @type {Map<string, string>} */
-    this.names = new Map([[me.id, me.name]]);
+    this.directory = new Directory(this.chat, me, changed);
     /** @type {Map<number, number>} */
     this.readTo = new Map();
     /** @type {Map<number, any>} left messages that nobody has looked after */
     this.left = new Map();
     /** @type {Map<number, Colleague>} who is there, and how much each has to do */
     this.agents = new Map();
-    /** @type {Map<number, string>} */
-    this.teams = new Map();
-    /** @type {Map<number, string>} */
-    this.sites = new Map();
     /** @type {(conversation: number) => void} shows it in the chat */
     this.show = () => {};
     this.chat.session.watch(TOPIC);
@@ -114,8 +110,7 @@ export class Desk {
       this.wasLive = false;
     } else if (event.type === "live") {
       this.wasLive = true;
-      void this.learnTeams().catch(() => {});
-      void this.learnSites().catch(() => {});
+      this.directory.learn();
     }
     this.changed();
   }
@@ -129,7 +124,7 @@ export class Desk {
     for (const row of mine) this.chat.follow(row.id, row.last_seq);
     // After the history was replaced, nothing is followed any more.
     if (this.shown !== null) this.open(this.shown);
-    for (const row of rows.values()) if (row.assignee) this.named(row.assignee);
+    for (const row of rows.values()) if (row.assignee) void this.directory.ask(row.assignee);
   }
 
   /**
@@ -170,34 +165,7 @@ export class Desk {
     if (id === this.me.id) return t("you");
     const row = id.startsWith("v") ? [...this.rows.values()].find((r) => r.visitor === id) : null;
     if (row) return visitorName(row);
-    void this.named(id);
-    return this.names.get(id) || t("agent");
-  }
-
-  /** @param {string} id */
-  async named(id) {
-    if (this.names.has(id) || !id.startsWith("a") || !this.chat.isLive) return;
-    this.names.set(id, "");
-    try {
-      const { people } = await this.chat.call("people.get", { ids: [id] });
-      for (const person of people) this.names.set(person.id, person.name);
-      this.changed();
-    } catch {
-      this.names.delete(id);
-    }
-  }
-
-  /** Ask which teams there are. */
-  async learnTeams() {
-    const { teams } = await this.chat.call("teams.list", {});
-    this.teams = new Map(teams.map((/** @type {{id: number, name: string}} */ { id, name }) => [id, name]));
-    this.changed();
-  }
-
-  /** Ask what the sites are called. */
-  async learnSites() {
-    const { sites } = await this.chat.call("sites.list", {});
-    this.sites = new Map(sites.map((/** @type {{id: number, name: string}} */ { id, name }) => [id, name]));
+    return this.directory.nameOf(id);
   }
 
   /** @param {number} conversation */

@@ -35,7 +35,7 @@ export class HandMenu {
   async learn() {
     fill(this.fault);
     try {
-      await this.desk.learnTeams();
+      await this.desk.directory.list("teams");
       this.offer();
       this.select.focus();
     } catch {
@@ -48,7 +48,7 @@ export class HandMenu {
     const isOf = (/** @type {Colleague} */ { sites }) => !row || !sites.length || sites.includes(row.site_id);
     const them = others(desk).filter((each) => `a${each.id}` !== row?.assignee && isOf(each));
     const agents = them.map((each) => h("option", { value: `agent ${each.id}`, disabled: !hasRoom(each) }, `${each.name} · ${tell(each.status)} · ${loadShort(each)}`));
-    const teams = [...desk.teams].filter(([id]) => row?.status !== "queued" || id !== row.team_id).map(([id, name]) => h("option", { value: `team ${id}` }, name));
+    const teams = [...desk.directory.teams].filter(([id]) => row?.status !== "queued" || id !== row.team_id).map(([id, name]) => h("option", { value: `team ${id}` }, name));
     const group = (/** @type {string} */ label, /** @type {HTMLElement[]} */ options) => options.length > 0 && h("optgroup", { label }, ...options);
     const back = (row?.status !== "queued" || row.team_id !== 0) && h("option", { value: "" }, say("handQueue"));
     fill(this.select, group(say("toAgents"), agents), group(say("toTeams"), teams), back);

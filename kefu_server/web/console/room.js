@@ -29,7 +29,7 @@ export class RoomView {
     this.log = new LogView({
       nameOf: (sender) => desk.nameOf(sender),
       isMe: (sender) => sender === desk.me.id,
-      systemText: ({ line }) => systemText(line, (id) => desk.nameOf(id), desk.me.id, (team) => desk.teams.get(team) ?? ""),
+      systemText: ({ line }) => systemText(line, (id) => desk.nameOf(id), desk.me.id, (team) => desk.directory.teams.get(team) ?? ""),
       bodyOf: (line) => [line.kind === "file" ? this.files.lines.of(line) : line.body],
       older: () => this.id && desk.chat.older(this.id).then(parts.changed),
       seen: parts.changed,
@@ -92,7 +92,7 @@ export class RoomView {
   /** What canned replies call those who talk here. */
   names() {
     const row = this.id === null ? undefined : this.desk.rows.get(this.id);
-    return { visitor: row ? visitorName(row) : "", agent: this.desk.me.name, site: (row && this.desk.sites.get(row.site_id)) || "" };
+    return { visitor: row ? visitorName(row) : "", agent: this.desk.me.name, site: (row && this.desk.directory.sites.get(row.site_id)) || "" };
   }
 
   /**
@@ -119,7 +119,7 @@ export class RoomView {
     const items = itemsOf(lines, (sender) => sender.startsWith("a"), desk.visitorAt(id));
     const isWhole = lines.length > 0 && (lines[0].seq ?? 1) <= 1;
     const top = isWhole ? h("p", { class: "beginning" }, t("history")) : null;
-    this.log.show(items, { top, isFresh, skin: JSON.stringify([...desk.names, ...desk.teams]) });
+    this.log.show(items, { top, isFresh, skin: JSON.stringify([...desk.directory.agents, ...desk.directory.teams]) });
     this.composer.limit = desk.chat.session.limits?.text_chars ?? this.composer.limit;
     this.files.show();
     this.showTyping(id);
@@ -140,7 +140,7 @@ export class RoomView {
     const status = statusText(row);
     const assignee = row.assignee ? desk.nameOf(row.assignee) : "";
     fill(this.name, h("bdi", null, name));
-    const team = (row.team_id && desk.teams.get(row.team_id)) || "";
+    const team = (row.team_id && desk.directory.teams.get(row.team_id)) || "";
     fill(this.sub, h("i", { class: `dot ${row.status}` }), status, (assignee || team) && ` · ${assignee || team}`);
     this.takeButton.hidden = row.status === "closed" || row.assignee === desk.me.id;
     this.closeButton.hidden = row.status === "closed";

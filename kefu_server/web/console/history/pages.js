@@ -28,6 +28,8 @@ export class Pages {
     this.messages = [];
     this.hasOlder = false;
     this.hasNewer = false;
+    /** How often something of it was changed here. */
+    this.changes = 0;
     /** @type {State} */
     this.state = "idle";
     /** Asks once more for the page that failed. */
@@ -104,6 +106,7 @@ export class Pages {
   /** @param {string[]} labels that were stored just now, with a line of the log */
   labelled(labels) {
     if (this.row) this.row.labels = labels;
+    this.changes += 1;
     this.hasNewer = true;
     void this.newer();
   }
@@ -111,9 +114,11 @@ export class Pages {
   /**
    * @param {URLSearchParams} params
    * @param {(answer: MessagesAnswer) => void} take
+   * @returns {Promise<void>}
    */
   async page(params, take) {
     const { signal } = this.abort;
+    const { changes } = this;
     this.state = "loading";
     this.again = () => this.page(params, take);
     this.changed();
@@ -121,6 +126,8 @@ export class Pages {
       params.set("limit", String(PAGE));
       const answer = await this.ask(`conversations/${this.conversation}/messages`, params, signal);
       if (signal.aborted) return;
+      // What was read before a change would take it back.
+      if (changes !== this.changes) return await this.page(params, take);
       this.row = answer.conversation;
       this.named(answer.names);
       take(answer);

@@ -1,0 +1,55 @@
+/** @import {Chat} from "../client/chat.js" */
+import { t } from "../ui/i18n.js";
+
+/** What agents, teams and sites are called: asked for once, by id. */
+export class Directory {
+  /**
+   * @param {Chat} chat
+   * @param {{id: string, name: string}} me
+   * @param {() => void} changed
+   */
+  constructor(chat, me, changed) {
+    this.chat = chat;
+    this.changed = changed;
+    /** @type {Map<string, string>} empty while asked for */
+    this.agents = new Map([[me.id, me.name]]);
+    /** @type {Map<number, string>} */
+    this.teams = new Map();
+    /** @type {Map<number, string>} */
+    this.sites = new Map();
+  }
+
+  /** Ask which teams and sites there are, after each time that the console was away. */
+  learn() {
+    for (const what of /** @type {const} */ (["teams", "sites"])) void this.list(what).catch(() => {});
+  }
+
+  /** @param {"teams" | "sites"} what */
+  async list(what) {
+    const answer = await this.chat.call(`${what}.list`, {});
+    this[what] = new Map(answer[what].map((/** @type {{id: number, name: string}} */ { id, name }) => [id, name]));
+    this.changed();
+  }
+
+  /**
+   * @param {string} id
+   * @returns {string} what the agent is called, as far as it is known yet
+   */
+  nameOf(id) {
+    void this.ask(id);
+    return this.agents.get(id) || t("agent");
+  }
+
+  /** @param {string} id */
+  async ask(id) {
+    if (this.agents.has(id) || !id.startsWith("a") || !this.chat.isLive) return;
+    this.agents.set(id, "");
+    try {
+      const { people } = await this.chat.call("people.get", { ids: [id] });
+      for (const person of people) this.agents.set(person.id, person.name);
+      this.changed();
+    } catch {
+      this.agents.delete(id);
+    }
+  }
+}
