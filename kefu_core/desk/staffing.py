@@ -1,6 +1,6 @@
 """Whether somebody is there: what decides if visitors are asked to leave a message.
 
-A site is staffed while an agent who may serve it is connected, here or on another node
+A site is staffed while an agent who may serve it receives, here or on another node
 that renews the agent's lease, and has not said to be away. Visitors watch a list of one
 row, named by their site: `staffed.5` has `{"id": 5, "staffed": true}`.
 """
@@ -43,7 +43,7 @@ class Staffing:
         self._read_at = float("-inf")
 
     def attach(self, hub: Hub) -> None:
-        """Take the hub, which knows who is connected."""
+        """Take the hub, which knows who receives."""
         self._hub = hub
 
     async def is_staffed(self, site_id: int) -> bool:
@@ -68,7 +68,7 @@ class Staffing:
         )
 
     def _is_there(self, agent: Agent) -> bool:
-        """Whether an agent is connected, here or by its lease, and not away."""
+        """Whether an agent receives, here or by its lease, and not away."""
         presence = self._presence.get(agent.id)
         if presence is not None and presence.status is AgentStatus.AWAY:
             return False

@@ -324,10 +324,6 @@ class Hub:
             if not mine:
                 del self._by_participant[connection.me]
 
-    def is_connected(self, participant: ParticipantId) -> bool:
-        """Whether a participant has a connection here."""
-        return participant in self._by_participant
-
     def receiving_agents(self) -> set[ParticipantId]:
         """Return the agents of whom a connection here receives."""
         agents = {each.me for each in self._connections if each.is_agent}

@@ -315,6 +315,36 @@ def test_labels_are_given_taken_and_found(archivist: Archivist) -> None:
     expect(page.locator(".info-labels")).to_have_count(0)
 
 
+def test_a_label_stays_though_the_log_was_read_before_it(archivist: Archivist) -> None:
+    page = archivist.page
+    archivist.open("Where is my refund?")
+    chips = page.locator(".reader-head .room-sub .chip")
+    late: list[tuple[Route, Any]] = []
+
+    def hold(route: Route) -> None:
+        """Let the server answer now, and the page hear it later."""
+        late.append((route, route.fetch()))
+
+    asks = re.compile(r"/messages\?.*after=")
+    page.route(asks, hold, times=1)
+    page.get_by_role("button", name="Labels").click()
+    field = page.get_by_label("Add a label…")
+    for label in ("first", "second"):
+        field.fill(label)
+        field.press("Enter")
+        expect(chips.last).to_have_text(label)
+        while not late:
+            page.wait_for_timeout(20)
+    ((route, answer),) = late
+    with page.expect_response(asks):
+        route.fulfill(response=answer)
+    expect(page.locator(".reader .system").last).to_contain_text("second")
+    expect(chips).to_have_text(["first", "second"])
+    for label in ("first", "second"):
+        page.get_by_role("button", name=f"Remove {label}").click()
+    expect(chips).to_have_count(0)
+
+
 def test_reload_back_and_forward_keep_the_place(archivist: Archivist) -> None:
     page = archivist.page
     archivist.search("发货")

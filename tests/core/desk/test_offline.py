@@ -184,7 +184,7 @@ async def test_a_site_is_staffed_while_an_agent_who_may_serve_it_is_connected() 
         served.cut()
         other.cut()
         agents = (ParticipantId("a1"), ParticipantId("a2"))
-        await eventually(lambda: not any(map(w.hub.is_connected, agents)))
+        await eventually(lambda: not any(map(w.hub.connections_of, agents)))
         assert not await w.desk.staffing.is_staffed(1)
         visitor.cut()
 

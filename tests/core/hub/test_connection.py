@@ -247,7 +247,7 @@ async def test_a_broken_stream_leaves_nothing_behind() -> None:
     async with world() as w:
         conversation = await w.conversation()
         peer = await w.follower("a1", conversation)
-        assert w.hub.is_connected(w.connection("a1").me)
+        assert w.hub.connections_of(w.connection("a1").me)
         peer.stream.cut()
         await peer.served.wait()
         assert w.hub.connection_count == 0
@@ -300,7 +300,7 @@ async def test_a_slow_read_does_not_keep_the_peer_that_leaves_nor_its_place() ->
                 else:
                     peer.stream.cut()
                 with anyio.fail_after(5):
-                    while w.hub.is_connected(ParticipantId("v1")):
+                    while w.hub.connections_of(ParticipantId("v1")):
                         await anyio.sleep(0.001)
                     await _until_ended(peer)
                 assert not peer.served.is_set()
