@@ -32,6 +32,8 @@ from kefu_core.transports.registry import find_transport
 now = time.monotonic
 TICK_S = 0.01
 ASK_AGAIN_S = 0.1
+NOT_WELCOMED = "not welcomed: "
+"""Before the reason for which a connection ended that was never live."""
 LIVE_S = 60.0
 LIVE_S_EACH = 0.3
 """What a slow machine takes to bring one more person in, over long poll."""
@@ -101,6 +103,7 @@ class Talker:
 
     async def run(self) -> None:
         """Stay connected and note everything until the load ends."""
+        is_live = False
         async with self.client as client:
             async for event in client.events():
                 if type(event) is MessageFrame:
@@ -109,8 +112,11 @@ class Talker:
                     self._acknowledged(event.conversation, event.key, event.seq)
                 elif type(event) is SendRejected:
                     self._rejected(event)
-                elif type(event) is ConnectionChanged and not event.is_live:
-                    self.load.closes[event.reason] += 1
+                elif type(event) is ConnectionChanged:
+                    if not event.is_live:
+                        which = "" if is_live else NOT_WELCOMED
+                        self.load.closes[which + event.reason] += 1
+                    is_live = event.is_live
                 elif type(event) is ErrorFrame:
                     self.load.closes[f"error: {event.code}"] += 1
 

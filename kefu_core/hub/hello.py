@@ -76,6 +76,10 @@ async def _welcome(
     )
     if session.state != "authenticating":
         return  # Closed while the store was asked.
+    if hub.is_draining:
+        # A welcome now would be for good: `drain` was said before it.
+        connection.close(CloseCode.RESTART, "restart")
+        return
     _admit(hub, principal)  # Others may have come in while the store was asked.
     connection.was_welcomed = True
     hub.joined(connection)

@@ -198,6 +198,18 @@ async def test_who_comes_to_a_node_that_leaves_is_sent_elsewhere() -> None:
         assert [type(frame) for frame in peer.log] == [f.Closed]
 
 
+async def test_who_comes_while_a_node_begins_to_leave_is_sent_elsewhere_too() -> None:
+    async with world() as w:
+        w.store.before["conversations_of_visitor"] = gate = Gate()
+        peer = await w.connect()
+        await peer.say(f.Hello(token="v1"))
+        await gate.reached()
+        w.hub.is_draining = True
+        gate.opened.set()
+        assert await peer.until_closed() == CloseCode.RESTART
+        assert [type(frame) for frame in peer.log] == [f.Closed]
+
+
 async def test_only_the_unwelcomed_are_counted_as_pending() -> None:
     async with world() as w:
         peer = await w.connect()
