@@ -1,6 +1,7 @@
 /** @import {Desk} from "../desk.js" */
 /** @import {Left, Mail} from "./card.js" */
 import { fill, h } from "../../ui/dom.js";
+import { gather } from "../gather.js";
 import { askArchive } from "../history/archive.js";
 import { Card } from "./card.js";
 import { tell } from "./phrases.js";
@@ -28,6 +29,8 @@ class OfflinePage {
     this.mails = [];
     this.mailProblem = "";
     this.hasMore = false;
+    /** How many are to be shown: a look at the top takes none of them away. */
+    this.wanted = PAGE;
     /** @type {string | null} which were open when the list was asked for */
     this.mark = null;
     this.lookedAt = 0;
@@ -80,25 +83,33 @@ class OfflinePage {
 
   reset() {
     this.rows = [];
+    this.wanted = PAGE;
     this.cards.clear();
     void this.load(false);
   }
 
   /** @param {boolean} isOlder go on below what is shown, or look at the top again */
   async load(isOlder) {
-    const { status, site, rows } = this;
+    const { status, site } = this;
     const turn = (this.asked += 1);
     this.lookedAt = Date.now();
     this.mark = this.leftMark();
-    const before = isOlder && rows.length ? { before: rows[rows.length - 1].id } : {};
-    const limit = isOlder ? PAGE : Math.min(100, Math.max(PAGE, rows.length));
-    try {
-      const answer = await this.desk.chat.call("offline.list", { status, limit, ...(site ? { site } : {}), ...before });
-      if (turn !== this.asked) return;
-      this.rows = isOlder ? [...rows, ...answer.rows] : answer.rows;
-      this.mails = isOlder ? [...this.mails, ...answer.mails] : answer.mails;
-      this.hasMore = answer.rows.length === limit;
+    const start = isOlder ? this.rows : [];
+    const mails = isOlder ? [...this.mails] : [];
+    if (isOlder) this.wanted = start.length + PAGE;
+    /** @param {{limit: number, before?: number}} page */
+    const ask = async (page) => {
+      const answer = await this.desk.chat.call("offline.list", { status, ...(site ? { site } : {}), ...page });
+      mails.push(...answer.mails);
       this.mailProblem = answer.mail_problem ?? "";
+      return /** @type {Left[]} */ (answer.rows);
+    };
+    try {
+      const found = await gather(ask, start, this.wanted);
+      if (turn !== this.asked) return;
+      this.rows = found.rows;
+      this.hasMore = found.hasMore;
+      this.mails = mails;
       fill(this.fault);
     } catch {
       if (turn === this.asked && this.desk.chat.isLive) fill(this.fault, tell("failed"));

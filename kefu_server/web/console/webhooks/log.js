@@ -1,6 +1,7 @@
 /** @import {Desk} from "../desk.js" */
 import { fill, h } from "../../ui/dom.js";
 import { clock, stamp } from "../../ui/time.js";
+import { gather } from "../gather.js";
 import { tell } from "./phrases.js";
 
 const PAGE = 20;
@@ -18,6 +19,8 @@ export class Log {
     /** @type {any[]} */
     this.rows = [];
     this.lookedAt = 0;
+    this.asked = 0;
+    this.wanted = PAGE;
     this.mark = "";
     this.body = h("tbody", null);
     const heads = ["when", "event", "state", "tries", "answer"].map((name) => h("th", { scope: "col" }, tell(/** @type {any} */ (name))));
@@ -43,12 +46,17 @@ export class Log {
   /** @param {boolean} isOlder */
   async load(isOlder) {
     this.lookedAt = Date.now();
-    const before = isOlder && this.rows.length ? { before: this.rows[this.rows.length - 1].id } : {};
-    const limit = isOlder ? PAGE : Math.min(100, Math.max(PAGE, this.rows.length));
+    const turn = (this.asked += 1);
+    const start = isOlder ? this.rows : [];
+    if (isOlder) this.wanted = start.length + PAGE;
+    /** @param {{limit: number, before?: number}} page */
+    const ask = async (page) => (await this.desk.chat.call("deliveries.list", { webhook: this.webhook, ...page })).rows;
     try {
-      const { rows } = await this.desk.chat.call("deliveries.list", { webhook: this.webhook, limit, ...before });
-      this.rows = isOlder ? [...this.rows, ...rows] : rows;
-      this.more.hidden = rows.length < limit;
+      const { rows, hasMore } = await gather(ask, start, this.wanted);
+      // Whoever asked later wants at least as many.
+      if (turn !== this.asked) return;
+      this.rows = rows;
+      this.more.hidden = !hasMore;
       fill(this.fault);
     } catch {
       return fill(this.fault, tell("failed"));
