@@ -58,6 +58,11 @@ test("the state of a bubble is what the other side has acknowledged", () => {
   assert.deepEqual(items.slice(1).map((i) => i.state), ["read", "delivered", "sent", "sending", "failed"]);
 });
 
+test("nothing is said of how far the other side has come with a note", () => {
+  const [, item] = itemsOf([line(1, "v1", NOON, { kind: "note" })], mine, { delivered: 1, read: 1 });
+  assert.equal(item.state, "sent");
+});
+
 test("placeholders are not shown", () => {
   const items = itemsOf([line(1, "a1", NOON, { kind: "placeholder" })], mine, { delivered: 0, read: 0 });
   assert.deepEqual(items, []);

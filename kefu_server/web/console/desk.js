@@ -63,6 +63,8 @@ export class Desk {
     });
     /** @type {Map<number, Row>} */
     this.rows = new Map();
+    /** @type {Map<number, import("./writing.js").Draft>} what is written and not sent */
+    this.drafts = new Map();
     this.hasList = false;
     /** @type {number | null} */
     this.shown = null;

@@ -5,6 +5,7 @@ import { say } from "./phrases.js";
  * @typedef {object} Acts what keys do
  * @property {(step: number) => void} move to the next row, or the one before
  * @property {(step: 1 | -1) => void} hit to the next hit in the history
+ * @property {() => void} note write a note instead of a reply, or the other way round
  * @property {() => void} escape
  */
 
@@ -14,6 +15,7 @@ const SHEET = [
   ["Enter", "keySend"],
   ["Shift+Enter", "keyLine"],
   ["/", "keyCanned"],
+  ["Alt+N", "keyNote"],
   ["Alt+↑ / Alt+↓", "keyHit"],
   ["Esc", "keyLeave"],
   ["?", "keyHelp"],
@@ -25,6 +27,7 @@ export function listen(acts) {
     if (event.isComposing) return;
     // On some keyboards Alt changes the letter, so the key's place is asked for.
     if (event.altKey && (event.code === "KeyJ" || event.code === "KeyK")) acts.move(event.code === "KeyJ" ? 1 : -1);
+    else if (event.altKey && event.code === "KeyN") acts.note();
     else if (event.altKey && /^Arrow(Up|Down)$/.test(event.key)) acts.hit(event.key === "ArrowDown" ? 1 : -1);
     else if (event.key === "?" && !isWriting(event.target)) help();
     else {

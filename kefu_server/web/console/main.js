@@ -56,7 +56,7 @@ function work(me) {
     me,
     transport: choice(),
     changed: () => screen.set(),
-    returned: (id, text) => room.giveBack(id, text),
+    returned: (id, text) => room.writing.giveBack(id, text),
     heard: (id, text, sender) => id === shown() && room.log.announce(`${desk.nameOf(sender)}: ${text}`),
   });
   /** @type {ListView} */
@@ -82,17 +82,14 @@ function work(me) {
   }
 
   function build() {
-    const draft = room?.composer.text ?? "";
+    room?.writing.keep();
     list = new ListView(desk, { select, tab: (tab) => screen.set({ tab }) });
     room = new RoomView(desk, { leave: () => select(null), changed: () => screen.set() });
     light = new Light((chosen) => desk.use(chosen));
     top = new Top(desk, light, { language: rebuild, out });
     rail = new Rail(me);
     place();
-    if (screen.state.selected !== null) {
-      room.open(screen.state.selected);
-      room.composer.text = draft;
-    }
+    if (screen.state.selected !== null) room.open(screen.state.selected);
     screen.set();
   }
 
@@ -227,7 +224,7 @@ function work(me) {
     row?.focus();
   }
 
-  listen({ move, escape, hit: (step) => screen.state.page === "history" && archive.reader.step(step) });
+  listen({ move, escape, note: () => shown() !== null && room.writing.toggle(), hit: (step) => screen.state.page === "history" && archive.reader.step(step) });
   for (const name of ["focus", "visibilitychange"]) addEventListener(name, () => screen.set(), true);
   setInterval(() => (desk.chat.logs.expire(Date.now()), screen.set()), 1000);
   fill(app, alarm.element, frame);

@@ -12,6 +12,7 @@ import { LabelMenu } from "./labels.js";
 import { systemText } from "./lines.js";
 import { faceOf, hueOf, statusText, visitorName } from "./people.js";
 import { say } from "./phrases.js";
+import { Writing } from "./writing.js";
 
 /** The open conversation and the slim facts beside it. */
 export class RoomView {
@@ -24,21 +25,21 @@ export class RoomView {
     this.parts = parts;
     /** @type {number | null} */
     this.id = null;
-    /** @type {Map<number, string>} */
-    this.drafts = new Map();
     this.log = new LogView({
       nameOf: (sender) => desk.nameOf(sender),
       isMe: (sender) => sender === desk.me.id,
       systemText: ({ line }) => systemText(line, (id) => desk.nameOf(id), desk.me.id, (team) => desk.directory.teams.get(team) ?? ""),
       bodyOf: (line) => [line.kind === "file" ? this.files.lines.of(line) : line.body],
+      tag: (line) => (line.kind === "note" ? say("noteTag") : ""),
       older: () => this.id && desk.chat.older(this.id).then(parts.changed),
       seen: parts.changed,
       retry: (key) => desk.chat.retry(key),
       discard: (key) => (desk.chat.outbox.discard(key), parts.changed()),
     });
     this.composer = new Composer({
-      send: (body) => this.id && desk.replies.send(this.id, body),
-      typing: (text) => this.id && desk.chat.typing(this.id, text),
+      send: (body) => this.send(body),
+      // That a note is written is nobody's business on the other side.
+      typing: (text) => this.id && this.writing.kind === "text" && desk.chat.typing(this.id, text),
     });
     this.canned = new CannedMenu(desk, this.composer, () => this.names());
     this.files = new Files({
@@ -49,6 +50,7 @@ export class RoomView {
       headers: async () => ({}),
       bytesMax: () => 0,
     });
+    this.writing = new Writing({ composer: this.composer, drafts: desk.drafts, switched: () => this.switched() });
     this.name = h("h2");
     this.sub = h("span", { class: "room-sub" });
     this.takeButton = h("button", { type: "button", class: "primary", onclick: () => this.id && desk.replies.take(this.id) }, t("take"));
@@ -77,14 +79,14 @@ export class RoomView {
 
   /** @param {number | null} id */
   open(id) {
-    if (this.id) this.drafts.set(this.id, this.composer.text);
     this.id = id;
+    this.writing.open(id);
     this.nothing.hidden = id !== null;
     this.inside.hidden = id === null;
     this.desk.shown = id;
     if (id === null) return;
     this.desk.open(id);
-    this.composer.text = this.drafts.get(id) ?? "";
+    this.switched();
     this.show(true);
     this.composer.focus();
   }
@@ -95,17 +97,23 @@ export class RoomView {
     return { visitor: row ? visitorName(row) : "", agent: this.desk.me.name, site: (row && this.desk.directory.sites.get(row.site_id)) || "" };
   }
 
-  /**
-   * Put a reply that was not sent back to where it was written.
-   * @param {number} id
-   * @param {string} text
-   */
-  giveBack(id, text) {
-    const isOpen = id === this.id;
-    const newer = isOpen ? this.composer.text : this.drafts.get(id);
-    const whole = newer ? `${text}\n${newer}` : text;
-    if (isOpen) this.composer.text = whole;
-    else this.drafts.set(id, whole);
+  /** @param {string} body */
+  send(body) {
+    const { id, desk } = this;
+    if (!id) return;
+    // What it is, is settled here; a note takes no conversation and waits for none.
+    if (this.writing.kind === "note") desk.chat.send(id, body, "note");
+    else desk.replies.send(id, body);
+  }
+
+  /** Replies have files, notes have none: those would go to the visitor. */
+  switched() {
+    const { id, desk } = this;
+    const isNote = this.writing.kind === "note";
+    this.files.button.hidden = isNote;
+    if (id && isNote) desk.chat.typing(id, "");
+    const row = id === null ? undefined : desk.rows.get(id);
+    if (row) this.writing.label(visitorName(row));
   }
 
   show(isFresh = false) {
@@ -148,7 +156,7 @@ export class RoomView {
     this.takeButton.disabled = this.closeButton.disabled = this.reopenButton.disabled = !desk.chat.isLive;
     this.hand.show(row);
     this.labels.show(row.id, row.labels);
-    this.composer.label(t("composerAgent", { name }));
+    this.writing.label(name);
     const now = Date.now();
     /** @type {[string, string][]} */
     const facts = [

@@ -33,12 +33,15 @@ export class Composer {
     this.changed(false);
   }
 
-  /** @param {string} text what the empty field says */
-  label(text) {
+  /**
+   * @param {string} text what the empty field says
+   * @param {string} [button] what the button does
+   */
+  label(text, button = t("send")) {
     this.input.placeholder = text;
     this.input.setAttribute("aria-label", text);
-    this.button.setAttribute("aria-label", t("send"));
-    this.button.title = t("send");
+    this.button.setAttribute("aria-label", button);
+    this.button.title = button;
   }
 
   focus() {

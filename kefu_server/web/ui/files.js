@@ -46,13 +46,15 @@ export class Files {
     zone.addEventListener("dragover", (event) => {
       if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault();
-      zone.dataset.drop = word("drop");
+      if (!this.button.hidden) zone.dataset.drop = word("drop");
     });
     zone.addEventListener("dragleave", (event) => {
       if (!zone.contains(/** @type {Node | null} */ (event.relatedTarget))) delete zone.dataset.drop;
     });
     zone.addEventListener("drop", (event) => {
       delete zone.dataset.drop;
+      // Else the browser would go to the file.
+      if (event.dataTransfer?.files.length) event.preventDefault();
       this.came(event, event.dataTransfer);
     });
   }

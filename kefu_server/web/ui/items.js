@@ -77,6 +77,8 @@ function continues(last, line) {
 function stateOf(line, other) {
   if (line.failure) return "failed";
   if (!line.seq) return "sending";
+  // Of a note the other side gets its place only: that it came tells nothing.
+  if (line.kind === "note") return "sent";
   if (line.seq <= other.read) return "read";
   return line.seq <= other.delivered ? "delivered" : "sent";
 }

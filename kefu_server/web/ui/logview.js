@@ -11,6 +11,7 @@ const NEAR_PX = 60;
  * @property {(sender: string) => boolean} isMe
  * @property {(item: Item) => string} systemText
  * @property {(line: Item["line"]) => (Node | string)[]} [bodyOf] what a bubble shows
+ * @property {(line: Item["line"]) => string} [tag] what a bubble is called, if it is no plain one
  * @property {() => void} older the person has scrolled to the top
  * @property {() => void} seen the person has come to the bottom
  * @property {(key: string) => void} retry
@@ -131,10 +132,12 @@ export class LogView {
    * @param {Item["state"]} state
    */
   foot(line, state) {
-    const { retry, discard } = this.parts;
+    const { retry, discard, tag } = this.parts;
+    const name = tag?.(line);
     return h(
       "div",
       { class: "foot" },
+      name && h("span", { class: "tag" }, name),
       h("time", { dateTime: new Date(line.at).toISOString() }, clock(line.at)),
       state && h("span", { class: `state ${state}` }, t(state)),
       state === "failed" && h("button", { type: "button", class: "link", onclick: () => retry(line.key) }, t("retry")),

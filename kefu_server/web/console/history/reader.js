@@ -48,6 +48,7 @@ export class Reader {
       isMe: () => false,
       systemText: ({ line }) => systemText(line, parts.nameOf, parts.desk.me.id),
       bodyOf: (line) => markedNodes(markWords(line.body, this.finder)),
+      tag: (line) => (line.kind === "note" ? say("noteTag") : ""),
       older: () => void pages.older(),
       newer: () => void pages.newer(),
       seen() {},
