@@ -77,7 +77,7 @@ export class HandMenu {
       this.menu.open(false);
     } catch (error) {
       const isFull = error instanceof Refusal && error.code === "conflict";
-      fill(this.fault, say(isFull ? "handFull" : "handFailed"));
+      fill(this.fault, say(isFull ? "noRoomThere" : "handFailed"));
     }
     this.button.disabled = false;
   }
