@@ -20,7 +20,7 @@ from kefu_core.errors import ErrorCode, KefuError
 from kefu_core.ids import IdGenerator
 from kefu_core.node import Node, monotonic, unix_ms
 from kefu_core.senders.posting import HttpPoster
-from kefu_core.storage.local import LocalFiles, Spool
+from kefu_core.storage.local import Spool
 from kefu_core.storage.pictures import PillowThumbnailer, has_pillow
 from kefu_core.transports.longpoll import LongPollTransport
 from kefu_server import openapi
@@ -50,6 +50,7 @@ from kefu_server.routes.files import FileRoutes
 from kefu_server.services import Services
 from kefu_server.settings import Settings, load_secret
 from kefu_server.static import StaticFiles
+from kefu_server.storing import open_files
 from kefu_server.turns import Turns
 
 logger = logging.getLogger("kefu.server")
@@ -157,7 +158,7 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         now_ms=unix_ms,
     )
     ids = IdGenerator(unix_ms)
-    storage = LocalFiles(Path(settings.data_dir) / "files")
+    storage = open_files(settings)
     spool: Spool = app.state.spool
     # What a killed process had begun; nobody is sending anything yet.
     await anyio.to_thread.run_sync(spool.sweep, unix_ms() / 1000 - 3600)
@@ -189,6 +190,9 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
     async with node:
         for problem in await store.problems():
             logger.warning(event("not_durable", problem=problem))
+        if problem := await storage.problem():
+            # The chat does not need files, so it serves without them.
+            logger.warning(event("no_files", problem=problem))
         app.state.node = node
         app.state.services = Services(
             store=store,

@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -97,6 +98,29 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     they are not public. In the environment: separated by commas."""
 
 
+class FileSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the bytes of files are kept."""
+
+    bucket: str = ""
+    """Name of a bucket of S3 or of a service that speaks its protocol; empty: files are
+    kept in `data_dir`."""
+    endpoint: str = ""
+    """URL of the service, without the bucket, such as
+    `https://oss-cn-hangzhou.aliyuncs.com`; empty: Amazon's own."""
+    region: str = "us-east-1"
+    """Where the bucket is; services without regions ignore it."""
+    prefix: str = ""
+    """In front of every name in the bucket, such as `kefu`."""
+    access_key: str = ""
+    """The public half of the account's key; empty: found as Amazon's programs find it,
+    in the environment or by the machine's role."""
+    secret_key: Secret = Secret()
+    """Its secret half."""
+    addressing: Literal["path", "virtual"] = "path"
+    """Where the bucket's name stands in a URL: behind the endpoint's (MinIO), or in
+    front of it (`virtual`: Amazon, Alibaba's OSS, Tencent's COS)."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How one server runs."""
 
@@ -125,6 +149,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The TCP listener."""
     mail: MailSettings = MailSettings()
     """The server that mail is handed to."""
+    files: FileSettings = FileSettings()
+    """Where the bytes of files are kept."""
     webhooks: WebhookSettings = WebhookSettings()
     """Where webhooks may lead."""
     limits: Limits = Limits()
@@ -176,6 +202,7 @@ def host_and_port(bind: str) -> tuple[str, int]:
 SECTIONS: tuple[type[msgspec.Struct], ...] = (
     TcpSettings,
     MailSettings,
+    FileSettings,
     WebhookSettings,
     Limits,
 )
@@ -357,6 +384,7 @@ def _check(settings: Settings) -> None:
     host = _check_bind(settings.bind, "bind", "127.0.0.1:8080 or [::1]:8080")
     _check_tcp(settings.tcp)
     _check_mail(settings.mail)
+    _check_files(settings.files)
     _check_networks(settings.webhooks.allow, "webhooks.allow")
     if settings.public_url:
         check_origin(settings.public_url, "public_url", "https://chat.example")
@@ -421,6 +449,24 @@ def _check_mail(mail: MailSettings) -> None:
         raise ConfigurationError(
             f"mail.tls = 'none' would send the password to {mail.host!r} unencrypted; "
             "write starttls or tls."
+        )
+
+
+def _check_files(files: FileSettings) -> None:
+    if not files.bucket:
+        return
+    url = urlsplit(files.endpoint)
+    is_url = url.scheme in {"http", "https"} and bool(url.hostname)
+    if files.endpoint and (not is_url or url.path.strip("/") or url.query):
+        raise ConfigurationError(
+            f"files.endpoint = {files.endpoint!r} is not the URL of a service; write "
+            "for example https://oss-cn-hangzhou.aliyuncs.com, without the bucket."
+        )
+    if bool(files.access_key) != bool(files.secret_key):
+        missing = "secret_key" if files.access_key else "access_key"
+        raise ConfigurationError(
+            f"files.{missing} = '' is missing; a key has two halves, files.access_key "
+            "and files.secret_key."
         )
 
 

@@ -15,6 +15,7 @@ import msgspec
 from kefu_core.limits import Limits
 from kefu_server.settings import (
     SECTIONS,
+    FileSettings,
     MailSettings,
     Secret,
     Settings,
@@ -71,6 +72,8 @@ def page() -> str:
     parts += _rows(TcpSettings, "tcp.")
     parts += ["\n## Mail\n\nIn the section `[mail]`; see `docs/howto/offline.md`.\n"]
     parts += _rows(MailSettings, "mail.")
+    parts += ["\n## Files\n\nIn the section `[files]`; see `docs/howto/files.md`.\n"]
+    parts += _rows(FileSettings, "files.")
     parts += ["\n## Webhooks\n\nIn the section `[webhooks]`.\n"]
     parts += _rows(WebhookSettings, "webhooks.")
     parts += [

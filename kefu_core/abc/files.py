@@ -43,6 +43,10 @@ class FileStorage(ABC):
     async def delete(self, key: str) -> None:
         """Forget a key; harmless when there is nothing."""
 
+    async def problem(self) -> str:
+        """Return what keeps files from being kept at present; empty: nothing does."""
+        return ""
+
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
     """What was learnt of a picture by decoding it."""

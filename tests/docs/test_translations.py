@@ -22,6 +22,7 @@ HOWTO = [
     ("docs/howto/offline.md", "docs/zh-CN/offline.md"),
     ("docs/howto/routing.md", "docs/zh-CN/routing.md"),
     ("docs/howto/databases.md", "docs/zh-CN/databases.md"),
+    ("docs/howto/files.md", "docs/zh-CN/files.md"),
     ("docs/howto/sqlserver.md", "docs/zh-CN/sqlserver.md"),
 ]
 HISTORY = ["docs/howto/history.md", "docs/zh-CN/history.md"]

@@ -210,3 +210,22 @@ def test_other_spellings_of_an_origin_are_refused(text: str) -> None:
 
 def test_the_page_of_settings_is_fresh() -> None:
     assert PAGE.read_text("utf-8") == page()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('endpoint = "minio:9000"', "without the bucket"),
+        ('endpoint = "https://minio/shop"', "without the bucket"),
+        ('endpoint = "https://"', "without the bucket"),
+        ('access_key = "a"', "files.secret_key = '' is missing"),
+        ('secret_key = "b"', "files.access_key = '' is missing"),
+        ('addressing = "host"', "is not one of path, virtual"),
+    ],
+)
+def test_a_bucket_that_cannot_be_reached_is_refused(
+    line: str, said: str, tmp_path: Path
+) -> None:
+    told = refusal(f'[files]\nbucket = "shop"\n{line}', tmp_path)
+    assert said in told
+    assert "'b'" not in told
