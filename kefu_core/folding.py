@@ -61,7 +61,7 @@ def fold(conversation: Conversation, message: Message) -> Conversation:
         waiting_since=waiting_since,
         labels=_labels_after(conversation, message),
         team_id=_team_after(conversation, message),
-        queued_at=_queued_after(conversation, message, status),
+        queued_at=_queued_after(conversation, message, status, waiting_since),
         first_reply_at=_replied_after(conversation, message, is_new=was_closed),
         closed_at=_closed_after(conversation, message) if is_closed else UnixMs(0),
     )
@@ -96,9 +96,16 @@ _ENTERING = frozenset({MessageKind.ASSIGNMENT, MessageKind.REOPEN})
 
 
 def _queued_after(
-    conversation: Conversation, message: Message, status: ConversationStatus
+    conversation: Conversation,
+    message: Message,
+    status: ConversationStatus,
+    waiting_since: UnixMs | None,
 ) -> UnixMs:
-    """Return since when it waits: whoever is in the queue keeps the place."""
+    """Return since when it waits: whoever is in the queue keeps the place.
+
+    Whoever comes back into it without an answer stands where the wait began, so that
+    an agent who went away costs nobody a place.
+    """
     if status is not _QUEUED:
         return UnixMs(0)
     if conversation.status is _QUEUED and conversation.queued_at:
@@ -106,7 +113,7 @@ def _queued_after(
     enters = message.kind in _ENTERING or (
         _was_text(message) and is_visitor(message.sender)
     )
-    return message.at if enters else UnixMs(0)
+    return (waiting_since or message.at) if enters else UnixMs(0)
 
 
 def _replied_after(

@@ -201,7 +201,17 @@ def test_a_conversation_stands_in_the_queue_from_the_first_text_on() -> None:
     assert folded(message(1), message(2)).queued_at == 1_000
     assert folded(message(1, "a1"), message(2)).queued_at == 2_000
     assert folded(message(1), assigned(2, "a1")).queued_at == 0
-    assert folded(message(1), assigned(2, "a1"), assigned(3, None)).queued_at == 3_000
+
+
+def test_whoever_comes_back_unanswered_stands_where_the_wait_began() -> None:
+    taken = (message(1), assigned(2, "a1"))
+    assert folded(*taken, assigned(3, None)).queued_at == 1_000
+    assert folded(*taken, message(3), assigned(4, None)).queued_at == 1_000
+    answered = (*taken, message(3, "a1"))
+    assert folded(*answered, assigned(4, None)).queued_at == 4_000
+    assert folded(*answered, message(4), assigned(5, None)).queued_at == 4_000
+    closed = message(3, "s0", MessageKind.CLOSE)
+    assert folded(*taken, closed, message(4)).queued_at == 4_000
 
 
 def test_whoever_goes_to_a_team_keeps_the_place_in_the_queue() -> None:
