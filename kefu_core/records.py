@@ -90,6 +90,8 @@ class VisitorProfile(Record, frozen=True, kw_only=True):
     is_verified: bool = False
     """The site signed who this is."""
     last_seen_at: UnixMs = UnixMs(0)
+    revision: int = 0
+    """Counts its changes, so that no two overwrite each other."""
 
 
 class VisitorIdentity(Record, frozen=True, kw_only=True):

@@ -67,9 +67,11 @@ _AGENT = Rights(
             "token.create",
             "token.delete",
             "tokens.list",
+            "visitor.get",
+            "visitor.put",
         }
     ),
-    topics=frozenset({"agents", "conversations", "offline"}),
+    topics=frozenset({"agents", "conversations", "offline", "profiles"}),
     kinds=frozenset({MessageKind.TEXT, MessageKind.NOTE}),
 )
 

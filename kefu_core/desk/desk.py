@@ -32,6 +32,8 @@ from kefu_core.desk.letters import Letters
 from kefu_core.desk.pace import Paces
 from kefu_core.desk.places import Places
 from kefu_core.desk.presence import Presence
+from kefu_core.desk.profiles import TOPIC as PROFILES
+from kefu_core.desk.profiles import Profiles
 from kefu_core.desk.router import Router
 from kefu_core.desk.staffing import Staffing
 from kefu_core.errors import NotFound, TooMany
@@ -104,6 +106,7 @@ class Desk(Handler):
         self.presence = Presence(store, limits, now, now_ms)
         self.router = Router(store, self.presence, ids, now_ms)
         self.places = Places(store)
+        self.profiles = Profiles()
         self.limits = limits
         self.now_ms = now_ms
         self._visitors = Paces(
@@ -125,6 +128,7 @@ class Desk(Handler):
         self._inbox = Inbox(self.store, self.limits, hub.lists.topic(TOPIC))
         hub.observers.append(self._inbox)
         self.left.attach(hub.lists.topic(LEFT))
+        self.profiles.attach(hub.lists.topic(PROFILES))
         self.staffing.attach(hub)
         self.presence.attach(hub)
         self.router.attach(hub)

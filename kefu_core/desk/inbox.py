@@ -145,6 +145,14 @@ class Inbox:
             self._put(row, 0)
             self._owe(row.id)
 
+    def named(self, visitor: ParticipantId, name: str) -> None:
+        """Show what a visitor is called from now on."""
+        rows = [r for r in self._topic.rows.values() if r["visitor"] == visitor]
+        if rows:
+            self._names[visitor] = name
+        for row in rows:
+            self._topic.put({**row, "visitor_name": visitor_name(visitor, name)})
+
     def history_erased(self) -> None:
         """Look again at every line and name that is shown, in the background."""
         self._is_stale = True

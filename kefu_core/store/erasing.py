@@ -240,6 +240,8 @@ async def forget_visitor(connection: AsyncConnection, visitor: ParticipantId) ->
             language="",
             is_verified=False,
             last_seen_at=0,
+            # Whoever looks at what was known may not write it back.
+            revision=t.visitor.c.revision + 1,
         )
     )
     identity = desk_tables.visitor_identity

@@ -105,7 +105,11 @@ class MemoryRecords(Records):
 
     def _forget(self, profile: VisitorProfile) -> None:
         self._records[VisitorProfile][profile.id] = VisitorProfile(
-            id=profile.id, site_id=profile.site_id, created_at=profile.created_at
+            id=profile.id,
+            site_id=profile.site_id,
+            created_at=profile.created_at,
+            # Whoever looks at what was known may not write it back.
+            revision=profile.revision + 1,
         )
         self._records[VisitorIdentity].pop(profile.id, None)
 

@@ -79,6 +79,7 @@ visitor = table(
     Column("language", name(16), nullable=False, server_default=""),
     Column("is_verified", Boolean, nullable=False, server_default=false()),
     Column("last_seen_at", BigInteger, nullable=False, server_default="0"),
+    Column("revision", BigInteger, nullable=False, server_default="0"),
 )
 
 agent = table(

@@ -164,6 +164,8 @@ class RecordsContract:
         forgotten = await store.find_record(VisitorProfile, number)
         assert forgotten is not None
         assert (forgotten.name, forgotten.email) == ("", "")
+        stale = msgspec.structs.replace(renamed, revision=renamed.revision + 1)
+        assert not await store.change_record(stale, when={"revision": renamed.revision})
 
 
 def _short(kind: type[Record], one: Record) -> Record:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from kefu_core.desk.access import rights_of
 from kefu_core.errors import NotAllowed
+from kefu_core.records import VisitorProfile
 from kefu_core.types import ParticipantId
 from kefu_core.upkeep.erasing import erase_visitor
 from kefu_server.answers import answer, read_json
@@ -42,6 +43,10 @@ async def erase(request: Request) -> Response:
     finally:
         # Also what is kept in memory, and also when the store failed on the way.
         services.hub.forget()
+    profile = await services.store.find_record(VisitorProfile, int(visitor[1:]))
+    if profile is not None:
+        # Consoles that show what was known look again.
+        services.desk.profiles.changed(profile)
     logger.info(
         event(
             "visitor_erased",

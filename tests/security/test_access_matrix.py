@@ -205,6 +205,8 @@ OF_THE_SITE = {
     "offline.reopen",
     "reply.delete",
     "token.delete",
+    "visitor.get",
+    "visitor.put",
 }
 """Methods without a conversation whose target is the first site's, or its agent's."""
 PARAMS: dict[str, dict[str, Any]] = {
@@ -225,6 +227,8 @@ PARAMS: dict[str, dict[str, Any]] = {
     "webhook.put": {"url": "https://a.example/", "events": ["message.created"]},
     "webhook.test": {"webhook": LEFT},
     "site.put": {"name": "x"},
+    "visitor.get": {"visitor": 1},
+    "visitor.put": {"visitor": 1, "revision": 0, "name": "x"},
     "site.secret": {"site": 1},
     "offline.answer_by_conversation": {"message": LEFT},
     "offline.answer_by_mail": {"message": LEFT, "text": "x", "key": "k" * 8},
@@ -290,6 +294,8 @@ METHODS: dict[str, Row] = {
     "offline.reopen": _call("offline.reopen", f.Reply, *AGENTS_ONLY),
     "people.get": _call("people.get", f.Reply, *EVERYBODY),
     "reports.get": _call("reports.get", f.Reply, *AGENTS_ONLY),
+    "visitor.get": _call("visitor.get", f.Reply, *AGENTS_ONLY),
+    "visitor.put": _call("visitor.put", f.Reply, *AGENTS_ONLY),
 }
 UNKNOWN_METHOD = _call("visitor.delete", None, *["not_found"] * 5)
 
@@ -302,6 +308,7 @@ TOPICS: dict[str, Row] = {
     "agents": _watch("agents", *AGENTS_ONLY),
     "conversations": _watch("conversations", *AGENTS_ONLY),
     "offline": _watch("offline", *AGENTS_ONLY),
+    "profiles": _watch("profiles", *AGENTS_ONLY),
 }
 OF_SITES = {
     f"{STAFFED}1": _watch(f"{STAFFED}1", OK, OK, "not_found", "not_found", "not_found"),

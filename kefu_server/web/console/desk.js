@@ -35,6 +35,7 @@ import { Replies } from "./replies.js";
 const TOPIC = "conversations";
 const LEFT = "offline";
 const AGENTS = "agents";
+const PROFILES = "profiles";
 const FOLLOWED_MINE = 40;
 const FOLLOWED_MAX = 100;
 
@@ -77,11 +78,14 @@ export class Desk {
     this.left = new Map();
     /** @type {Map<number, Colleague>} who is there, and how much each has to do */
     this.agents = new Map();
+    /** @type {Map<number, any>} visitors who were changed lately, and how often */
+    this.profiles = new Map();
     /** @type {(conversation: number) => void} shows it in the chat */
     this.show = () => {};
     this.chat.session.watch(TOPIC);
     this.chat.session.watch(LEFT);
     this.chat.session.watch(AGENTS);
+    this.chat.session.watch(PROFILES);
   }
 
   /** @returns {Choice} the transport in use, or tried next */
@@ -104,6 +108,7 @@ export class Desk {
   happened(event) {
     if (event.type === "list" && event.topic === LEFT) this.left = event.rows;
     else if (event.type === "list" && event.topic === AGENTS) this.agents = /** @type {Map<number, any>} */ (event.rows);
+    else if (event.type === "list" && event.topic === PROFILES) this.profiles = event.rows;
     else if (event.type === "list" && event.topic === TOPIC) this.listed(event.rows);
     else if (event.type === "message" && event.frame.sender.startsWith("v")) {
       this.heard(event.frame.conversation, event.frame.body ?? "", event.frame.sender);

@@ -107,7 +107,7 @@ function work(me) {
     frame.classList.toggle("is-history", page === "history");
     frame.classList.toggle("is-page", page !== "history" && page !== "chat");
     if (page === "chat" || page === "history") {
-      const [aside, ...main] = page === "history" ? [archive.element, archive.reader.element] : [list.element, room.element, room.info];
+      const [aside, ...main] = page === "history" ? [archive.element, archive.reader.element] : [list.element, room.element, room.pane.element];
       fill(frame, rail.element, h("div", { class: "side" }, top.element, aside), ...main);
     } else {
       fill(frame, rail.element, h("div", { class: "page-frame" }, top.element, view?.element ?? h("main", { class: "page" })));
@@ -195,6 +195,7 @@ function work(me) {
     const { status } = desk.chat.connection;
     const isLost = status === "stopped" || (status !== "live" && Date.now() - desk.lostAt > GRACE_MS);
     frame.classList.toggle("has-room", isHistory ? Boolean(archive.place?.conversation) : page === "chat" && selected !== null);
+    frame.classList.toggle("no-info", page === "chat" && !room.pane.isOpen);
     if (isHistory) {
       archive.show();
     } else if (page === "chat") {

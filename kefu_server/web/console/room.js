@@ -13,6 +13,7 @@ import { systemText } from "./lines.js";
 import { faceOf, hueOf, statusText, visitorName } from "./people.js";
 import { say } from "./phrases.js";
 import { Writing } from "./writing.js";
+import { VisitorPane } from "./visitor/pane.js";
 
 /** The open conversation and the slim facts beside it. */
 export class RoomView {
@@ -58,6 +59,7 @@ export class RoomView {
     this.reopenButton = h("button", { type: "button", class: "plain", onclick: () => this.id && desk.reopen(this.id) }, say("reopen"));
     this.labels = new LabelMenu(desk, "labels-room", () => {});
     this.hand = new HandMenu(desk);
+    this.pane = new VisitorPane(desk, parts.changed);
     this.typing = h("div", { class: "room-typing", hidden: true });
     this.notice = h("p", { class: "room-notice", role: "status" });
     this.header = h(
@@ -70,11 +72,12 @@ export class RoomView {
       this.takeButton,
       this.closeButton,
       this.reopenButton,
+      this.pane.button,
     );
     this.nothing = h("div", { class: "nothing" }, icon("chat"), h("strong", null, say("noSelection")), h("span", null, say("noSelectionMore")));
     this.inside = h("div", { class: "room-inside", hidden: true }, this.header, this.log.element, this.typing, this.notice, this.canned.element, this.composer.element);
     this.element = h("main", { class: "room", "aria-label": t("conversation") }, this.nothing, this.inside);
-    this.info = h("aside", { class: "info", "aria-label": say("visitorInfo") });
+    this.info = this.pane.facts;
   }
 
   /** @param {number | null} id */
@@ -121,6 +124,7 @@ export class RoomView {
     const row = id === null ? undefined : desk.rows.get(id);
     if (id === null) {
       delete this.info.dataset.mark;
+      this.pane.clear();
       return fill(this.info);
     }
     const lines = desk.lines(id);
@@ -155,6 +159,7 @@ export class RoomView {
     this.reopenButton.hidden = row.status !== "closed";
     this.takeButton.disabled = this.closeButton.disabled = this.reopenButton.disabled = !desk.chat.isLive;
     this.hand.show(row);
+    this.pane.show(row);
     this.labels.show(row.id, row.labels);
     this.writing.label(name);
     const now = Date.now();

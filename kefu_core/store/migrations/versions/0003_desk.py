@@ -44,6 +44,7 @@ _NEW_COLUMNS = {
         "language",
         "is_verified",
         "last_seen_at",
+        "revision",
     ),
     "agent": ("email", "capacity", "sites"),
     "conversation": ("team_id", "queued_at", "first_reply_at", "closed_at"),
@@ -124,6 +125,7 @@ def _add_columns() -> None:
     )
     add_column("visitor", is_verified)
     add_column("visitor", _zero("last_seen_at"))
+    add_column("visitor", _zero("revision"))
     add_column("agent", _short("email", 320))
     capacity = sa.Column("capacity", sa.Integer, nullable=False, server_default="0")
     add_column("agent", capacity)
