@@ -28,9 +28,13 @@ class MessageKind(StrEnum):
 
     LABELS = "labels"
     """`data`: {"labels": [text, …]}, all that hold from here on. Internal."""
+    RATING = "rating"
+    """What the visitor thought of a conversation that is closed. `data`: {"score": 1 to
+    5} and, of a change, "instead": the seq of the one before; `body`: the comment."""
     ERASED = "erased"
     """What is left of a text or note after retention or erasure: its place, sender and
-    time. `data`: {"was": the kind it had}; an erased note stays internal."""
+    time. `data`: {"was": the kind it had}; an erased note stays internal, of an erased
+    rating the "score" stays as well."""
 
     PLACEHOLDER = "placeholder"
     """Never stored: what a reader gets for a message it may not see."""
@@ -39,7 +43,7 @@ class MessageKind(StrEnum):
 SENDABLE_KINDS = frozenset({MessageKind.TEXT, MessageKind.NOTE})
 SPOKEN_KINDS = frozenset({MessageKind.TEXT, MessageKind.FILE})
 """What visitors and agents say to each other."""
-CONTENT_KINDS = SENDABLE_KINDS | SPOKEN_KINDS
+CONTENT_KINDS = SENDABLE_KINDS | SPOKEN_KINDS | {MessageKind.RATING}
 """What people wrote or sent: what retention and erasure blank."""
 INTERNAL_KINDS = frozenset({MessageKind.NOTE, MessageKind.LABELS})
 

@@ -50,6 +50,9 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
 class Talk(msgspec.Struct, frozen=True, kw_only=True):
     """What is said and asked by itself, and what people may do with their messages."""
 
+    asks_rating: bool = True
+    """Visitors are asked how it was when a conversation is closed."""
+
 
 class Watching(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of visitors, and when they are invited."""

@@ -99,7 +99,9 @@ RIGHTS: dict[Role, Rights] = {
     Role.VISITOR: Rights(
         calls=frozenset(
             {
+                "conversation.end",
                 "conversation.open",
+                "conversation.rate",
                 "message.send",
                 "messages.list",
                 "offline.leave",

@@ -10,7 +10,8 @@ the end, to the close. What counts, and for whom:
   agent, for that agent.
 - `closed`, and `handling_ms` from the first assignment on, for who had it, else for
   who closed it; `missed` if no agent wrote a text.
-- `rating_sum`, `ratings`: for who had it last.
+- `rating_sum`, `ratings`: for who had it last; of an end that was rated again the last
+  one counts, on the day of the first.
 """
 
 from collections import defaultdict
@@ -47,6 +48,8 @@ class _Fold:
         self._assigned_at: UnixMs | None = None
         self._asked_at: UnixMs | None = None
         self._has_reply = False
+        self._rated_as: tuple[Sums, int] | None = None
+        """Where the rating of this end was counted, and its score."""
 
     def add(self, message: Message) -> None:
         kind = str(message.kind)
@@ -58,7 +61,7 @@ class _Fold:
             self._begin(message)
         elif kind == "close":
             self._close(message)
-        elif kind == "rating":
+        elif kind == "rating" or _was(message) == "rating":
             self._rated(message)
 
     def _count(self, at: UnixMs, agent: str, **more: int) -> None:
@@ -70,6 +73,7 @@ class _Fold:
         self._is_open = True
         self._assignee, self._assigned_at = "0", None
         self._asked_at, self._has_reply = None, False
+        self._rated_as = None
         self._count(message.at, "0", opened=1)
 
     def _text(self, message: Message) -> None:
@@ -101,6 +105,7 @@ class _Fold:
         if not self._is_open:
             return
         self._is_open = False
+        self._rated_as = None
         if self._assignee == "0":
             self._assignee = _number(message.sender) or "0"
         more = {"closed": 1, "missed": int(not self._has_reply)}
@@ -109,14 +114,29 @@ class _Fold:
         self._count(message.at, self._assignee, **{k: v for k, v in more.items() if v})
 
     def _rated(self, message: Message) -> None:
-        score = (message.data or {}).get("score")
-        if isinstance(score, int) and score in SCORES:
+        data = message.data or {}
+        score = data.get("score")
+        if not isinstance(score, int) or score not in SCORES:
+            return
+        if self._rated_as is not None:
+            sums, before = self._rated_as
+            sums["rating_sum"] += score - before
+            self._rated_as = sums, score
+        elif "instead" not in data:
+            # A change whose first is not in this part of the log is in its figures.
             self._count(message.at, self._assignee, ratings=1, rating_sum=score)
+            sums = self.figures[self._day_of(message.at)][self._assignee]
+            self._rated_as = sums, score
 
 
 def _was_text(message: Message) -> bool:
-    was = (message.data or {}).get("was")
-    return message.kind is MessageKind.ERASED and str(was) in SPOKEN_KINDS
+    return _was(message) in SPOKEN_KINDS
+
+
+def _was(message: Message) -> str:
+    """Return the kind that an erased message had; else nothing."""
+    is_erased = message.kind is MessageKind.ERASED
+    return str((message.data or {}).get("was")) if is_erased else ""
 
 
 def _number(participant: ParticipantId | Any) -> str | None:

@@ -2,9 +2,15 @@
 
 from kefu_core.model import Message, MessageKind
 
+_KEPT = ("score", "instead")
+
 
 def blanked(message: Message) -> Message:
     """Return what is left of a text or note."""
+    data: dict[str, object] = {"was": str(message.kind)}
+    if message.kind is MessageKind.RATING:
+        # A number says nothing about anybody, and reports go on counting it.
+        data |= {k: v for k, v in (message.data or {}).items() if k in _KEPT}
     return Message(
         conversation=message.conversation,
         seq=message.seq,
@@ -13,6 +19,6 @@ def blanked(message: Message) -> Message:
         kind=MessageKind.ERASED,
         body="",
         at=message.at,
-        data={"was": str(message.kind)},
+        data=data,
         ref=message.ref,
     )

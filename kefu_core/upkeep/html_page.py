@@ -43,6 +43,7 @@ _WORDS = {
         "reopen": "Reopened",
         "labels": "Labels:",
         "none": "none",
+        "rating": "Rating:",
         "unknown": "An entry that cannot be shown.",
         "total": "{0} conversations, {1} messages",
     },
@@ -59,6 +60,7 @@ _WORDS = {
         "reopen": "会话已重新打开",
         "labels": "标签:",
         "none": "无",
+        "rating": "评价:",
         "unknown": "无法显示的记录。",
         "total": "共 {0} 个会话,{1} 条消息",
     },
@@ -117,6 +119,10 @@ class HtmlWriter(Writer):
         is_note = kind in INTERNAL_KINDS
         side = "visitor" if message.sender.startswith("v") else "agent"
         mark = f" · {self._words['note']}" if is_note else ""
+        if kind == MessageKind.RATING:
+            score = (message.data or {}).get("score")
+            stars = f"{score}/5" if isinstance(score, int) else ""
+            mark = f" · {self._words['rating']} {stars}"
         if message.kind is MessageKind.ERASED:
             body = f"<p><em>{self._words['erased']}</em></p>"
         else:

@@ -47,6 +47,7 @@ async def visitor_token(request: Request) -> Response:
                 "staffed": await services.desk.staffing.is_staffed(site.id),
                 "may_chat": site.settings.letters.may_chat,
                 "file_bytes": _file_bytes(site),
+                "asks_rating": site.settings.talk.asks_rating,
             },
         }
     )

@@ -182,6 +182,8 @@ def _call(method: str, answer: Any, *cells: str, with_target: bool = False) -> R
             params = {"ids": ["a1", "v1"]}
         if method == "conversation.label":
             params["labels"] = ["vip"]
+        if method == "conversation.rate":
+            params["score"] = 5
         if method == "message.send":
             params |= {"key": "k" * 8, "body": "x"}
         if method == "offline.leave":
@@ -278,6 +280,20 @@ METHODS: dict[str, Row] = {
     ),
     "offline.answer_by_mail": _call("offline.answer_by_mail", f.Reply, *AGENTS_ONLY),
     "conversation.open": _call("conversation.open", f.Reply, *VISITORS_ONLY),
+    "conversation.end": _call(
+        "conversation.end",
+        f.Reply,
+        OK,
+        *["not_found"] * 4,
+        with_target=True,
+    ),
+    "conversation.rate": _call(
+        "conversation.rate",
+        f.Reply,
+        "conflict",  # Only what is closed is rated.
+        *["not_found"] * 4,
+        with_target=True,
+    ),
     "conversation.take": _call(
         "conversation.take", f.Reply, *AGENTS_ONLY, with_target=True
     ),

@@ -46,7 +46,13 @@ from tests.server.conftest import connect
 
 pytestmark = pytest.mark.anyio
 
-STATUS = {OK: 200, "not_found": 404, "forbidden": 403, "bad_request": 400}
+STATUS = {
+    OK: 200,
+    "not_found": 404,
+    "forbidden": 403,
+    "bad_request": 400,
+    "conflict": 409,
+}
 PEOPLE = {who: who for who in PRINCIPALS}
 """Who asks, and the column of the matrix."""
 

@@ -1,4 +1,5 @@
 /** @import {Line} from "../ui/items.js" */
+import { starsOf } from "../ui/items.js";
 import { t } from "../ui/i18n.js";
 import { say } from "./phrases.js";
 
@@ -14,6 +15,7 @@ export function systemText(line, nameOf, me, teamOf = () => "") {
   if (line.kind === "close") return t("closedBy", { name: nameOf(line.sender) });
   if (line.kind === "reopen") return t("reopened");
   if (line.kind === "erased") return t("erased");
+  if (line.kind === "rating") return [t("rated", { stars: starsOf(line) }), line.body].filter(Boolean).join("\n");
   if (line.kind === "labels") return say("labelled", { labels: (line.data?.labels ?? []).join(", ") || "–" });
   const { assignee, team, reason } = line.data ?? {};
   if (!assignee && reason === "offline") return say("takenBack");

@@ -26,7 +26,7 @@ import { dayKey } from "./time.js";
 const GROUP_MS = 3 * 60_000;
 const SPOKEN = new Set(["text", "note", "file"]);
 /** What can be shown; of any other kind, a newer server's, only the seq counts. */
-const SHOWN = new Set([...SPOKEN, "assignment", "labels", "close", "reopen", "erased"]);
+const SHOWN = new Set([...SPOKEN, "assignment", "labels", "close", "reopen", "rating", "erased"]);
 
 /**
  * What a log looks like: day separators, groups of bubbles, centred system lines.
@@ -58,6 +58,15 @@ export function itemsOf(lines, isMine, other) {
     items.push({ key: line.key, type, line, isMine: mine, isFirst, isLast: true, state });
   }
   return items;
+}
+
+/**
+ * @param {Line} line a rating
+ * @returns {string} such as ★★★★☆
+ */
+export function starsOf(line) {
+  const score = Math.min(5, Math.max(0, Number(line.data?.score) || 0));
+  return "★".repeat(score) + "☆".repeat(5 - score);
 }
 
 /**

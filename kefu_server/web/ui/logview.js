@@ -97,7 +97,7 @@ export class LogView {
       element.className = "day";
       fill(element, h("span", null, day(item.line.at, Date.now())));
     } else if (item.type === "system") {
-      element.className = "system";
+      element.className = `system ${item.line.kind}`;
       fill(element, h("span", null, this.parts.systemText(item)));
     } else {
       this.drawBubble(item, element);

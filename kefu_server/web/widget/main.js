@@ -1,7 +1,7 @@
 import { fill, h, icon, Store } from "../ui/dom.js";
 import { Composer } from "../ui/composer.js";
 import { getLocale, nearest, setLocale, t } from "../ui/i18n.js";
-import { itemsOf } from "../ui/items.js";
+import { itemsOf, starsOf } from "../ui/items.js";
 import { LogView } from "../ui/logview.js";
 import { Host, setAccent } from "./host.js";
 import { Model } from "./model.js";
@@ -50,6 +50,9 @@ let wantsFiles = false;
 /** @type {import("./queue.js").QueueBar | undefined} */
 let queue;
 let isQueueLoading = false;
+/** @type {import("./ending.js").EndingView | undefined} */
+let ending;
+let isEndingLoading = false;
 
 /** @param {string} sender */
 function nameOf(sender) {
@@ -62,6 +65,7 @@ function systemText({ line }) {
   if (line.kind === "close") return t("closedLine");
   if (line.kind === "reopen") return t("reopened");
   if (line.kind === "erased") return t("erased");
+  if (line.kind === "rating") return t("rated", { stars: starsOf(line) });
   const { assignee, team } = line.data ?? {};
   if (!assignee) return t(team ? "toDepartment" : "assignedToNobody");
   model.named(assignee);
@@ -97,15 +101,17 @@ const bar = h("div", { class: "bar", role: "status", hidden: true });
 const dots = h("div", { class: "typing", hidden: true });
 const room = h("main", { class: "room", "aria-label": t("conversation") }, log.element, dots);
 
+const head = h(
+  "header",
+  { class: "head" },
+  h("div", { class: "avatar", "aria-hidden": "true" }, [...title][0]),
+  h("div", { class: "head-text" }, h("h1", null, h("bdi", null, title)), status),
+  host.isFramed && closeButton,
+);
+
 fill(
   /** @type {Element} */ (document.getElementById("app")),
-  h(
-    "header",
-    { class: "head" },
-    h("div", { class: "avatar", "aria-hidden": "true" }, [...title][0]),
-    h("div", { class: "head-text" }, h("h1", null, h("bdi", null, title)), status),
-    host.isFramed && closeButton,
-  ),
+  head,
   bar,
   room,
   composer.element,
@@ -130,6 +136,7 @@ function draw() {
   fill(status, h("i", { class: `light ${state}${isAway ? " away" : ""}` }), isAway ? leave?.words.away : t(STATUS[state]));
   drawBar(state);
   drawPlace();
+  drawEnding(lines.length > 0);
   drawTyping();
   const isSeen = isShown && !document.hidden && log.isAtBottom;
   if (isSeen) model.seen();
@@ -158,6 +165,23 @@ function drawPlace() {
       screen.set();
     },
     () => setTimeout(() => (isQueueLoading = false), 5_000),
+  );
+}
+
+/**
+ * What ends a conversation and asks how it was is loaded when there is one.
+ * @param {boolean} isBegun
+ */
+function drawEnding(isBegun) {
+  if (ending) return ending.show();
+  if (!isBegun || !visitor.about || isEndingLoading) return;
+  isEndingLoading = true;
+  import("./ending.js").then(
+    ({ EndingView }) => {
+      ending = new EndingView({ model, asks: () => visitor.about?.asks_rating ?? false, head, room });
+      screen.set();
+    },
+    () => setTimeout(() => (isEndingLoading = false), 5_000),
   );
 }
 

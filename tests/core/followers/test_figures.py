@@ -141,3 +141,24 @@ def test_of_any_log_every_text_is_counted_once_and_no_more_is_closed_than_opened
     assert sums.get("closed", 0) <= sums.get("opened", 0)
     assert sums.get("first_replies", 0) <= sums.get("opened", 0)
     assert sums.get("missed", 0) <= sums.get("closed", 0)
+
+
+def test_of_an_end_that_was_rated_again_the_last_word_counts_on_the_first_day() -> None:
+    erased = {"was": "rating", "score": 3, "instead": 5}
+    messages = log(
+        (1, "v1", K.TEXT, None),
+        (2, "a7", K.ASSIGNMENT, to("a7")),
+        (3, "a7", K.TEXT, None),
+        (4, "a7", K.CLOSE, None),
+        (23, "v1", K.RATING, {"score": 1}),
+        (25, "v1", K.ERASED, erased),
+        (26, "v1", K.TEXT, None),
+        (27, "a7", K.CLOSE, None),
+        (28, "v1", K.RATING, {"score": 5}),
+    )
+    found = figures_of(messages, day)
+    assert found[0]["7"]["rating_sum"] == 3
+    assert found[0]["7"]["ratings"] == 1
+    assert found[1]["7"] == {"closed": 1, "missed": 1, "ratings": 1, "rating_sum": 5}
+    # A part of the log that begins with the change leaves it to whoever had the first.
+    assert "7" not in figures_of(messages[5:6], day).get(1, {})

@@ -31,6 +31,7 @@ export default {
   offline: "Connecting again… What you write is kept and goes out by itself.",
   online: "We answer here",
   queue: "Queue",
+  rated: "Rated {stars}",
   read: "Read",
   reload: "Reload",
   reopened: "The conversation was reopened",

@@ -31,6 +31,7 @@ export default {
   offline: "正在重新连接… 您写的消息已保存，连上后会自动发出。",
   online: "在线为您服务",
   queue: "排队",
+  rated: "评价 {stars}",
   read: "已读",
   reload: "刷新",
   reopened: "会话已重新打开",
