@@ -155,6 +155,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """An agent who receives on no connection for so long is offline. Ample for a reload
     and a change of networks; renewed three times as often."""
 
+    # -- visits --------------------------------------------------------------------
+    visits_max: int = 1_000
+    """Visitors who are shown on the sites' pages at once; nobody reads a longer list,
+    and it must stay below the 1 MiB that a client takes at once."""
+    address_visits_max: int = 200
+    """Of these from one address (/64 for IPv6): an office, or a mobile carrier."""
+    visit_lease_s: float = 45.0
+    """Whoever does not report for so long is gone; pages report three times as often.
+    Four times this for a page that is not looked at, which browsers hold back."""
+    address_visits_per_s: float = 50.0
+    """Reports of one address, sustained."""
+    address_visits_burst: int = 500
+    """Reports of one address at once."""
+
     # -- files ---------------------------------------------------------------------
     uploads_max: int = 16
     """Files that this node takes in at once."""

@@ -57,6 +57,9 @@ class Talk(msgspec.Struct, frozen=True, kw_only=True):
 class Watching(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of visitors, and when they are invited."""
 
+    is_on: bool = True
+    """Pages tell who is on them, for as long as somebody is."""
+
 
 class Files(msgspec.Struct, frozen=True, kw_only=True):
     """Which files may be sent."""

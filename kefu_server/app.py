@@ -29,6 +29,7 @@ from kefu_server.auth import Authenticator
 from kefu_server.database import open_store
 from kefu_server.logs import event
 from kefu_server.middleware import (
+    VISIT,
     AccessLog,
     RequestGuard,
     SecurityHeaders,
@@ -47,6 +48,7 @@ from kefu_server.routes import (
 )
 from kefu_server.routes.api import Gate, api_routes
 from kefu_server.routes.files import FileRoutes
+from kefu_server.routes.visits import VisitRoutes
 from kefu_server.services import Services
 from kefu_server.settings import Settings, load_secret
 from kefu_server.static import StaticFiles
@@ -102,7 +104,8 @@ def create_app(settings: Settings, *, store: Store | None = None) -> KefuApp:
     """
     static = StaticFiles(WEB)
     files = FileRoutes(Gate(settings.limits))
-    routes = [*_routes(static, files), api_routes(settings.limits)]
+    visits = VisitRoutes(monotonic, unix_ms)
+    routes = [*_routes(static, files, visits), api_routes(settings.limits)]
     app = KefuApp(settings, routes)
     app.state.pages = Pages(static, settings.origins)
     app.state.store = store
@@ -110,7 +113,9 @@ def create_app(settings: Settings, *, store: Store | None = None) -> KefuApp:
     return app
 
 
-def _routes(static: StaticFiles, files: FileRoutes) -> list[BaseRoute]:
+def _routes(
+    static: StaticFiles, files: FileRoutes, visits: VisitRoutes
+) -> list[BaseRoute]:
     """Every way in over HTTP; the tests of access go through this list."""
     return [
         WebSocketRoute(WEBSOCKET_PATH, _NodeTransport("websocket")),
@@ -120,6 +125,8 @@ def _routes(static: StaticFiles, files: FileRoutes) -> list[BaseRoute]:
         Route("/widget.js", static.serve_loader),
         Route("/static/{version}/{name:path}", static.serve),
         Route("/widget/{embed_key}", visitors.widget_page),
+        Route("/widget/{embed_key}/visit", visits.page),
+        Route(VISIT, visits.report, methods=["POST"]),
         Route("/api/visitor/token", visitors.visitor_token, methods=["POST"]),
         Route("/api/visitor/erase", erasure.erase, methods=["POST"]),
         Route("/console", agents.console_page),

@@ -25,6 +25,8 @@ WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 BODY_TIMEOUT_S = 10.0
 API = "/api/v1/"
 """Below it programs are served as well, by the token they bring."""
+VISIT = "/api/visit"
+"""Where pages tell of themselves every few seconds, which changes nothing."""
 _UPLOAD = re.compile(r"/api/conversations/[0-9]+/files/[^/]+\Z")
 """Where a body is a file: the route reads it, piece by piece, and bounds it itself."""
 
@@ -151,7 +153,8 @@ class AccessLog:
         try:
             await self._app(scope, receive, send_and_note)
         finally:
-            is_quiet = status < 400 and scope["method"] not in WRITING
+            is_reading = scope["method"] not in WRITING or scope["path"] == VISIT
+            is_quiet = status < 400 and is_reading
             logger.log(
                 logging.DEBUG if is_quiet else logging.INFO,
                 event(

@@ -31,6 +31,7 @@ from kefu_server.routes.export import ExportParameters
 from kefu_server.routes.history import ListParameters, MessagesParameters
 from kefu_server.routes.search import SearchParameters
 from kefu_server.routes.visitors import TokenRequest
+from kefu_server.routes.visits import VisitRequest
 
 PATH = "/api/openapi.json"
 _WHO = {"agent": (Role.AGENT, Role.ADMIN), "visitor": (Role.VISITOR,)}
@@ -67,6 +68,9 @@ _ROW = "/api/history/conversations/{conversation:int}"
 OTHERS: dict[tuple[str, str], Other] = {
     ("GET", "/healthz"): Other(text="The process answers.", is_open=True),
     ("GET", "/readyz"): Other(text="The database answers.", is_open=True),
+    ("POST", "/api/visit"): Other(
+        text="A page reports a visit.", body=VisitRequest, is_open=True
+    ),
     ("POST", "/api/visitor/token"): Other(
         text="A visitor's token.", body=TokenRequest, is_open=True
     ),
@@ -100,6 +104,7 @@ PAGES: dict[tuple[str, str], str] = {
     ("GET", "/widget.js"): "a script for a shop's pages",
     ("GET", "/static/{version}/{name:path}"): "files of the pages",
     ("GET", "/widget/{embed_key}"): "a page",
+    ("GET", "/widget/{embed_key}/visit"): "a page",
     ("GET", "/console"): "a page",
     ("POST", "/kefu/poll"): "frames; described in docs/asyncapi.json",
     ("PUT", "/api/conversations/{conversation:int}/files/{key}"): _BYTES,

@@ -1,7 +1,8 @@
-"""The two HTML pages: the widget inside its frame, and the agents' console.
+"""The HTML pages: the widget, what reports visits, and the agents' console.
 
-Both are a few lines that load modules; no script or style stands in the page, so the
-policy can forbid both. What a page needs to know stands in `data-` attributes.
+The first two stand in frames on a site's own pages. All are a few lines that load
+modules; no script or style stands in the page, so the policy can forbid both. What a
+page needs to know stands in `data-` attributes.
 """
 
 import posixpath
@@ -34,10 +35,19 @@ class Pages:
             "manifest-src 'self'; base-uri 'none'; form-action 'self'; "
             "require-trusted-types-for 'script'"
         )
-        self._heads = {name: self._head(name) for name in ("widget", "console")}
+        self._heads = {
+            name: self._head(name) for name in ("widget", "visit", "console")
+        }
 
     def widget(self, site: Site) -> Response:
         """Return the page inside the frame: only the site's own pages may frame it."""
+        return self._framed("widget", site)
+
+    def visit(self, site: Site) -> Response:
+        """Return the page that reports visits: nothing of it is seen."""
+        return self._framed("visit", site)
+
+    def _framed(self, name: str, site: Site) -> Response:
         data = {
             "site": site.embed_key,
             "site-name": site.name,
@@ -45,7 +55,7 @@ class Pages:
             "origins": " ".join(site.allowed_origins),
         }
         ancestors = " ".join(site.allowed_origins) or "'none'"
-        response = self._page("widget", site.name, site.locale, data, ancestors)
+        response = self._page(name, site.name, site.locale, data, ancestors)
         # A page that asks for isolation may still frame the widget.
         response.headers["cross-origin-resource-policy"] = "cross-origin"
         return response
@@ -83,10 +93,10 @@ class Pages:
     def _head(self, name: str) -> str:
         """Return the links of a page: styles, the modules it will need, the entry."""
         lines = ['<link rel="icon" href="data:,">']
+        # What is never seen needs no looks.
+        folders = () if name == "visit" else ("ui", name)
         styles = [
-            style
-            for folder in ("ui", name)
-            for style in self.static.names(folder, ".css")
+            style for folder in folders for style in self.static.names(folder, ".css")
         ]
         for style in styles:
             lines.append(f'<link rel="stylesheet" href="{self.static.url(style)}">')

@@ -23,6 +23,10 @@ _SQUEEZE: dict[str, Callable[[bytes], bytes]] = {
     ".css": rcssmin.cssmin,
 }
 _COMPRESSED = {".js", ".css", ".svg", ".json", ".webmanifest"}
+LOADER = "widget.js"
+LOADER_PARTS = ("visit.js", "loader.js")
+"""What other sites' pages fetch, as one file: a second one would be a second request,
+and pages that trust no script of scripts would not load it."""
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _SHORT = "public, max-age=300"
 
@@ -30,8 +34,8 @@ _SHORT = "public, max-age=300"
 class _Asset:
     __slots__ = ("content", "etag", "media_type", "zipped")
 
-    def __init__(self, path: Path) -> None:
-        self.content = squeezed(path)
+    def __init__(self, path: Path, content: bytes) -> None:
+        self.content = content
         guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         # Some systems still say application/javascript; browsers want one of these.
         self.media_type = "text/javascript" if path.suffix == ".js" else guessed
@@ -57,10 +61,12 @@ class StaticFiles:
 
     def __init__(self, folder: Path) -> None:
         self._assets = {
-            path.relative_to(folder).as_posix(): _Asset(path)
+            path.relative_to(folder).as_posix(): _Asset(path, squeezed(path))
             for path in sorted(folder.rglob("*"))
             if path.is_file() and path.suffix in _SERVED
         }
+        parts = [folder / name for name in LOADER_PARTS]
+        self._assets[LOADER] = _Asset(parts[0], b"\n".join(map(squeezed, parts)))
         digest = hashlib.sha256()
         for name, asset in self._assets.items():
             digest.update(f"{name}\0{len(asset.content)}\0".encode())
@@ -93,7 +99,7 @@ class StaticFiles:
 
     async def serve_loader(self, request: Request) -> Response:
         """Answer `/widget.js`, which other sites' pages name without a version."""
-        return self._respond(request, "loader.js", _SHORT)
+        return self._respond(request, LOADER, _SHORT)
 
     def _respond(self, request: Request, name: str, caching: str) -> Response:
         asset = self._assets.get(name)

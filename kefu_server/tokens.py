@@ -69,6 +69,7 @@ class VisitorTokens:
     """Tokens that name one visitor of one site."""
 
     def __init__(self, secret: bytes, ttl_s: float, now_ms: Callable[[], int]) -> None:
+        self.ttl_s = ttl_s
         self._signer = _Signer(secret, "visitor", ttl_s, now_ms)
 
     def issue(self, visitor_id: int, site_id: int) -> tuple[str, UnixMs]:

@@ -69,9 +69,11 @@ _AGENT = Rights(
             "tokens.list",
             "visitor.get",
             "visitor.put",
+            "visit.get",
+            "visitors.list",
         }
     ),
-    topics=frozenset({"agents", "conversations", "offline", "profiles"}),
+    topics=frozenset({"agents", "conversations", "offline", "profiles", "visitors"}),
     kinds=frozenset({MessageKind.TEXT, MessageKind.NOTE}),
 )
 

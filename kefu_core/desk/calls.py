@@ -19,6 +19,7 @@ from kefu_core.desk import (
     reports,
     sites,
     teams,
+    watching,
     webhooks,
 )
 from kefu_core.desk.access import check_scope, rights_of
@@ -46,6 +47,7 @@ CALLS: Methods = {
     **reports.METHODS,
     **sites.METHODS,
     **teams.METHODS,
+    **watching.METHODS,
     **webhooks.METHODS,
 }
 

@@ -36,6 +36,7 @@ from kefu_core.desk.profiles import TOPIC as PROFILES
 from kefu_core.desk.profiles import Profiles
 from kefu_core.desk.router import Router
 from kefu_core.desk.staffing import Staffing
+from kefu_core.desk.visits import Visits
 from kefu_core.errors import NotFound, TooMany
 from kefu_core.hub import Hub
 from kefu_core.ids import ID_MAX, IdGenerator
@@ -107,6 +108,7 @@ class Desk(Handler):
         self.router = Router(store, self.presence, ids, now_ms)
         self.places = Places(store)
         self.profiles = Profiles()
+        self.visits = Visits(limits, now, now_ms)
         self.limits = limits
         self.now_ms = now_ms
         self._visitors = Paces(
@@ -133,6 +135,7 @@ class Desk(Handler):
         self.presence.attach(hub)
         self.router.attach(hub)
         self.places.attach(hub)
+        self.visits.attach(hub, TOPIC)
 
     async def start(self, tasks: TaskGroup) -> None:
         """Load the agents' list; keep it up in `tasks`. Raises `StoreUnavailable`."""
@@ -146,6 +149,7 @@ class Desk(Handler):
         tasks.start_soon(self.presence.run)
         tasks.start_soon(self.router.run)
         tasks.start_soon(self.places.run)
+        tasks.start_soon(self.visits.run)
 
     @property
     def hub(self) -> Hub:

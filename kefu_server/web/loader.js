@@ -1,6 +1,6 @@
 // Puts the chat's launcher on a page. One line does it:
 // <script async src="https://kefu.example/widget.js" data-site="KEY"></script>
-// Optional: data-locale="en", data-color="#0a7d5a". window.kefu("open") and the like: docs/howto/widget.md.
+// Optional: data-locale="en", data-color="#0a7d5a", data-visits="off". window.kefu("open") and the like: docs/howto/widget.md.
 (function () {
   "use strict";
   const script = document.currentScript;
@@ -121,6 +121,7 @@
       if (typeof listener !== "function" || !Object.hasOwn(listeners, name)) return warn(`on ${name}`);
       listeners[name].push(listener);
     },
+    watch: () => script.dispatchEvent(new Event("kefu-watch")),
     version: () => 1,
   };
   // A page that calls before this script is here has left its calls in `q`.
@@ -232,10 +233,7 @@
     }
   }
 
-  /**
-   * @param {string} name
-   * @param {string} d
-   */
+  /** @param {string} name @param {string} d */
   function drawing(name, d) {
     const space = "http://www.w3.org/2000/svg";
     const svg = document.createElementNS(space, "svg");

@@ -11,6 +11,7 @@ import pytest
 from kefu_core.abc.outgoing import MailRules
 from kefu_core.desk.access import QUEUE, RIGHTS, STAFFED
 from kefu_core.desk.calls import CALLS
+from kefu_core.desk.visiting import Report
 from kefu_core.errors import CloseCode
 from kefu_core.model import Agent, MessageKind
 from kefu_core.protocol import frames as f
@@ -209,6 +210,7 @@ OF_THE_SITE = {
     "token.delete",
     "visitor.get",
     "visitor.put",
+    "visit.get",
 }
 """Methods without a conversation whose target is the first site's, or its agent's."""
 PARAMS: dict[str, dict[str, Any]] = {
@@ -232,6 +234,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "visitor.get": {"visitor": 1},
     "visitor.put": {"visitor": 1, "revision": 0, "name": "x"},
     "site.secret": {"site": 1},
+    "visit.get": {"visitor": 1},
     "offline.answer_by_conversation": {"message": LEFT},
     "offline.answer_by_mail": {"message": LEFT, "text": "x", "key": "k" * 8},
 }
@@ -273,6 +276,8 @@ METHODS: dict[str, Row] = {
     "site.put": _call("site.put", f.Reply, *ADMINS_ONLY),
     "site.secret": _call("site.secret", f.Reply, *ADMINS_ONLY),
     "sites.list": _call("sites.list", f.Reply, *AGENTS_ONLY),
+    "visit.get": _call("visit.get", f.Reply, *AGENTS_ONLY),
+    "visitors.list": _call("visitors.list", f.Reply, *AGENTS_ONLY),
     "webhooks.list": _call("webhooks.list", f.Reply, *ADMINS_ONLY),
     "mail.resend": _call("mail.resend", f.Reply, *AGENTS_ONLY),
     "offline.answer_by_conversation": _call(
@@ -325,6 +330,7 @@ TOPICS: dict[str, Row] = {
     "conversations": _watch("conversations", *AGENTS_ONLY),
     "offline": _watch("offline", *AGENTS_ONLY),
     "profiles": _watch("profiles", *AGENTS_ONLY),
+    "visitors": _watch("visitors", *AGENTS_ONLY),
 }
 OF_SITES = {
     f"{STAFFED}1": _watch(f"{STAFFED}1", OK, OK, "not_found", "not_found", "not_found"),
@@ -395,6 +401,8 @@ async def conversation_with_rows(w: World) -> ConversationId:
         Agent(id=3, login="canary-3", name="N", password_hash="-", sites=(2,))
     )
     w.desk.mail = MailRules(sender="kefu@shop.example")
+    if w.desk.visits.find(1) is None:
+        w.desk.visits.report(1, 1, Report(page="p", url="https://canary.example/"))
     return conversation
 
 

@@ -95,6 +95,7 @@ class Row:
 PUBLIC = (200,) * 8
 AGENTS_ONLY = (401,) * 6 + ("a7", "a9")
 TOKEN = {"site": SITE.embed_key, "token": "TOKEN"}
+VISIT = TOKEN | {"page": "p1", "url": f"{SHOP}/"}
 LOGIN = {"login": "nobody", "password": PASSWORD}
 HELLO = {"poll": 1, "hello": {"t": "hello", "v": 1, "token": "TOKEN"}}
 BY_COOKIE = {"poll": 1, "hello": {"t": "hello", "v": 1}}
@@ -113,6 +114,9 @@ ROUTES: dict[tuple[str, str], list[Row]] = {
     # Only a token of this site keeps its visitor; everybody else is a new one.
     ("POST", "/api/visitor/token"): [
         Row("new", "new", "new", "v12", "v13", "new", "new", "new", body=TOKEN)
+    ],
+    ("POST", "/api/visit"): [
+        Row("new", "new", "new", "v12", "v13", "new", "new", "new", body=VISIT)
     ],
     ("POST", LONGPOLL_PATH): [
         Row(
@@ -232,6 +236,10 @@ DIFFERENT: dict[str, dict[str, str]] = {
     },
     "/static/{version}/{name:path}": {
         "cache-control": "public, max-age=31536000, immutable",
+        "cross-origin-resource-policy": "cross-origin",
+    },
+    "/widget/{embed_key}/visit": {
+        "content-security-policy": PAGE_POLICY.format(SHOP),
         "cross-origin-resource-policy": "cross-origin",
     },
     "/widget/{embed_key}": {

@@ -18,6 +18,22 @@ export class VisitorToken {
    */
   async get(isRefused) {
     if (this.token && !isRefused && Date.now() < this.renewAt) return this.token;
+    return this.alone(() => this.ask());
+  }
+
+  /**
+   * The chat and what reports the visit are two frames of one visitor: one asks, the
+   * other then finds the token.
+   * @template T
+   * @param {() => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async alone(work) {
+    return navigator.locks ? navigator.locks.request(this.name, work) : work();
+  }
+
+  /** @returns {Promise<string>} */
+  async ask() {
     const response = await fetch("/api/visitor/token", {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -28,15 +44,20 @@ export class VisitorToken {
       throw Object.assign(new Error(`token: ${response.status}`), { final });
     }
     const { token, expires_at, site } = await response.json();
-    this.token = token;
     this.about = site;
     this.renewAt = Date.now() + Math.max(60_000, (expires_at - Date.now()) / 2);
+    this.keep(token);
+    return token;
+  }
+
+  /** @param {string} token */
+  keep(token) {
+    this.token = token;
     try {
       localStorage.setItem(this.name, token);
     } catch {
       // Without storage a reload is a new visitor.
     }
-    return token;
   }
 
   /** @returns {string | null} */

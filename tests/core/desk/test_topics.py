@@ -20,7 +20,7 @@ from kefu_core.protocol.frames import Event, Frame, Snapshot
 from kefu_core.types import ConversationId, ParticipantId, Seq
 from tests.core.desk.world import LIMITS, PRINCIPALS, World, world
 
-NOT_STORED: frozenset[str] = frozenset({"profiles"})
+NOT_STORED: frozenset[str] = frozenset({"profiles", "visitors"})
 """Lists of what is so only now, such as who looks at a page."""
 TOPICS = sorted(RIGHTS[Role.ADMIN].topics - NOT_STORED)
 VISITORS = ("v1", "v2", "v1@2")

@@ -1,0 +1,312 @@
+"""Who is on the sites now: a table in memory, and the list `visitors` made of it.
+
+Pages report over HTTP; a visitor who does not report any more is gone when its lease
+ends. It is an event-like thing: nothing is stored, a restart forgets it, and the pages
+have told it anew a few seconds later.
+
+A thousand visitors who change pages all the time must cost little, so a change only
+marks its row. Rows that are marked are told in the order in which they were, at most
+`TOLD_MAX` every `INTERVAL_S`; a row that has changed five times until its turn is told
+once. Who talks to an agent, or waits for one, is looked up in the agents' list.
+"""
+
+import logging
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import msgspec
+
+from kefu_core.desk.pace import Paces
+from kefu_core.desk.rows import visitor_name
+from kefu_core.desk.visiting import (
+    SHOWN_CHARS,
+    TITLE_CHARS,
+    Report,
+    browser_of,
+    clean_url,
+    one_line,
+    source_of,
+)
+from kefu_core.errors import TooMany
+from kefu_core.hub import Hub
+from kefu_core.hub.lists import WatchedList
+from kefu_core.ids import visitor_participant
+from kefu_core.limits import Limits
+from kefu_core.model import ConversationStatus
+from kefu_core.types import ParticipantId, UnixMs
+
+logger = logging.getLogger(__name__)
+
+TOPIC = "visitors"
+INTERVAL_S = 0.25
+TOLD_MAX = 64
+"""Rows told in one interval; an agent's outbox has room for four times as many."""
+LEFT_S = 6.0
+"""Who leaves a page has so long to show the next one."""
+HIDDEN_LEASES = 4.0
+"""A page that is not looked at may report so much less often: browsers hold it back."""
+TRAIL_MAX = 30
+_REPORTS_PER_S, _REPORTS_BURST = 1.0, 20
+_OPEN = (ConversationStatus.QUEUED.value, ConversationStatus.ACTIVE.value)
+
+
+class SeenPage(msgspec.Struct, kw_only=True):
+    """One page of a visit."""
+
+    url: str
+    title: str
+    at: UnixMs
+    seconds: int = 0
+    """How long it was shown; of the last one: until now."""
+
+
+class Visit:
+    """What is known of one visitor at this moment."""
+
+    def __init__(self, visitor: int, site_id: int, address: str, at: UnixMs) -> None:
+        self.visitor = visitor
+        self.site_id = site_id
+        self.address = address
+        self.since = at
+        self.page = ""
+        """Which tab and loading tells."""
+        self.pages = 0
+        self.trail: deque[SeenPage] = deque(maxlen=TRAIL_MAX)
+        self.source = self.browser = self.language = self.screen = ""
+        self.is_hidden = self.is_returning = self.is_leaving = False
+        self.lease_until = 0.0
+        """Monotonic seconds."""
+
+    @property
+    def participant(self) -> ParticipantId:
+        """Who it is in the chat."""
+        return visitor_participant(self.visitor)
+
+
+class Visits:
+    """The table; `report` changes it, `run` tells of it."""
+
+    def __init__(
+        self, limits: Limits, now: Callable[[], float], now_ms: Callable[[], int]
+    ) -> None:
+        """Take clocks (monotonic s, Unix ms)."""
+        self._limits = limits
+        self._now = now
+        self._now_ms = now_ms
+        self._topic = WatchedList(TOPIC)
+        self._conversations = WatchedList("")
+        self._seen_version = -1
+        self._visits: dict[int, Visit] = {}
+        self._of_address: Counter[str] = Counter()
+        self._marked: dict[int, None] = {}
+        self._talks: dict[str, dict[str, Any]] = {}
+        """The open conversation of each visitor who has one, by participant."""
+        self._expired_at = 0.0
+        self._paces = Paces(_REPORTS_PER_S, _REPORTS_BURST, now)
+        self._addresses = Paces(
+            limits.address_visits_per_s, limits.address_visits_burst, now
+        )
+
+    def attach(self, hub: Hub, conversations: str) -> None:
+        """Take the hub, for the list agents watch and that of conversations."""
+        self._topic = hub.lists.topic(TOPIC)
+        self._conversations = hub.lists.topic(conversations)
+
+    # -- what pages tell ---------------------------------------------------------------
+
+    def count_request(self, address: str) -> None:
+        """Let an address report. Raises `TooMany`."""
+        wait_s = self._addresses.take(address)
+        if wait_s:
+            raise TooMany("Too many requests from this address.", retry_after_s=wait_s)
+
+    def report(
+        self,
+        site_id: int,
+        visitor: int,
+        report: Report,
+        *,
+        address: str = "",
+        user_agent: str = "",
+    ) -> Visit | None:
+        """Take what a page says.
+
+        Returns:
+            The visit; None where there is no room for one more, or none to leave.
+
+        Raises:
+            TooMany: This visitor reports too often.
+        """
+        wait_s = self._paces.take(str(visitor))
+        if wait_s:
+            raise TooMany("This page reports too often.", retry_after_s=wait_s)
+        visit = self._visits.get(visitor)
+        if report.has_left:
+            return self._left(visit, report)
+        if visit is not None and visit.site_id != site_id:
+            self._drop(visit)
+            visit = None
+        if visit is None:
+            visit = self._begin(site_id, visitor, report, address)
+            if visit is None:
+                return None
+        leases = HIDDEN_LEASES if report.is_hidden else 1.0
+        lease_until = self._now() + leases * self._limits.visit_lease_s
+        visit.lease_until = max(lease_until, visit.lease_until)
+        visit.browser = browser_of(user_agent)
+        # Of several tabs the one that is looked at says where the visitor is.
+        if report.page == visit.page or not report.is_hidden or not visit.page:
+            visit.lease_until = lease_until
+            self._look(visit, report)
+        self._marked[visitor] = None
+        return visit
+
+    def _begin(
+        self, site_id: int, visitor: int, report: Report, address: str
+    ) -> Visit | None:
+        is_full = len(self._visits) >= self._limits.visits_max
+        if is_full or self._of_address[address] >= self._limits.address_visits_max:
+            return None
+        visit = Visit(visitor, site_id, address, UnixMs(self._now_ms()))
+        visit.source = source_of(report.referrer, report.url)
+        self._visits[visitor] = visit
+        self._of_address[address] += 1
+        return visit
+
+    def _look(self, visit: Visit, report: Report) -> None:
+        now = UnixMs(self._now_ms())
+        url = clean_url(report.url)
+        title = one_line(report.title, 2 * TITLE_CHARS)
+        last = visit.trail[-1] if visit.trail else None
+        if last is None or last.url != url or report.page != visit.page:
+            if last is not None:
+                last.seconds = (now - last.at) // 1000
+            # The same page loaded again is the same page of the trail.
+            if last is None or last.url != url:
+                visit.trail.append(SeenPage(url=url, title=title, at=now))
+                visit.pages += 1
+        visit.trail[-1].title = title
+        visit.page = report.page
+        visit.language = one_line(report.language, 16)
+        visit.screen = one_line(report.screen, 16)
+        visit.is_hidden = report.is_hidden
+        visit.is_returning = report.is_returning
+        visit.is_leaving = False
+
+    def _left(self, visit: Visit | None, report: Report) -> Visit | None:
+        if visit is not None and visit.page == report.page:
+            visit.is_leaving = True
+            visit.lease_until = self._now() + LEFT_S
+        return visit
+
+    # -- what agents see -------------------------------------------------------------
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return everybody's row, as the list has them."""
+        return [self._row(visit) for visit in self._visits.values()]
+
+    def find(self, visitor: int) -> Visit | None:
+        """Return who is here."""
+        return self._visits.get(visitor)
+
+    def trail(self, visit: Visit) -> list[SeenPage]:
+        """Return the pages of a visit, the last with its time until now."""
+        *before, last = visit.trail
+        seconds = max(0, (self._now_ms() - last.at) // 1000)
+        return [*before, msgspec.structs.replace(last, seconds=seconds)]
+
+    def _row(self, visit: Visit) -> dict[str, Any]:
+        page = visit.trail[-1]
+        talk = self._talks.get(visit.participant, {})
+        if talk.get("site_id") != visit.site_id:
+            talk = {}
+        return {
+            "id": visit.visitor,
+            "site_id": visit.site_id,
+            "visitor": visit.participant,
+            "name": talk.get("name") or visitor_name(visit.participant),
+            "url": one_line(page.url, SHOWN_CHARS),
+            "title": one_line(page.title, TITLE_CHARS),
+            "at": page.at,
+            "since": visit.since,
+            "pages": visit.pages,
+            "source": visit.source,
+            "browser": visit.browser,
+            "language": visit.language,
+            "screen": visit.screen,
+            "is_hidden": visit.is_hidden,
+            "is_returning": visit.is_returning,
+            "conversation": talk.get("conversation"),
+            "status": talk.get("status", ""),
+            "assignee": talk.get("assignee"),
+            "place": talk.get("place"),
+        }
+
+    # -- telling it --------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Tell those who watch, until cancelled."""
+        while True:
+            await anyio.sleep(INTERVAL_S)
+            try:
+                self.tell()
+            except Exception:
+                # A fault of ours must not end the server.
+                logger.exception("the list of visitors cannot be brought up to date")
+
+    def tell(self) -> None:
+        """Do one interval's work."""
+        now = self._now()
+        if now - self._expired_at >= 1.0:
+            self._expired_at = now
+            for visit in [v for v in self._visits.values() if v.lease_until <= now]:
+                self._drop(visit)
+        self._look_who_talks()
+        for visitor in list(self._marked)[:TOLD_MAX]:
+            del self._marked[visitor]
+            self._topic.put(self._row(self._visits[visitor]))
+
+    def _drop(self, visit: Visit) -> None:
+        del self._visits[visit.visitor]
+        self._marked.pop(visit.visitor, None)
+        self._of_address[visit.address] -= 1
+        if not self._of_address[visit.address]:
+            del self._of_address[visit.address]
+        self._topic.drop(visit.visitor)
+
+    def _look_who_talks(self) -> None:
+        """Mark the rows of those whose conversation has changed."""
+        if not self._visits or self._conversations.version == self._seen_version:
+            return
+        self._seen_version = self._conversations.version
+        talks = talks_of(list(self._conversations.rows.values()))
+        for who in talks.keys() | self._talks.keys():
+            number = int(who[1:])
+            if talks.get(who) != self._talks.get(who) and number in self._visits:
+                self._marked[number] = None
+        self._talks = talks
+
+
+def talks_of(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return each visitor's open conversation, with its place where it waits."""
+    talks: dict[str, dict[str, Any]] = {}
+    counts: Counter[tuple[int, int]] = Counter()
+    is_open = [row for row in rows if row["status"] in _OPEN]
+    for row in sorted(is_open, key=lambda row: (row["queued_at"], row["id"])):
+        place = None
+        if row["status"] == ConversationStatus.QUEUED.value:
+            # Whoever waits for another team is not ahead.
+            group = row["site_id"], row["team_id"]
+            counts[group] += 1
+            place = counts[group]
+        talks[row["visitor"]] = {
+            "site_id": row["site_id"],
+            "name": row["visitor_name"],
+            "conversation": row["id"],
+            "status": row["status"],
+            "assignee": row["assignee"],
+            "place": place,
+        }
+    return talks

@@ -1,0 +1,105 @@
+"""What agents ask of those who are on the sites now."""
+
+from typing import TYPE_CHECKING, TypedDict
+
+import msgspec
+
+from kefu_core.desk.methods import Id, Method, Methods, Params
+from kefu_core.desk.visits import SeenPage, Visit
+from kefu_core.errors import NotFound
+from kefu_core.model import Principal
+from kefu_core.types import ConversationId, ParticipantId, UnixMs
+
+if TYPE_CHECKING:
+    from kefu_core.desk.desk import Desk
+
+
+class ListVisitors(Params, frozen=True, kw_only=True):
+    """`visitors.list`: who is on the sites now, those who came first in front."""
+
+    site: Id | None = None
+
+
+class GetVisit(Params, frozen=True, kw_only=True):
+    """`visit.get`: the pages that a visitor who is here has seen, in order."""
+
+    visitor: Id
+
+
+class VisitRow(TypedDict):
+    """A row of the list `visitors`."""
+
+    id: int
+    site_id: int
+    visitor: ParticipantId
+    name: str
+    url: str
+    title: str
+    at: UnixMs
+    since: UnixMs
+    pages: int
+    source: str
+    browser: str
+    language: str
+    screen: str
+    is_hidden: bool
+    is_returning: bool
+    conversation: ConversationId | None
+    status: str
+    assignee: ParticipantId | None
+    place: int | None
+
+
+class AllVisitors(msgspec.Struct, frozen=True, kw_only=True):
+    """Those on the sites that you serve."""
+
+    rows: list[VisitRow]
+
+
+class OneVisit(msgspec.Struct, frozen=True, kw_only=True):
+    """One visitor's pages, at most the last 30."""
+
+    visitor: int
+    pages: list[SeenPage]
+
+
+async def _list(
+    desk: "Desk", principal: Principal, params: ListVisitors
+) -> AllVisitors:
+    rows = [
+        msgspec.convert(row, VisitRow)
+        for row in desk.visits.rows()
+        if principal.serves(row["site_id"]) and params.site in (None, row["site_id"])
+    ]
+    return AllVisitors(rows=rows)
+
+
+def find_visit(desk: "Desk", principal: Principal, visitor: int) -> Visit:
+    """Return who is here. Raises `NotFound`, also for who is on another's site."""
+    visit = desk.visits.find(visitor)
+    if visit is None or not principal.serves(visit.site_id):
+        raise NotFound
+    return visit
+
+
+async def _get(desk: "Desk", principal: Principal, params: GetVisit) -> OneVisit:
+    visit = find_visit(desk, principal, params.visitor)
+    return OneVisit(visitor=visit.visitor, pages=desk.visits.trail(visit))
+
+
+METHODS: Methods = {
+    "visitors.list": Method(
+        params=ListVisitors,
+        run=_list,
+        result=AllVisitors,
+        http="GET /visits",
+        scope="visitors:read",
+    ),
+    "visit.get": Method(
+        params=GetVisit,
+        run=_get,
+        result=OneVisit,
+        http="GET /visits/{visitor}",
+        scope="visitors:read",
+    ),
+}

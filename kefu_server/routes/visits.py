@@ -1,0 +1,96 @@
+"""What the widget tells of a visit, over plain HTTP: nothing of it is stored."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kefu_core.desk.visiting import Report, origin_of
+from kefu_core.errors import NotAllowed, Unauthorized
+from kefu_core.ids import visitor_participant
+from kefu_core.model import Site
+from kefu_server.answers import address_of, answer, read_json
+from kefu_server.pages import Pages
+from kefu_server.routes.visitors import find_site
+from kefu_server.services import Services, services_of
+from kefu_server.throttle import address_key
+
+_REPORTS_A_LEASE = 3
+"""One that is lost, or comes late, takes nobody away."""
+_SITES_S = 2.0
+"""For so long a site is remembered: a thousand pages ask the store for it once."""
+
+
+class VisitRequest(Report, frozen=True, kw_only=True):
+    """Body of `POST /api/visit`."""
+
+    site: str
+    token: str | None = None
+    """The visitor's token, where there is one; a first report is answered with it."""
+
+
+class VisitRoutes:
+    """The two ways in, and what they remember of sites."""
+
+    def __init__(self, now: Callable[[], float], now_ms: Callable[[], int]) -> None:
+        """Take clocks (monotonic s, Unix ms)."""
+        self._now = now
+        self._now_ms = now_ms
+        self._sites: dict[str, tuple[Site, float]] = {}
+        """Those there are, by embed key, and until when they are taken as they are."""
+
+    async def report(self, request: Request) -> Response:
+        """Answer `POST /api/visit`: how often to report, and a token where needed.
+
+        A visitor becomes a row of the database once it opens a conversation.
+        """
+        services = services_of(request)
+        visits = services.desk.visits
+        address = address_key(address_of(request))
+        # First of all: whoever asks too much costs neither a parse nor a query.
+        visits.count_request(address)
+        asked = await read_json(request, VisitRequest)
+        site = await self._site(services, asked.site)
+        if not site.settings.watching.is_on:
+            return answer({"every_s": 0})
+        if origin_of(asked.url) not in site.allowed_origins:
+            raise NotAllowed("This page is none of the site's.")
+        visitor, token = self._visitor_of(services, site, asked.token, address)
+        user_agent = request.headers.get("user-agent", "")
+        visits.report(site.id, visitor, asked, address=address, user_agent=user_agent)
+        told: dict[str, Any] = {
+            "every_s": services.limits.visit_lease_s / _REPORTS_A_LEASE,
+            "visitor": visitor_participant(visitor),
+        }
+        return answer(told | ({"token": token} if token else {}))
+
+    async def page(self, request: Request) -> Response:
+        """Answer `/widget/{embed_key}/visit`: it reports the page that frames it."""
+        site = await find_site(services_of(request), request.path_params["embed_key"])
+        pages: Pages = request.app.state.pages
+        return pages.visit(site)
+
+    async def _site(self, services: Services, key: str) -> Site:
+        site, until = self._sites.get(key, (None, 0.0))
+        if site is None or until < self._now():
+            self._sites.pop(key, None)
+            site = await find_site(services, key)
+            self._sites[key] = site, self._now() + _SITES_S
+        return site
+
+    def _visitor_of(
+        self, services: Services, site: Site, shown: str | None, address: str
+    ) -> tuple[int, str]:
+        """Return who reports, and a token where the page needs a new one."""
+        tokens, visitor = services.auth.visitors, None
+        with suppress(Unauthorized):
+            claims = tokens.check(shown or "")
+            if claims.site_id == site.id:
+                visitor = claims.visitor_id
+                if claims.expires_at - self._now_ms() > tokens.ttl_s * 500:
+                    return visitor, ""
+        services.auth.count_token_request(address)
+        visitor = services.ids.new() if visitor is None else visitor
+        return visitor, tokens.issue(visitor, site.id)[0]

@@ -1,0 +1,90 @@
+// Tells a hidden frame of the server which page a visitor is on, once the page is idle. Served in front of the loader,
+// as one file. It changes nothing of the page; data-visits="off" at the script waits for kefu("watch").
+(function () {
+  "use strict";
+  const script = document.currentScript;
+  if (!(script instanceof HTMLScriptElement) || !script.dataset.site) return;
+  const mark = "kefu-visit";
+  const { site } = script.dataset;
+  const server = new URL(script.src).origin;
+  const memory = `kefu:${site}:unwatched`;
+  const LOOK_MS = 1_000;
+  const OFF_MS = 3_600_000;
+
+  const host = document.createElement("div");
+  const frame = document.createElement("iframe");
+  let isBegun = false;
+  let isReady = false;
+  let told = "";
+  let title = "";
+  let timer = 0;
+
+  script.addEventListener("kefu-watch", begin);
+  if (script.dataset.visits !== "off") {
+    if (document.readyState === "complete") begin();
+    else addEventListener("load", begin);
+  }
+
+  function begin() {
+    if (isBegun || document.getElementById(mark) || isOff()) return;
+    isBegun = true;
+    (window.requestIdleCallback ?? setTimeout)(place);
+  }
+
+  function place() {
+    host.id = mark;
+    const root = host.attachShadow({ mode: "open" });
+    // A constructed sheet is allowed where the page's policy forbids inline styles.
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(`
+      :host { all: initial !important; position: fixed !important; right: 0 !important; bottom: 0 !important; width: 0 !important; height: 0 !important; }
+      iframe { position: fixed; right: 0; bottom: 0; width: 0; height: 0; border: 0; visibility: hidden; color-scheme: normal; }
+      @media print { :host { display: none !important; } }`);
+    root.adoptedStyleSheets = [sheet];
+    frame.tabIndex = -1;
+    frame.setAttribute("aria-hidden", "true");
+    frame.src = `${server}/widget/${encodeURIComponent(String(site))}/visit#${new URLSearchParams({ origin: location.origin })}`;
+    root.append(frame);
+    addEventListener("message", heard);
+    document.body.append(host);
+    // Pages that change without loading do it in too many ways to listen to: looking is surer, and costs nothing.
+    timer = setInterval(look, LOOK_MS);
+  }
+
+  /** @param {MessageEvent} event */
+  function heard(event) {
+    if (event.source !== frame.contentWindow || event.origin !== server) return;
+    const type = event.data?.type;
+    if (type === "kefu:visit-off") stop();
+    if (type !== "kefu:visit-ready") return;
+    isReady = true;
+    look();
+  }
+
+  function look() {
+    const url = location.href;
+    if (!isReady || (url === told && document.title === title)) return;
+    told = url;
+    title = document.title;
+    frame.contentWindow?.postMessage({ type: "kefu:page", url, title, referrer: document.referrer }, server);
+  }
+
+  /** This site does not want to know: its pages ask again an hour later. */
+  function stop() {
+    clearInterval(timer);
+    host.remove();
+    try {
+      sessionStorage.setItem(memory, String(Date.now()));
+    } catch {
+      // Then each page asks once.
+    }
+  }
+
+  function isOff() {
+    try {
+      return Date.now() - Number(sessionStorage.getItem(memory)) < OFF_MS;
+    } catch {
+      return false;
+    }
+  }
+})();
