@@ -108,6 +108,7 @@ RIGHTS: dict[Role, Rights] = {
                 "messages.list",
                 "offline.leave",
                 "people.get",
+                "visitor.introduce",
             }
         ),
         kinds=frozenset({MessageKind.TEXT}),

@@ -26,6 +26,7 @@ from kefu_core.desk.calls import run_call, scope_of_topic
 from kefu_core.desk.drafts import check_send
 from kefu_core.desk.files import FilePaces, FileRoom
 from kefu_core.desk.inbox import TOPIC, Inbox
+from kefu_core.desk.introducing import INTRODUCTIONS_PER_H
 from kefu_core.desk.left import TOPIC as LEFT
 from kefu_core.desk.left import LeftMessages
 from kefu_core.desk.letters import Letters
@@ -94,6 +95,8 @@ class Desk(Handler):
         self.openings = Paces(per_h / 3600, per_h, now)
         per_h = limits.new_conversations_per_address_h
         self.openings_of_address = Paces(per_h / 3600, per_h, now)
+        per_h = INTRODUCTIONS_PER_H
+        self.introductions = Paces(per_h / 3600, per_h, now)
         self._told = Paces(_TOLD_PER_S, _TOLD_BURST, now)
         """Lines in the log about one participant's reaching for what is not theirs."""
         self._authenticate = authenticate

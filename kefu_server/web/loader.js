@@ -17,35 +17,23 @@
   const narrow = matchMedia("(max-width: 640px)");
 
   const css = `
-    :host { all: initial !important; position: fixed !important; z-index: 2147483000 !important;
-      right: 0 !important; bottom: 0 !important; display: block !important; }
+    :host { all: initial !important; position: fixed !important; z-index: 2147483000 !important; right: 0 !important; bottom: 0 !important; display: block !important; }
     :host([hidden]) { display: none !important; }
     * { box-sizing: border-box; }
-    button { all: unset; box-sizing: border-box; position: fixed; right: 20px; bottom: 20px;
-      right: calc(20px + env(safe-area-inset-right)); bottom: calc(20px + env(safe-area-inset-bottom));
-      width: 60px; height: 60px; border-radius: 50%; cursor: pointer; background: ${accent};
-      box-shadow: 0 6px 20px #0004, 0 1px 4px #0003; transition: transform .18s ease; }
+    button { all: unset; box-sizing: border-box; position: fixed; right: 20px; bottom: 20px; right: calc(20px + env(safe-area-inset-right)); bottom: calc(20px + env(safe-area-inset-bottom));
+      width: 60px; height: 60px; border-radius: 50%; cursor: pointer; background: ${accent}; box-shadow: 0 6px 20px #0004, 0 1px 4px #0003; transition: transform .18s ease; }
     button:hover { transform: scale(1.06); }
     button:focus-visible { outline: 3px solid #fff; box-shadow: 0 0 0 6px ${accent}; }
-    svg { position: absolute; inset: 16px; width: 28px; height: 28px; fill: none; stroke: #fff;
-      stroke-width: 2; stroke-linecap: round; stroke-linejoin: round;
-      transition: transform .2s ease, opacity .15s ease; }
+    svg { position: absolute; inset: 16px; width: 28px; height: 28px; fill: none; stroke: #fff; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; transition: transform .2s ease, opacity .15s ease; }
     .x, .is-open .chat { opacity: 0; transform: rotate(-45deg) scale(.6); }
     .is-open .x { opacity: 1; transform: none; }
-    .badge { position: absolute; top: -4px; right: -4px; min-width: 22px; height: 22px; padding: 0 6px;
-      border-radius: 11px; background: #e02f44; color: #fff; font: 600 12px/22px system-ui, sans-serif;
+    .badge { position: absolute; top: -4px; right: -4px; min-width: 22px; height: 22px; padding: 0 6px; border-radius: 11px; background: #e02f44; color: #fff; font: 600 12px/22px system-ui, sans-serif;
       text-align: center; box-shadow: 0 0 0 2px #fff; }
     .badge[hidden] { display: none; }
-    iframe { position: fixed; right: 20px; bottom: 96px; width: 392px; height: min(640px, 100vh - 116px);
-      border: 0; border-radius: 18px; box-shadow: 0 16px 56px #0003, 0 2px 10px #0002;
-      background: transparent; color-scheme: normal; visibility: hidden; opacity: 0;
-      transform: translateY(14px) scale(.98); transform-origin: bottom right;
-      transition: opacity .16s ease, transform .18s ease, visibility 0s .18s; }
+    iframe { position: fixed; right: 20px; bottom: 96px; width: 392px; height: min(640px, 100vh - 116px); border: 0; border-radius: 18px; box-shadow: 0 16px 56px #0003, 0 2px 10px #0002;
+      background: transparent; color-scheme: normal; visibility: hidden; opacity: 0; transform: translateY(14px) scale(.98); transform-origin: bottom right; transition: opacity .16s ease, transform .18s ease, visibility 0s .18s; }
     .is-open iframe { visibility: visible; opacity: 1; transform: none; transition-delay: 0s; }
-    @media (max-width: 640px) {
-      iframe { inset: 0; width: 100%; height: 100%; border-radius: 0; }
-      .is-open button { display: none; }
-    }
+    @media (max-width: 640px) { iframe { inset: 0; width: 100%; height: 100%; border-radius: 0; } .is-open button { display: none; } }
     @media (prefers-reduced-motion: reduce) { * { transition: none !important; } }
     @media print { :host { display: none !important; } }`;
 
@@ -77,6 +65,8 @@
   let isOpen = false;
   let isReady = false;
   let unread = 0;
+  /** @type {Record<string, any>} */
+  let about = {};
   /** @type {Record<string, ((value?: number) => void)[]>} */
   const listeners = { open: [], close: [], unread: [], message: [] };
 
@@ -91,6 +81,7 @@
     if (data.type === "kefu:ready") {
       isReady = true;
       tell();
+      describe({});
       if (locale) setLanguage(locale);
     } else if (data.type === "kefu:unread" && Number.isInteger(data.count)) {
       const count = Math.max(0, data.count);
@@ -103,7 +94,7 @@
     } else if (data.type === "kefu:close") {
       close();
     } else if (data.type === "kefu:active") {
-      remember();
+      remembered(true);
     }
   });
   narrow.addEventListener("change", tell);
@@ -117,6 +108,8 @@
     close,
     toggle: () => (isOpen ? close() : open()),
     setLanguage,
+    setAttributes: (given) => describe({ attributes: { ...about.attributes, ...plain(given) } }),
+    identify: (given) => describe({ identity: plain(given) }),
     on: (name, listener) => {
       if (typeof listener !== "function" || !Object.hasOwn(listeners, name)) return warn(`on ${name}`);
       listeners[name].push(listener);
@@ -160,7 +153,7 @@
     text = phrases();
     label();
     if (frame) frame.title = text.title;
-    if (frame && isReady) frame.contentWindow?.postMessage({ type: "kefu:language", locale }, server);
+    post({ type: "kefu:language", locale });
   }
 
   function place() {
@@ -204,9 +197,22 @@
   }
 
   function tell() {
-    if (!isReady || !frame || !frame.contentWindow) return;
-    const type = isOpen ? "kefu:open" : "kefu:closed";
-    frame.contentWindow.postMessage({ type, narrow: narrow.matches }, server);
+    post({ type: isOpen ? "kefu:open" : "kefu:closed", narrow: narrow.matches });
+  }
+
+  function post(/** @type {Record<string, any>} */ message) {
+    if (isReady) frame?.contentWindow?.postMessage(message, server);
+  }
+
+  /** @param {Record<string, any>} news what the page says of its visitor; the frame hears it once it is there */
+  function describe(news) {
+    about = { ...about, ...news };
+    if (about.attributes || about.identity) post({ type: "kefu:about", ...about });
+  }
+
+  function plain(/** @type {any} */ given) {
+    const isPlain = (/** @type {unknown} */ value) => value === null || /^(string|number|boolean)$/.test(typeof value);
+    return Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => isPlain(value)));
   }
 
   function label() {
@@ -217,16 +223,10 @@
     button.setAttribute("aria-expanded", String(isOpen));
   }
 
-  function remember() {
+  /** Without storage the badge waits for the first click. @param {boolean} [isNews] */
+  function remembered(isNews) {
     try {
-      localStorage.setItem(memory, "1");
-    } catch {
-      // Without storage the badge waits for the first click.
-    }
-  }
-
-  function remembered() {
-    try {
+      if (isNews) localStorage.setItem(memory, "1");
       return localStorage.getItem(memory) === "1";
     } catch {
       return false;

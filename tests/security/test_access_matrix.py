@@ -231,6 +231,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "webhook.put": {"url": "https://a.example/", "events": ["message.created"]},
     "webhook.test": {"webhook": LEFT},
     "site.put": {"name": "x"},
+    "visitor.introduce": {"name": "x", "attributes": {"plan": "pro"}},
     "visitor.get": {"visitor": 1},
     "visitor.put": {"visitor": 1, "revision": 0, "name": "x"},
     "site.secret": {"site": 1},
@@ -315,6 +316,7 @@ METHODS: dict[str, Row] = {
     "offline.reopen": _call("offline.reopen", f.Reply, *AGENTS_ONLY),
     "people.get": _call("people.get", f.Reply, *EVERYBODY),
     "reports.get": _call("reports.get", f.Reply, *AGENTS_ONLY),
+    "visitor.introduce": _call("visitor.introduce", f.Reply, *VISITORS_ONLY),
     "visitor.get": _call("visitor.get", f.Reply, *AGENTS_ONLY),
     "visitor.put": _call("visitor.put", f.Reply, *AGENTS_ONLY),
 }

@@ -1,6 +1,6 @@
 /**
  * The page around the frame. Only the window that frames us is heard, only from an
- * origin that this site allows, and only three fixed messages; it never gets a token.
+ * origin that this site allows, and only fixed messages; it never gets a token.
  */
 export class Host {
   /**
@@ -9,8 +9,9 @@ export class Host {
    * @param {string[]} parts.allowed origins of this site's pages
    * @param {(isOpen: boolean) => void} parts.shown
    * @param {(locale: string) => void} parts.spoken the page wants another language
+   * @param {(about: Record<string, any>) => void} parts.described what it says of its visitor
    */
-  constructor({ origin, allowed, shown, spoken }) {
+  constructor({ origin, allowed, shown, spoken, described }) {
     this.isFramed = window.parent !== window;
     this.origin = allowed.includes(origin) ? origin : null;
     this.last = "";
@@ -18,6 +19,7 @@ export class Host {
       if (!this.origin || event.source !== window.parent || event.origin !== this.origin) return;
       const type = event.data?.type;
       if (type === "kefu:language" && typeof event.data.locale === "string") spoken(event.data.locale);
+      if (type === "kefu:about") described(event.data);
       if (type !== "kefu:open" && type !== "kefu:closed") return;
       document.documentElement.classList.toggle("is-narrow", event.data.narrow === true);
       shown(type === "kefu:open");

@@ -27,7 +27,14 @@ const host = new Host({
     history.replaceState(null, "", `#${settings}`);
     location.reload();
   },
+  // What tells who somebody is, is loaded by pages that say so.
+  described: async (said) => {
+    about ??= import("./about.js").then(({ About }) => new About(model, page.site ?? ""));
+    (await about.catch(() => (about = undefined)))?.take(said);
+  },
 });
+/** @type {Promise<import("./about.js").About> | undefined} */
+let about;
 const model = new Model({
   site: page.site ?? "",
   token: (isRefused) => visitor.get(isRefused),
@@ -138,6 +145,7 @@ function draw() {
   drawPlace();
   drawEnding(lines.length > 0);
   drawTyping();
+  void about?.then((one) => one.tell(), () => {});
   const isSeen = isShown && !document.hidden && log.isAtBottom;
   if (isSeen) model.seen();
   host.unread(isSeen ? 0 : model.unread());
