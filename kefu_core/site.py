@@ -43,8 +43,44 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     long; None: never."""
 
 
+DAY_MINUTES = 1_440
+SPANS_MAX, HOLIDAYS_MAX = 4, 100
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a day, in minutes since midnight on the wall."""
+
+    opens: Annotated[int, msgspec.Meta(ge=0, lt=DAY_MINUTES)]
+    closes: Annotated[int, msgspec.Meta(ge=0, le=DAY_MINUTES)]
+    """Not later than `opens`: on the next day."""
+
+
+Spans = Annotated[tuple[Span, ...], msgspec.Meta(max_length=SPANS_MAX)]
+_OFFICE: Spans = (Span(opens=540, closes=1080),)
+
+
+class Holiday(msgspec.Struct, frozen=True, kw_only=True):
+    """A day that is not as its day of the week is."""
+
+    day: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\d\Z")]
+    name: Annotated[str, msgspec.Meta(max_length=60)] = ""
+    spans: Spans = ()
+    """When it is open all the same."""
+
+
 class Hours(msgspec.Struct, frozen=True, kw_only=True):
     """When somebody is there."""
+
+    is_on: bool = False
+    """False: there are no hours, and it is always open."""
+    zone: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    """A time zone of the system, such as `Asia/Shanghai`."""
+    week: tuple[Spans, ...] = (*[_OFFICE] * 5, (), ())
+    """Seven days, Monday first."""
+    holidays: Annotated[tuple[Holiday, ...], msgspec.Meta(max_length=HOLIDAYS_MAX)] = ()
+    is_strict: bool = True
+    """Outside the hours visitors are asked to leave a message, and routing waits, even
+    if an agent is there; False: only while nobody is."""
 
 
 class Talk(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ from kefu_core.desk.presence import Colleague, Presence
 from kefu_core.desk.routing import able, as_read, choose, goes_back, team_of
 from kefu_core.errors import Conflict, KefuError
 from kefu_core.folding import is_visitor
+from kefu_core.hours import is_open
 from kefu_core.hub import Hub
 from kefu_core.ids import SYSTEM, IdGenerator
 from kefu_core.model import (
@@ -42,8 +43,8 @@ from kefu_core.model import (
     MessageKind,
 )
 from kefu_core.records import Team
-from kefu_core.site import Routing, RoutingMethod
-from kefu_core.types import ParticipantId
+from kefu_core.site import Hours, Routing, RoutingMethod
+from kefu_core.types import ParticipantId, UnixMs
 
 logger = logging.getLogger(__name__)
 
@@ -132,10 +133,15 @@ class Router:
             return
         sites = await self._store.sites()
         rules = {site.id: site.settings.routing for site in sites}
+        waiting = {site.id for site in sites if self._waits(site.settings.hours)}
         colleagues = await self._presence.colleagues()
         await self._take_back(rules, colleagues)
         if any(rule.method is not RoutingMethod.MANUAL for rule in rules.values()):
-            await self._give_out(rules, colleagues)
+            await self._give_out(rules, colleagues, waiting)
+
+    def _waits(self, hours: Hours) -> bool:
+        """Whether a site's hours keep its conversations in the queue."""
+        return hours.is_strict and not is_open(hours, UnixMs(self._now_ms()))
 
     # -- taking back -------------------------------------------------------------------
 
@@ -155,7 +161,10 @@ class Router:
     # -- giving out --------------------------------------------------------------------
 
     async def _give_out(
-        self, rules: dict[int, Routing], colleagues: list[Colleague]
+        self,
+        rules: dict[int, Routing],
+        colleagues: list[Colleague],
+        waiting: set[int],
     ) -> None:
         teams = await self._store.list_records(Team, after=0, limit=PAGE_MAX)
         after = None
@@ -163,7 +172,8 @@ class Router:
             page = await self._store.list_queued(after=after, limit=_PAGE)
             for row in page:
                 rule = rules.get(row.site_id, Routing())
-                if rule.method is not RoutingMethod.MANUAL:
+                is_given = row.site_id not in waiting
+                if is_given and rule.method is not RoutingMethod.MANUAL:
                     team = team_of(row, rule, teams)
                     colleagues = await self._give(row, rule, team, colleagues)
             if len(page) < _PAGE:

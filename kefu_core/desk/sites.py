@@ -8,10 +8,11 @@ import msgspec
 from kefu_core.desk.drafts import check_characters
 from kefu_core.desk.methods import Id, Method, Methods, Params
 from kefu_core.errors import ConfigurationError, Conflict, Invalid, NotFound
+from kefu_core.hours import check_hours
 from kefu_core.model import Principal, Role, Site
 from kefu_core.origins import check_origin
 from kefu_core.records import AuditEntry
-from kefu_core.site import SiteSettings
+from kefu_core.site import Hours, SiteSettings
 from kefu_core.types import UnixMs
 
 if TYPE_CHECKING:
@@ -188,6 +189,8 @@ def _merged(settings: SiteSettings, parts: dict[str, Any]) -> SiteSettings:
         unknown = _unknown(given, msgspec.to_builtins(value))
         if unknown:
             raise Invalid(f"site.put: {name} has no {unknown[:40]!r}.")
+        if isinstance(value, Hours):
+            check_hours(value)
         changes[name] = value
     return msgspec.structs.replace(settings, **changes)
 

@@ -1,12 +1,15 @@
 """Whether somebody is there: what decides if visitors are asked to leave a message.
 
 A site is staffed while an agent who may serve it receives, here or on another node
-that renews the agent's lease, and has not said to be away. Visitors watch a list of one
-row, named by their site: `staffed.5` has `{"id": 5, "staffed": true}`.
+that renews the agent's lease, and has not said to be away. Outside a site's hours it is
+not, or only then, as the site says. Visitors watch a list of one row, named by their
+site: `staffed.5` has `{"id": 5, "staffed": true}`; outside the hours `closed` and
+`opens_at` tell of it.
 """
 
 import logging
 from collections.abc import Callable
+from typing import NotRequired, TypedDict
 
 import anyio
 
@@ -14,10 +17,13 @@ from kefu_core.abc.records import PAGE_MAX
 from kefu_core.abc.store import Store
 from kefu_core.desk.access import STAFFED
 from kefu_core.errors import KefuError
+from kefu_core.hours import is_open, opens_at
 from kefu_core.hub import Hub
 from kefu_core.ids import agent_participant
 from kefu_core.model import Agent
 from kefu_core.records import AgentPresence, AgentStatus
+from kefu_core.site import Hours
+from kefu_core.types import UnixMs
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +31,17 @@ INTERVAL_S = 1.0
 """So late visitors learn that somebody has come or gone."""
 _READ_S = 2.0
 """For so long accounts are remembered; the answer is a hint, never a permission."""
+
+
+class StaffedRow(TypedDict):
+    """What a site's visitors are told."""
+
+    id: int
+    staffed: bool
+    closed: NotRequired[bool]
+    """It is outside the hours, and nobody is there for that."""
+    opens_at: NotRequired[UnixMs | None]
+    """When it opens again; None for never."""
 
 
 class Staffing:
@@ -40,6 +57,7 @@ class Staffing:
         self._hub: Hub | None = None
         self._agents: list[Agent] = []
         self._presence: dict[int, AgentPresence] = {}
+        self._hours: dict[int, Hours] = {}
         self._read_at = float("-inf")
 
     def attach(self, hub: Hub) -> None:
@@ -47,19 +65,31 @@ class Staffing:
         self._hub = hub
 
     async def is_staffed(self, site_id: int) -> bool:
-        """Whether an agent who may serve this site is here. Raises `StoreError`.
+        """Whether an agent who may serve this site is here. Raises `StoreError`."""
+        return (await self.row_of(site_id))["staffed"]
+
+    async def row_of(self, site_id: int) -> StaffedRow:
+        """Return what a site's visitors are told. Raises `StoreError`.
 
         Those who watch are told on the way; a site's list begins with the first asking.
         """
-        staffed = await self._is_staffed(site_id)
-        if self._hub is not None:
-            topic = self._hub.lists.topic(f"{STAFFED}{site_id}")
-            topic.put({"id": site_id, "staffed": staffed})
-        return staffed
-
-    async def _is_staffed(self, site_id: int) -> bool:
         if self._now() - self._read_at > _READ_S:
             await self._read()
+        row = self._row_of(site_id)
+        if self._hub is not None:
+            topic = self._hub.lists.topic(f"{STAFFED}{site_id}")
+            topic.put(dict(row))
+        return row
+
+    def _row_of(self, site_id: int) -> StaffedRow:
+        hours, now = self._hours.get(site_id, Hours()), UnixMs(self._now_ms())
+        is_staffed = self._is_staffed(site_id)
+        if is_open(hours, now) or (is_staffed and not hours.is_strict):
+            return {"id": site_id, "staffed": is_staffed}
+        opens = opens_at(hours, now)
+        return {"id": site_id, "staffed": False, "closed": True, "opens_at": opens}
+
+    def _is_staffed(self, site_id: int) -> bool:
         return any(
             agent.is_active
             and (agent.sites is None or site_id in agent.sites)
@@ -84,6 +114,8 @@ class Staffing:
             AgentPresence, where={"id": ids}, limit=PAGE_MAX
         )
         self._presence = {presence.id: presence for presence in found}
+        sites = await self._store.sites()
+        self._hours = {site.id: site.settings.hours for site in sites}
         self._read_at = self._now()
 
     async def load(self) -> None:

@@ -41,10 +41,9 @@ async def visitor_token(request: Request) -> Response:
             "visitor": visitor_participant(visitor_id),
             "expires_at": expires_at,
             "site": {
-                "id": site.id,
+                **await services.desk.staffing.row_of(site.id),
                 "name": site.name,
                 "locale": site.locale,
-                "staffed": await services.desk.staffing.is_staffed(site.id),
                 "may_chat": site.settings.letters.may_chat,
                 "file_bytes": _file_bytes(site),
                 "asks_rating": site.settings.talk.asks_rating,

@@ -7,6 +7,8 @@ import { getLocale, t } from "../ui/i18n.js";
 // Both languages, because few of those who open the chat ever load this.
 const EN = {
   away: "Nobody is here right now",
+  closed: "We are closed",
+  until: "We are closed until {when}",
   open: "Leave a message",
   name: "Name",
   email: "E-mail",
@@ -23,6 +25,8 @@ const EN = {
 /** @type {typeof EN} */
 const ZH = {
   away: "现在没有客服在线",
+  closed: "现在不在服务时间",
+  until: "现在不在服务时间，{when} 开始服务",
   open: "留言",
   name: "姓名",
   email: "电子邮箱",
@@ -35,6 +39,20 @@ const ZH = {
   bad_request: "请检查邮箱和电话，至少填写一项。",
   failed: "提交未成功，请重试。",
 };
+
+const WEEK_MS = 6 * 86_400_000;
+
+/**
+ * @param {number} at
+ * @param {number} now
+ * @returns {string} such as "Monday 9:00", by the visitor's own clock
+ */
+export function whenText(at, now) {
+  /** @type {Intl.DateTimeFormatOptions} */
+  const day = at - now < WEEK_MS ? { weekday: "long" } : { month: "long", day: "numeric" };
+  const isToday = new Date(at).toDateString() === new Date(now).toDateString();
+  return new Intl.DateTimeFormat(getLocale(), { ...(isToday ? {} : day), hour: "numeric", minute: "2-digit" }).format(at);
+}
 
 /** Asks for a message while nobody is there. */
 export class Leave {
@@ -55,7 +73,9 @@ export class Leave {
     this.fault = h("p", { class: "fault", role: "alert" });
     this.button = h("button", { class: "primary" }, t("send"));
     this.form = h("form", { class: "leave", "aria-label": say.open, hidden: true, onsubmit: (/** @type {Event} */ e) => (e.preventDefault(), void this.send()) });
-    this.bar = h("div", { class: "leave-bar", hidden: true }, say.away, " · ", this.link(say.open, true));
+    this.why = say.away;
+    this.reason = h("span", null, this.why);
+    this.bar = h("div", { class: "leave-bar", hidden: true }, this.reason, " · ", this.link(say.open, true));
     room.before(this.bar, this.form);
   }
 
@@ -67,15 +87,32 @@ export class Leave {
     return h("button", { type: "button", class: "link", onclick: () => this.open(isOpen) }, text);
   }
 
-  /** @param {{staffed: boolean, may_chat: boolean}} about */
-  show({ staffed, may_chat }) {
+  /** @param {{staffed: boolean, closed?: boolean, opens_at?: number | null, may_chat: boolean}} about */
+  show({ staffed, closed, opens_at, may_chat }) {
     this.isAway = !staffed;
-    const isForced = this.isAway && !may_chat;
-    if (isForced && !this.wasForced && !this.model.conversation) this.open(true);
-    this.wasForced = isForced;
+    this.tell(closed ?? false, opens_at ?? null);
+    // Whoever is being answered is not sent away when the hour strikes.
+    const isForced = this.isAway && !may_chat && !(closed && this.model.isAnswered);
+    const isDue = isForced || (this.isAway && closed);
+    if (isDue && !this.wasForced && !this.model.conversation) this.open(true);
+    this.wasForced = isDue ?? false;
     const isCovered = (this.room.hidden = !this.form.hidden);
     this.bar.hidden = !this.isAway || isCovered;
     this.composer.element.hidden = isForced || isCovered;
+  }
+
+  /**
+   * Say why nobody answers, and until when.
+   * @param {boolean} isClosed
+   * @param {number | null} opensAt
+   */
+  tell(isClosed, opensAt) {
+    const { away, closed, until } = this.words;
+    const when = opensAt ? whenText(opensAt, Date.now() - this.model.skew) : "";
+    this.why = isClosed ? (when ? until.replace("{when}", when) : closed) : away;
+    for (const place of [this.reason, this.form.querySelector("p.leave-why")]) {
+      if (place && place.textContent !== this.why) fill(place, this.why);
+    }
   }
 
   /** @param {boolean} isOpen */
@@ -85,7 +122,7 @@ export class Leave {
     if (!isOpen) return this.model.changed();
     fill(this.fault);
     body.value ||= this.composer.text;
-    fill(this.form, h("strong", null, words.open), name, this.email, this.phone, body, h("small", null, words.either), this.fault, this.button, this.link(words.back, false));
+    fill(this.form, h("strong", null, words.open), h("p", { class: "leave-why" }, this.why), name, this.email, this.phone, body, h("small", null, words.either), this.fault, this.button, this.link(words.back, false));
     name.focus();
     this.model.changed();
   }

@@ -44,9 +44,8 @@ const model = new Model({
     host.heard();
   },
   active: () => host.active(),
-  staffed: (isStaffed) => {
-    if (visitor.about) visitor.about.staffed = isStaffed;
-  },
+  // Within the hours the row says nothing of them.
+  staffed: (row) => visitor.about && Object.assign(visitor.about, { closed: false }, row),
 });
 /** @type {import("./leave.js").Leave | undefined} */
 let leave;
@@ -140,7 +139,7 @@ function draw() {
   drawAway();
   drawFiles();
   const isAway = state === "live" && leave?.isAway;
-  fill(status, h("i", { class: `light ${state}${isAway ? " away" : ""}` }), isAway ? leave?.words.away : t(STATUS[state]));
+  fill(status, h("i", { class: `light ${state}${isAway ? " away" : ""}` }), isAway ? leave?.why : t(STATUS[state]));
   drawBar(state);
   drawPlace();
   drawEnding(lines.length > 0);

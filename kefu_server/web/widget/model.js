@@ -13,7 +13,7 @@ export class Model {
    * @param {() => void} parts.changed
    * @param {(text: string, sender: string) => void} parts.heard a new message came in
    * @param {() => void} parts.active
-   * @param {(isStaffed: boolean) => void} parts.staffed
+   * @param {(row: {staffed: boolean}) => void} parts.staffed who is there has changed
    */
   constructor({ site, token, changed, heard, active, staffed }) {
     this.chat = new Chat({
@@ -71,7 +71,7 @@ export class Model {
    */
   listed(topic, rows) {
     if (topic.startsWith("queue.")) this.place = rows[0] ?? null;
-    else for (const row of rows) this.staffed(row.staffed);
+    else for (const row of rows) this.staffed(row);
   }
 
   lost() {
@@ -179,6 +179,13 @@ export class Model {
       delivered: Math.max(0, ...agents.map((r) => r.delivered ?? 0)),
       read: Math.max(0, ...agents.map((r) => r.read ?? 0)),
     };
+  }
+
+  /** @returns {boolean} an agent is at it */
+  get isAnswered() {
+    const log = this.conversation ? this.chat.logs.all.get(this.conversation) : undefined;
+    const last = log?.messages.filter((m) => ["assignment", "close", "reopen"].includes(m.kind)).at(-1);
+    return Boolean(last?.data?.assignee);
   }
 
   /** @returns {string[]} who is typing */

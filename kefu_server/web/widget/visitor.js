@@ -8,7 +8,7 @@ export class VisitorToken {
     this.name = `kefu.token.${site}`;
     this.token = "";
     this.renewAt = 0;
-    /** @type {{id: number, staffed: boolean, may_chat: boolean, file_bytes: number, asks_rating: boolean} | null} */
+    /** @type {{id: number, staffed: boolean, closed?: boolean, opens_at?: number | null, may_chat: boolean, file_bytes: number, asks_rating: boolean} | null} */
     this.about = null;
   }
 

@@ -25,6 +25,7 @@ export const SECTIONS = [
   { name: "accounts", title: () => tell("accounts"), isFor: isAdmin, load: () => import("./accounts.js") },
   { name: "teams", title: () => tell("teams"), isFor: isAdmin, load: () => import("../routing/teams.js") },
   { name: "routing", title: () => tell("routing"), isFor: isAdmin, load: () => import("../routing/rules.js") },
+  { name: "hours", title: () => tell("hours"), isFor: isAdmin, load: () => import("../talk/hours.js") },
   { name: "talk", title: () => tell("talk"), isFor: isAdmin, load: () => import("../talk/section.js") },
   { name: "files", title: () => tell("files"), isFor: isAdmin, load: () => import("../files/rules.js") },
   { name: "absence", title: () => tell("absence"), isFor: isAdmin, load: () => import("../offline/absence.js") },
