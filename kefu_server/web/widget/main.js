@@ -47,18 +47,15 @@ const model = new Model({
   // Within the hours the row says nothing of them.
   staffed: (row) => visitor.about && Object.assign(visitor.about, { closed: false }, row),
 });
+let [isLoading, wantsFiles, isQueueLoading, isEndingLoading] = [false, false, false, false];
 /** @type {import("./leave.js").Leave | undefined} */
 let leave;
-let isLoading = false;
 /** @type {import("../ui/files.js").Files | undefined} */
 let files;
-let wantsFiles = false;
 /** @type {import("./queue.js").QueueBar | undefined} */
 let queue;
-let isQueueLoading = false;
 /** @type {import("./ending.js").EndingView | undefined} */
 let ending;
-let isEndingLoading = false;
 
 /** @param {string} sender */
 function nameOf(sender) {
