@@ -2,8 +2,11 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.people import Browsers, Visitor
+from tests.e2e.people import AgentPerson, Browsers, Visitor
+from tests.e2e.test_accessible import assert_everybody_can_use
 from tests.e2e.world import World
+
+HOSTILE = "document.title = '<img src=x onerror=alert(1)>'"
 
 
 def test_a_page_reports_where_the_visitor_is(world: World, browsers: Browsers) -> None:
@@ -24,6 +27,44 @@ def test_a_page_reports_where_the_visitor_is(world: World, browsers: Browsers) -
     assert world.network.said(b'"token":null') == 1
     page.goto("about:blank")
     world.network.wait_until_said(b'"has_left":true')
+
+
+def test_an_agent_watches_who_comes_goes_and_talks(
+    world: World, browsers: Browsers
+) -> None:
+    agent = AgentPerson(world, browsers.context())
+    page = agent.page
+    page.get_by_role("link", name="Visitors").click()
+    expect(page.get_by_text("Nobody is on the site")).to_be_visible()
+    visitor = Visitor(world, browsers.context())
+    line = page.locator(".visits tbody")
+    expect(line.locator(".visit-page b")).to_have_text("Shop")
+    visitor.page.evaluate(f"history.pushState({{}}, '', '/t?pin=1'); {HOSTILE}")
+    expect(line.locator(".visit-page b")).to_have_text("<img src=x onerror=alert(1)>")
+    expect(line.locator("td").nth(4)).to_contain_text("2")
+    # By keyboard: the pages seen so far, which go on while they are shown.
+    line.locator(".visit-name").focus()
+    page.keyboard.press("Enter")
+    expect(line.locator(".visit-trail li")).to_have_count(2)
+    visitor.page.evaluate("history.pushState({}, '', '/cart'); document.title = 'Cart'")
+    expect(line.locator(".visit-trail li")).to_have_count(3)
+    expect(line.locator(".visit-name")).to_be_focused()
+    assert_everybody_can_use(page)
+    assert page.locator(".visits img").count() == 0
+    visitor.open().live()
+    visitor.write("hello")
+    expect(line.locator(".visit-state")).to_have_text("Waiting, number 1")
+    page.get_by_role("button", name="Open the chat").click()
+    agent.sees("hello")
+    page.get_by_role("button", name="Take").first.click()
+    page.get_by_role("link", name="Visitors").click()
+    expect(line.locator(".visit-state")).to_contain_text("In a chat with")
+    page.get_by_role("searchbox").fill("cart nobody")
+    expect(page.get_by_text("Nobody matches")).to_be_visible()
+    page.get_by_role("searchbox").fill("CART")
+    expect(line).to_have_count(1)
+    visitor.page.close()
+    expect(line).to_have_count(0, timeout=20_000)
 
 
 def test_a_page_that_does_not_want_to_report_waits_for_a_call(

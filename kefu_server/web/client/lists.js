@@ -47,3 +47,12 @@ export class Lists {
     return true;
   }
 }
+
+/**
+ * Watch a list no longer.
+ * @param {import("./session.js").Session} session
+ * @param {string} topic
+ */
+export function unwatch(session, topic) {
+  if (session.lists.topics.delete(topic) && session.state === "live") session.frames.push({ t: "unwatch", topic });
+}

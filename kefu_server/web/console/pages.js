@@ -22,6 +22,12 @@ import { say } from "./phrases.js";
 /** @type {PageKind[]} in the order in which they are offered */
 export const PAGES = [
   {
+    name: "visitors",
+    icon: "eye",
+    title: () => say("visitorsPage"),
+    load: () => import("./visitors/page.js"),
+  },
+  {
     name: "offline",
     icon: "inbox",
     title: () => say("offlinePage"),

@@ -1,0 +1,156 @@
+/** @import {Desk} from "../desk.js" */
+import { fill, h } from "../../ui/dom.js";
+import { clock, span } from "../../ui/time.js";
+import { shownName } from "../people.js";
+import { tell } from "./phrases.js";
+
+/**
+ * @typedef {object} Visit a row of the list `visitors`
+ * @property {number} id
+ * @property {number} site_id
+ * @property {string} visitor
+ * @property {string} name
+ * @property {string} url
+ * @property {string} title
+ * @property {number} at since when the page is shown
+ * @property {number} since
+ * @property {number} pages
+ * @property {string} source
+ * @property {string} browser
+ * @property {string} language
+ * @property {string} screen
+ * @property {boolean} is_hidden
+ * @property {boolean} is_returning
+ * @property {number | null} conversation
+ * @property {string} status
+ * @property {string | null} assignee
+ * @property {number | null} place
+ *
+ * @typedef {{url: string, title: string, at: number, seconds: number}} SeenPage
+ */
+
+export const COLUMNS = 7;
+
+/** One visitor: a row that changes in place, and below it the pages seen so far. */
+export class Line {
+  /**
+   * @param {Desk} desk
+   * @param {number} visitor
+   */
+  constructor(desk, visitor) {
+    this.desk = desk;
+    this.visitor = visitor;
+    /** @type {Visit | null} */
+    this.row = null;
+    this.mark = "";
+    this.trailMark = "";
+    this.name = h("bdi", null);
+    this.toggle = h("button", { type: "button", class: "visit-name", "aria-expanded": "false", onclick: () => this.open(this.detail.hidden) }, this.name);
+    this.state = h("span", { class: "visit-state" });
+    this.page = h("td", { class: "visit-page" });
+    this.onPage = h("td", { class: "visit-time" });
+    this.onSite = h("td", { class: "visit-time" });
+    this.pages = h("td", { class: "visit-time" });
+    this.source = h("td", null);
+    this.browser = h("td", null);
+    this.cells = h("tr", null, h("td", null, this.toggle, this.state), this.page, this.onPage, this.onSite, this.pages, this.source, this.browser);
+    this.trail = h("ol", { class: "visit-trail" });
+    this.tools = h("div", { class: "card-tools" });
+    this.detail = h("tr", { class: "visit-more", hidden: true }, h("td", { colSpan: COLUMNS }, h("h2", null, tell("trail")), this.trail, this.tools));
+    this.element = h("tbody", null, this.cells, this.detail);
+  }
+
+  /**
+   * @param {Visit} row
+   * @param {string} site its name, where there are several
+   */
+  show(row, site) {
+    const mark = `${site} ${row.assignee && this.desk.nameOf(row.assignee)}`;
+    // A row that has changed is another object.
+    if (row === this.row && mark === this.mark) return;
+    this.row = row;
+    this.mark = mark;
+    this.draw(row, site);
+    if (!this.detail.hidden) void this.load();
+  }
+
+  /**
+   * @param {Visit} row
+   * @param {string} site
+   */
+  draw(row, site) {
+    const name = shownName(row.name);
+    fill(this.name, name);
+    this.toggle.setAttribute("aria-label", tell("trailOf", { name }));
+    fill(this.state, this.stateOf(row));
+    this.state.className = `visit-state ${row.status}`;
+    this.cells.classList.toggle("is-hidden", row.is_hidden);
+    fill(this.page, h("b", { dir: "auto" }, row.title || pathOf(row.url)), h("small", { dir: "ltr", title: row.url }, site && `${site} · `, pathOf(row.url)));
+    fill(this.pages, label("pages"), String(row.pages));
+    fill(this.source, label("source"), h("span", { dir: "auto" }, row.source || tell("direct")), row.is_returning && h("small", null, tell("returning")));
+    fill(this.browser, label("browser"), h("span", null, row.browser), h("small", null, [row.language, row.screen].filter(Boolean).join(" · ")));
+    fill(this.tools, row.conversation !== null && h("button", { type: "button", class: "plain", onclick: () => this.desk.show(Number(row.conversation)) }, tell("openChat")));
+    this.tick(Date.now());
+  }
+
+  /** @param {Visit} row */
+  stateOf(row) {
+    if (row.status === "queued") return tell("waits", { place: row.place ?? 1 });
+    if (row.status === "active") return row.assignee ? tell("talks", { name: this.desk.nameOf(row.assignee) }) : tell("talking");
+    return row.is_hidden ? tell("hidden") : "";
+  }
+
+  /**
+   * Time goes on by itself: nobody tells it.
+   * @param {number} now
+   */
+  tick(now) {
+    if (!this.row) return;
+    for (const [cell, name, since] of /** @type {const} */ ([[this.onPage, "onPage", this.row.at], [this.onSite, "since", this.row.since]])) {
+      const text = span(now - since);
+      if (cell.lastChild?.nodeValue !== text) fill(cell, label(name), text);
+    }
+  }
+
+  /** @param {boolean} isOpen */
+  open(isOpen) {
+    this.detail.hidden = !isOpen;
+    this.toggle.setAttribute("aria-expanded", String(isOpen));
+    if (isOpen) void this.load();
+  }
+
+  async load() {
+    const mark = `${this.row?.pages} ${this.row?.at} ${this.row?.title}`;
+    if (mark === this.trailMark) return;
+    this.trailMark = mark;
+    try {
+      const { pages } = await this.desk.chat.call("visit.get", { visitor: this.visitor });
+      const last = pages.length - 1;
+      fill(this.trail, ...pages.map((/** @type {SeenPage} */ page, /** @type {number} */ at) => h("li", null, h("time", null, clock(page.at)), linkOf(page), h("span", { class: "visit-long" }, at === last ? tell("now") : span(page.seconds * 1000)))));
+      // One that was called for is the newest there is: begin to read there.
+      this.trail.scrollTop = this.trail.scrollHeight;
+    } catch {
+      this.trailMark = "";
+      fill(this.trail, h("li", null, tell("gone")));
+    }
+  }
+}
+
+/** @param {Parameters<typeof tell>[0]} name what a column is called, where there are no columns */
+function label(name) {
+  return h("span", { class: "visit-label" }, tell(name));
+}
+
+/** @param {SeenPage} page */
+function linkOf({ url, title }) {
+  const text = h("span", { dir: "auto" }, title || pathOf(url));
+  const path = h("small", { dir: "ltr" }, pathOf(url));
+  // A visitor's own words may say anything, an address of a script as well.
+  if (!/^https?:\/\//.test(url)) return h("span", { class: "visit-link" }, text, path);
+  return h("a", { class: "visit-link", href: url, target: "_blank", rel: "noopener noreferrer" }, text, path);
+}
+
+/** @param {string} url */
+function pathOf(url) {
+  return url.replace(/^https?:\/\/[^/]*/, "") || "/";
+}

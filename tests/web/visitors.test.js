@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { filtered, sorted } from "../../kefu_server/web/console/visitors/order.js";
+
+const visit = (/** @type {number} */ id, /** @type {any} */ more = {}) => ({
+  id, site_id: 1, url: "https://shop.example/tea", title: "Tea", source: "", browser: "Chrome", language: "en",
+  since: id, at: id, pages: 1, status: "", place: null, name: `visitor ${id}`, ...more,
+});
+const ids = (/** @type {any[]} */ visits) => visits.map(({ id }) => id);
+
+test("who waits stands above who talks, and among equals who came first", () => {
+  const visits = [visit(4), visit(2), visit(3, { status: "active" }), visit(9, { status: "queued", place: 1 }), visit(8, { status: "queued", place: 2 })];
+  assert.deepEqual(ids(sorted(visits, { by: "visitor", isDown: false })), [9, 8, 3, 2, 4]);
+});
+
+test("a row moves only when what it is sorted by has changed", () => {
+  const visits = [visit(1, { pages: 3 }), visit(2, { pages: 5 }), visit(3, { pages: 3 })];
+  const order = { by: /** @type {const} */ ("pages"), isDown: true };
+  assert.deepEqual(ids(sorted(visits, order)), [2, 1, 3]);
+  const later = visits.map((each) => ({ ...each, at: 99, url: "https://shop.example/b" })).reverse();
+  assert.deepEqual(ids(sorted(later, order)), [2, 1, 3]);
+});
+
+test("visitors are found by all words, and by site", () => {
+  const visits = [visit(1, { title: "Green TEA" }), visit(2, { site_id: 2 }), visit(3, { source: "news.example" })];
+  const found = (/** @type {number} */ site, /** @type {string} */ text) => ids(filtered(/** @type {any} */ (visits), { site, text }, ({ name }) => name));
+  assert.deepEqual(found(0, " green  tea"), [1]);
+  assert.deepEqual(found(2, ""), [2]);
+  assert.deepEqual(found(0, "news"), [3]);
+  assert.deepEqual(found(0, "visitor 2"), [2]);
+});
