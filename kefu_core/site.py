@@ -119,6 +119,13 @@ class Letters(msgspec.Struct, frozen=True, kw_only=True):
     """Visitors may also write into the chat, and are answered when somebody comes."""
 
 
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who visitors are to the host site."""
+
+    is_required: bool = False
+    """Only visitors whom the site has signed for may chat."""
+
+
 class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     """All of it."""
 
@@ -128,3 +135,4 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     watching: Watching = Watching()
     files: Files = Files()
     letters: Letters = Letters()
+    identity: Identity = Identity()

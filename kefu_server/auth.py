@@ -34,6 +34,9 @@ from kefu_server.tokens import DeviceTokens, VisitorTokens
 
 logger = logging.getLogger("kefu.auth")
 
+UNSIGNED = "This site must have signed who you are."
+_SITES_S = 2.0
+"""For so long it is remembered which sites want their visitors signed."""
 _TOUCH_MS = 60_000
 """A login's last use is stored at most once a minute."""
 _LOGIN_CHARS_MAX = 100
@@ -85,6 +88,9 @@ class Authenticator:
         self._sessions_lock = anyio.Lock()
         """Held from reading a login to storing it, so that refreshing one that is
         being revoked cannot bring it back."""
+        self._strict: set[int] = set()
+        """Sites whose visitors must be signed, as they were read at `_sites_at`."""
+        self._sites_at = float("-inf")
         self.passwords = Passwords()
         self.visitors = VisitorTokens(secret, limits.visitor_token_s, now_ms)
         self.devices = DeviceTokens(secret, now_ms)
@@ -186,6 +192,8 @@ class Authenticator:
         if "." not in token:
             return await self.agent_of_secret(token)
         claims = self.visitors.check(token)
+        if not claims.is_identified and await self._wants_signed(claims.site_id):
+            raise Unauthorized(UNSIGNED)
         return Principal(
             participant=visitor_participant(claims.visitor_id),
             role=Role.VISITOR,
@@ -199,6 +207,14 @@ class Authenticator:
         wait_s = self._tokens.take(address, self._now())
         if wait_s > 0:
             raise TooMany("Too many requests from this address.", retry_after_s=wait_s)
+
+    async def _wants_signed(self, site_id: int) -> bool:
+        """Whether a site takes only visitors whom it has signed for."""
+        if self._now() - self._sites_at > _SITES_S:
+            sites = await self._store.sites()
+            self._strict = {s.id for s in sites if s.settings.identity.is_required}
+            self._sites_at = self._now()
+        return site_id in self._strict
 
     # -- programs ------------------------------------------------------------------
 

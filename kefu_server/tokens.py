@@ -26,6 +26,8 @@ class VisitorClaims(msgspec.Struct, frozen=True, kw_only=True):
     site_id: int
     token_id: str
     expires_at: UnixMs
+    is_identified: bool = False
+    """The site has signed who this is."""
 
 
 class _Signer:
@@ -72,12 +74,15 @@ class VisitorTokens:
         self.ttl_s = ttl_s
         self._signer = _Signer(secret, "visitor", ttl_s, now_ms)
 
-    def issue(self, visitor_id: int, site_id: int) -> tuple[str, UnixMs]:
+    def issue(
+        self, visitor_id: int, site_id: int, *, is_identified: bool = False
+    ) -> tuple[str, UnixMs]:
         """Return a token and when it ends."""
         claims = {
             "sub": str(visitor_id),
             "site": site_id,
             "jti": secrets.token_urlsafe(9),
+            **({"known": True} if is_identified else {}),
         }
         return self._signer.sign(claims)
 
@@ -90,6 +95,7 @@ class VisitorTokens:
                 site_id=int(claims["site"]),
                 token_id=str(claims["jti"]),
                 expires_at=UnixMs(int(claims["exp"]) * 1000),
+                is_identified=claims.get("known") is True,
             )
         except (KeyError, ValueError, TypeError) as error:
             raise Unauthorized from error

@@ -7,10 +7,13 @@ from starlette.responses import Response
 from kefu_core.errors import NotFound, Unauthorized
 from kefu_core.ids import visitor_participant
 from kefu_core.model import Site
+from kefu_core.node import unix_ms
 from kefu_server.answers import address_of, answer, read_json
-from kefu_server.auth import Authenticator
+from kefu_server.auth import UNSIGNED, Authenticator
+from kefu_server.identity import SignedIdentity, identify, verify
 from kefu_server.pages import Pages
 from kefu_server.services import Services, services_of
+from kefu_server.tokens import VisitorClaims
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,27 +22,31 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
     site: str
     token: str | None = None
     """An older token, to stay the same visitor."""
+    identity: SignedIdentity | None = None
+    """Who the site says this is: the same visitor on every device."""
 
 
 async def visitor_token(request: Request) -> Response:
     """Issue a token; for a valid older one of this site, for the same visitor.
 
-    Stores nothing: a visitor exists once a conversation is opened.
+    Stores nothing unless the site has signed who this is: a visitor exists once a
+    conversation is opened.
     """
     services = services_of(request)
     # First of all: whoever asks too much costs neither a parse nor a query.
     services.auth.count_token_request(address_of(request))
     asked = await read_json(request, TokenRequest)
     site = await find_site(services, asked.site)
-    visitor_id = _known_visitor(services.auth, asked.token, site)
-    if visitor_id is None:
-        visitor_id = services.ids.new()
-    token, expires_at = services.auth.visitors.issue(visitor_id, site.id)
+    visitor_id, is_identified = await _visitor_of(services, site, asked)
+    token, expires_at = services.auth.visitors.issue(
+        visitor_id, site.id, is_identified=is_identified
+    )
     return answer(
         {
             "token": token,
             "visitor": visitor_participant(visitor_id),
             "expires_at": expires_at,
+            "is_identified": is_identified,
             "site": {
                 **await services.desk.staffing.row_of(site.id),
                 "name": site.name,
@@ -58,14 +65,33 @@ def _file_bytes(site: Site) -> int:
     return files.visitor_bytes_max if files.visitors_may else 0
 
 
-def _known_visitor(auth: Authenticator, token: str | None, site: Site) -> int | None:
+async def _visitor_of(
+    services: Services, site: Site, asked: TokenRequest
+) -> tuple[int, bool]:
+    """Return which visitor this is, and whether the site has signed so.
+
+    Raises `Unauthorized` for a bad signature, and for none where the site wants one.
+    """
+    shown = _shown(services.auth, asked.token, site)
+    if asked.identity is not None:
+        signed = verify(asked.identity, site.secret, unix_ms())
+        known = shown.visitor_id if shown is not None else None
+        return await identify(services, site, signed, known, unix_ms), True
+    is_identified = shown is not None and shown.is_identified
+    if site.settings.identity.is_required and not is_identified:
+        raise Unauthorized(UNSIGNED)
+    return (services.ids.new() if shown is None else shown.visitor_id), is_identified
+
+
+def _shown(auth: Authenticator, token: str | None, site: Site) -> VisitorClaims | None:
+    """Return what an older token says, where it is good for this site."""
     if not token:
         return None
     try:
         claims = auth.visitors.check(token)
     except Unauthorized:
         return None
-    return claims.visitor_id if claims.site_id == site.id else None
+    return claims if claims.site_id == site.id else None
 
 
 async def widget_page(request: Request) -> Response:

@@ -84,13 +84,14 @@ class VisitRoutes:
         self, services: Services, site: Site, shown: str | None, address: str
     ) -> tuple[int, str]:
         """Return who reports, and a token where the page needs a new one."""
-        tokens, visitor = services.auth.visitors, None
+        tokens, visitor, is_identified = services.auth.visitors, None, False
         with suppress(Unauthorized):
             claims = tokens.check(shown or "")
             if claims.site_id == site.id:
-                visitor = claims.visitor_id
+                visitor, is_identified = claims.visitor_id, claims.is_identified
                 if claims.expires_at - self._now_ms() > tokens.ttl_s * 500:
                     return visitor, ""
         services.auth.count_token_request(address)
         visitor = services.ids.new() if visitor is None else visitor
-        return visitor, tokens.issue(visitor, site.id)[0]
+        token, _ = tokens.issue(visitor, site.id, is_identified=is_identified)
+        return visitor, token

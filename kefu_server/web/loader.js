@@ -110,6 +110,7 @@
     setLanguage,
     setAttributes: (given) => describe({ attributes: { ...about.attributes, ...plain(given) } }),
     identify: (given) => describe({ identity: plain(given) }),
+    reset: () => (load(), (about = { isNew: true }), describe({})),
     on: (name, listener) => {
       if (typeof listener !== "function" || !Object.hasOwn(listeners, name)) return warn(`on ${name}`);
       listeners[name].push(listener);
@@ -207,7 +208,8 @@
   /** @param {Record<string, any>} news what the page says of its visitor; the frame hears it once it is there */
   function describe(news) {
     about = { ...about, ...news };
-    if (about.attributes || about.identity) post({ type: "kefu:about", ...about });
+    if (isReady && Object.keys(about).length) post({ type: "kefu:about", ...about });
+    if (isReady) delete about.isNew;
   }
 
   function plain(/** @type {any} */ given) {

@@ -1,28 +1,41 @@
 /** @import {Model} from "./model.js" */
+/** @import {VisitorToken} from "./visitor.js" */
 import { Refusal } from "../client/chat.js";
 
 /** The server takes no more; what a page says too much is cut, not refused. */
 const ATTRIBUTES_MAX = 20;
 const NAME_CHARS = 40;
 const TEXT_CHARS = 200;
+const AGAIN_MS = 5_000;
 const FACTS = /** @type {const} */ ({ name: 100, email: 254, phone: 40 });
 
-/** What the page says of its visitor, told to the server once there is a conversation. */
+/**
+ * What the page says of its visitor: told to the server once there is a conversation, or
+ * shown to it for a token where the site has signed it.
+ */
 export class About {
   /**
    * @param {Model} model
-   * @param {string} site
+   * @param {VisitorToken} visitor
    */
-  constructor(model, site) {
+  constructor(model, visitor) {
     this.model = model;
-    this.memory = `kefu.told.${site}`;
+    this.visitor = visitor;
+    this.memory = `kefu.told.${visitor.site}`;
+    this.signed = "";
+    this.isDue = false;
     /** @type {Record<string, any>} */
     this.wanted = {};
     this.tried = "";
   }
 
   /** @param {Record<string, any>} said by the page, which may say anything */
-  take({ attributes, identity }) {
+  take({ attributes, identity, isNew }) {
+    if (isNew === true) return this.forget();
+    const { token, id, hash } = isRecord(identity) ? identity : /** @type {Record<string, unknown>} */ ({});
+    const signed = token ? JSON.stringify({ token: String(token) }) : hash ? JSON.stringify({ id, hash: String(hash) }) : "";
+    if (signed && signed !== this.signed) this.isDue = true;
+    this.signed = signed;
     const facts = isRecord(identity) ? Object.entries(FACTS).map(([name, chars]) => [name, line(identity[name], chars)]) : [];
     const all = isRecord(attributes) ? Object.entries(attributes).map(([name, value]) => [line(name, NAME_CHARS), plain(value)]) : [];
     const kept = all.filter(([name, value]) => name && value !== undefined).slice(-ATTRIBUTES_MAX);
@@ -32,6 +45,9 @@ export class About {
 
   /** Say it if it is not said yet. What is refused is not said again before it changes. */
   async tell() {
+    // What waits is sent as who wrote it, before this becomes somebody else.
+    const isWaiting = this.model.chat.isLive && this.model.chat.outbox.pending().length > 0;
+    if (this.isDue && !isWaiting) void this.identify();
     const { chat, conversation, me } = this.model;
     const text = `${me} ${JSON.stringify(this.wanted)}`;
     if (!conversation || !chat.isLive || text === this.tried || text === this.told) return;
@@ -58,6 +74,35 @@ export class About {
       return error.code !== "bad_request";
     }
     return true;
+  }
+
+  /** Become whom the site has signed: here, or from the start if that is another. */
+  async identify() {
+    const { visitor } = this;
+    const { connection } = this.model.chat;
+    this.isDue = false;
+    visitor.identity = JSON.parse(this.signed);
+    try {
+      await visitor.get(true);
+    } catch (error) {
+      const isFinal = /** @type {{final?: boolean}} */ (error).final;
+      if (!isFinal) setTimeout(() => ((this.isDue = true), void this.tell()), AGAIN_MS);
+      return;
+    }
+    if (visitor.hasChanged) location.reload();
+    else if (connection.status === "stopped") connection.retry(0, 0);
+  }
+
+  /** Somebody else is there from now on: nothing of the one before is kept. */
+  forget() {
+    const { outbox } = this.model.chat;
+    for (const key of [...outbox.entries.keys()]) outbox.discard(key);
+    try {
+      for (const name of [this.visitor.name, this.memory]) localStorage.removeItem(name);
+    } catch {
+      // Without storage nothing was kept.
+    }
+    location.reload();
   }
 
   get told() {

@@ -29,7 +29,7 @@ const host = new Host({
   },
   // What tells who somebody is, is loaded by pages that say so.
   described: async (said) => {
-    about ??= import("./about.js").then(({ About }) => new About(model, page.site ?? ""));
+    about ??= import("./about.js").then(({ About }) => new About(model, visitor));
     (await about.catch(() => (about = undefined)))?.take(said);
   },
 });
@@ -149,7 +149,7 @@ function draw() {
 
 /** @param {string} state */
 function drawBar(state) {
-  const text = state === "stopped" ? t("stopped") : state === "lost" ? t("offline") : "";
+  const text = state === "stopped" ? t(visitor.isUnknown ? "unsigned" : "stopped") : state === "lost" ? t("offline") : "";
   bar.hidden = !text;
   if (!text || bar.dataset.text === text) return;
   bar.dataset.text = text;

@@ -8,6 +8,14 @@ export class VisitorToken {
     this.name = `kefu.token.${site}`;
     this.token = "";
     this.renewAt = 0;
+    /** Who the server says this is. */
+    this.id = "";
+    /** It was somebody else before. */
+    this.hasChanged = false;
+    /** The site must sign who this is, and has not. */
+    this.isUnknown = false;
+    /** @type {Record<string, any> | null} who the site has signed that this is */
+    this.identity = null;
     /** @type {{id: number, staffed: boolean, closed?: boolean, opens_at?: number | null, may_chat: boolean, file_bytes: number, asks_rating: boolean} | null} */
     this.about = null;
   }
@@ -37,13 +45,21 @@ export class VisitorToken {
     const response = await fetch("/api/visitor/token", {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ site: this.site, token: this.stored() }),
+      body: JSON.stringify({ site: this.site, token: this.stored(), identity: this.identity }),
     });
+    this.isUnknown = response.status === 401;
+    if (this.isUnknown && this.identity) {
+      console.warn(`kefu: ${(await response.json()).error.text}`);
+      this.identity = null;
+      return this.ask();
+    }
     if (!response.ok) {
-      const final = response.status === 404 || response.status === 403;
+      const final = [401, 403, 404].includes(response.status);
       throw Object.assign(new Error(`token: ${response.status}`), { final });
     }
-    const { token, expires_at, site } = await response.json();
+    const { token, expires_at, site, visitor } = await response.json();
+    this.hasChanged ||= this.id !== "" && this.id !== visitor;
+    this.id = visitor;
     this.about = site;
     this.renewAt = Date.now() + Math.max(60_000, (expires_at - Date.now()) / 2);
     this.keep(token);

@@ -12,6 +12,7 @@ import { ListSection } from "./section.js";
  * @property {string[]} allowed_origins
  * @property {string} locale
  * @property {number} retention_days
+ * @property {{identity: {is_required: boolean}}} settings
  */
 
 /** @param {Desk} desk */
@@ -82,12 +83,14 @@ class SitesSection extends ListSection {
     const locale = h("select", null, h("option", { value: "zh-CN" }, "中文"), h("option", { value: "en" }, "English"));
     locale.value = site?.locale ?? "zh-CN";
     const days = h("input", { type: "number", min: "0", max: "36500", value: String(site?.retention_days ?? 0) });
+    const strict = h("input", { type: "checkbox", checked: site?.settings.identity.is_required ?? false });
     const renew = h("input", { type: "checkbox" });
     const read = () => ({
       method: "site.put",
       params: {
         name: name.value.trim(), locale: locale.value, retention_days: Number(days.value),
         allowed_origins: origins.value.split(/\s+/).filter(Boolean),
+        settings: { identity: { is_required: strict.checked } },
         ...(site ? { site: site.id, new_secret: renew.checked } : {}),
       },
     });
@@ -97,6 +100,7 @@ class SitesSection extends ListSection {
       field(tell("origins"), origins, tell("originsMore")),
       field(tell("language"), locale),
       field(tell("retention"), days, tell("retentionMore")),
+      box(strict, tell("onlySigned"), tell("onlySignedMore")),
       site && box(renew, tell("newSecret"), tell("newSecretMore")),
     );
   }

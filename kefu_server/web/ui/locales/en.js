@@ -43,6 +43,7 @@ export default {
   status: "Status",
   statusActive: "In conversation",
   statusQueued: "Waiting",
+  unsigned: "Log in on this site to chat.",
   stopped: "The chat has stopped on this page.",
   take: "Take",
   toDepartment: "In the queue of the department",

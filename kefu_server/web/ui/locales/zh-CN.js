@@ -43,6 +43,7 @@ export default {
   status: "状态",
   statusActive: "接待中",
   statusQueued: "排队中",
+  unsigned: "请先登录本网站，再开始聊天。",
   stopped: "此页面的聊天已停止。",
   take: "接待",
   toDepartment: "已转到对应部门排队",

@@ -1,0 +1,95 @@
+"""A visitor whom the shop's server has signed for: one history on every device."""
+
+import hashlib
+import hmac
+import time
+from typing import Any
+
+import jwt
+import msgspec
+from playwright.sync_api import expect
+
+from kefu_core.abc.store import Store
+from kefu_core.model import Site
+from kefu_core.site import Identity, SiteSettings
+from tests.e2e.people import AgentPerson, Browsers, Visitor
+from tests.e2e.test_hostile_fields import in_store
+from tests.e2e.test_visitor_pane import pane_of
+from tests.e2e.world import World
+
+SECRET = "s" * 43
+
+
+def set_up(world: World, *, is_required: bool = False) -> None:
+    async def change(store: Store) -> Site:
+        (site,) = await store.sites()
+        settings = SiteSettings(identity=Identity(is_required=is_required))
+        changed = msgspec.structs.replace(site, secret=SECRET, settings=settings)
+        await store.put_site(changed)
+        return changed
+
+    in_store(world, change)
+
+
+def page_of(world: World, path: str, identity: dict[str, Any]) -> str:
+    before = (
+        "<script>window.kefu = function () { (kefu.q = kefu.q || []).push(arguments) };"
+        f"kefu('identify', {msgspec.json.encode(identity).decode()});</script>"
+    )
+    world.shop.pages[path] = world.page(before + world.embed)
+    return path
+
+
+def test_a_signed_visitor_has_one_history_on_every_device(
+    world: World, browsers: Browsers
+) -> None:
+    set_up(world)
+    claims = {"sub": "42", "exp": int(time.time()) + 600, "name": "林晓"}
+    by_token = {"token": jwt.encode(claims, SECRET, algorithm="HS256")}
+    digest = hmac.new(SECRET.encode(), b"id:42", hashlib.sha256).hexdigest()
+    computer = Visitor(world, browsers.context()).open().live()
+    computer.write("as nobody yet")
+    computer.sees_all_stored(1)
+    # The first time the conversation is kept.
+    computer.page.goto(world.shop.url + page_of(world, "/signed", by_token))
+    computer.open().live()
+    computer.sees("as nobody yet")
+    agent = AgentPerson(world, browsers.context())
+    agent.open_first()
+    expect(agent.page.locator(".room-title h2")).to_have_text("林晓")
+    expect(pane_of(agent).get_by_text("Confirmed by the site")).to_be_visible()
+    # On another device, where somebody has already written as nobody.
+    path = page_of(world, "/hashed", {"id": 42, "hash": digest})
+    telephone = Visitor(world, browsers.context()).open().live()
+    telephone.write("somebody else's")
+    telephone.sees_all_stored(1)
+    telephone.page.goto(world.shop.url + path)
+    telephone.open()
+    telephone.sees("as nobody yet")
+    telephone.live().write("from the telephone")
+    computer.sees("from the telephone")
+    # Whoever logs out of the shop leaves nothing behind.
+    telephone.page.goto(world.shop.url + "/")
+    telephone.page.evaluate("kefu('reset')")
+    telephone.open().live()
+    telephone.write("the next one")
+    telephone.sees_all_stored(1)
+    expect(telephone.view.get_by_text("as nobody yet")).to_have_count(0)
+
+
+def test_where_a_signature_is_compulsory_nobody_else_may_chat(
+    world: World, browsers: Browsers
+) -> None:
+    set_up(world, is_required=True)
+    stranger = Visitor(world, browsers.context()).open()
+    bar = stranger.view.get_by_text("Log in on this site to chat.")
+    expect(bar).to_be_visible()
+    claims = {"sub": "42", "exp": int(time.time()) + 600}
+    forged = {"token": jwt.encode(claims, "o" * 43, algorithm="HS256")}
+    stranger.page.evaluate("(forged) => kefu('identify', forged)", forged)
+    expect(bar).to_be_visible()
+    good = {"token": jwt.encode(claims, SECRET, algorithm="HS256")}
+    stranger.page.evaluate("(good) => kefu('identify', good)", good)
+    stranger.live()
+    stranger.write("hello")
+    stranger.sees_all_stored(1)
