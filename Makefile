@@ -4,7 +4,7 @@ CODE := kefu_core kefu_server benchmarks tests
 # Hundreds of processes are started; each would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo serve test check fix bench lock needs verify-simulation verify-fuzz verify-network \
+.PHONY: help demo serve test check fix bench lock needs verify-tests verify-simulation verify-fuzz verify-network \
   verify-api
 .DEFAULT_GOAL := help
 
@@ -24,7 +24,7 @@ needs: .venv/ready
 	sh tools/test-needs.sh
 
 test: needs  ## set up all that the tests need, and run them all
-	$(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile
+	$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: .venv/ready  ## lint, format, types, floors, spelling, JavaScript types
 	$(PY) -m ruff check .
@@ -41,6 +41,9 @@ fix: .venv/ready  ## what a tool can put right
 bench: .venv/ready  ## first figures: 300 visitors and 30 agents for 15 seconds
 	$(PY) -m benchmarks chat --transport websocket --visitors 300 --agents 30 \
 	  --seconds 15 --json bench.json
+
+verify-tests: needs  ## the tests again, deeper (an hour)
+	KEFU_TESTS=long $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 verify-simulation: .venv/ready  ## 10,000 simulated installations (10 minutes)
 	$(PY) -m kefu_core.testing.sim --seeds 0-9999 --jobs 2

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,35 @@ settings.register_profile(
     "long", parent=settings.get_profile("kefu"), max_examples=5000
 )
 settings.load_profile(os.environ.get("KEFU_HYPOTHESIS", "kefu"))
+
+
+_LONGEST = (
+    "e2e",
+    "conformance",
+    "faults",
+    "docs",
+    "benchmarks",
+    "examples",
+    "core/store",
+)
+_WORKERS_MAX = 4
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are cores: most tests wait most of the time."""
+    return min(_WORKERS_MAX, (os.cpu_count() or 1) + 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that no worker is alone with it at the end."""
+
+    def place(item: pytest.Item) -> int:
+        if item.get_closest_marker("alone") is not None:
+            return 0
+        folder = item.path.parent.relative_to(Path(__file__).parent).as_posix()
+        return _LONGEST.index(folder) + 1 if folder in _LONGEST else len(_LONGEST) + 1
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -23,31 +23,46 @@ from kefu_core.node import monotonic, unix_ms
 from kefu_core.store.memory import MemoryStore
 from kefu_core.store.sql import SqlStore
 from kefu_core.testing.serving import OpenStore
+from tests.depth import IS_LONG
 
 # SQLite's driver needs asyncio, so trio has the memory store only.
 WORLDS = ["asyncio-memory", "asyncio-sqlite", "uvloop-memory", "uvloop-sqlite"]
 WORLDS += ["trio-memory"]
 
-IDLE = ("dead_one_way", "quiet_link", "vanish", "never_says_hello", "rubbish")
+ONCE_A_LOOP = ("dead_one_way", "quiet_link", "vanish", "never_says_hello", "rubbish")
 """Tests that wait for time-outs. Neither the store nor the codec has a part in them,
 so they run once for each transport and event loop."""
+ONCE_A_CODEC = ("an_error_is_told", "a_close_code_says")
+"""Tests in which the store has no part."""
 
 
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Leave out what would only wait for the same time-outs again."""
+    """Leave out what would only do the same again, but for the long run."""
+    if IS_LONG:
+        return
     again = [
         item
         for item in items
-        if any(word in item.name for word in IDLE)
-        and ("-sqlite" in item.name or "-json" in item.name)
-        and "conformance" in str(item.path)
+        if "conformance" in str(item.path)
+        and (
+            (_is_of(item, ONCE_A_LOOP) and _has(item, "-sqlite", "-json"))
+            or (_is_of(item, ONCE_A_CODEC) and _has(item, "-sqlite"))
+        )
     ]
     if again:
         config.hook.pytest_deselected(items=again)
         left_out = set(again)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _is_of(item: pytest.Item, tests: tuple[str, ...]) -> bool:
+    return any(word in item.name for word in tests)
+
+
+def _has(item: pytest.Item, *parameters: str) -> bool:
+    return any(word in item.name for word in parameters)
 
 
 @pytest.fixture(params=WORLDS)

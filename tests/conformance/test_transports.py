@@ -1,7 +1,6 @@
 """Every transport against the one contract."""
 
 import pytest
-from hypothesis import settings
 
 from kefu_core.abc.transports import Transport
 from kefu_core.errors import ErrorCode
@@ -10,10 +9,16 @@ from kefu_core.testing.serving import OpenStore, ServeAsgi
 from kefu_core.testing.transports import TransportContract
 from kefu_core.transports.registry import find_transport
 from tests.conformance.conftest import serve_by_hypercorn
+from tests.depth import times
 
-_MANY = 1_000
-_EACH = 7
+_EACH, _EACH_OF_HTTP = times(2, 1), times(14, 1)
+"""Of so many bytes one is cut; the long run does them all."""
 _ALL = ("websocket", "tcp", "longpoll")
+
+
+def _some(share: tuple[int, int], each: int) -> tuple[int, int]:
+    number, of = share
+    return number * each, of * each
 
 
 class _OneOfThree(TransportContract):
@@ -38,7 +43,7 @@ class _OneOfThree(TransportContract):
 
     @pytest.fixture
     def share(self, world_share: tuple[int, int]) -> tuple[int, int]:
-        return world_share
+        return _some(world_share, _EACH)
 
 
 class TestWebSocket(_OneOfThree):
@@ -57,10 +62,8 @@ class TestLongPoll(_OneOfThree):
     @pytest.fixture
     def share(self, world_share: tuple[int, int]) -> tuple[int, int]:
         # Most bytes of HTTP are headers, and each cut waits for a retry; every byte
-        # of the bodies is cut in test_longpoll_faults.py. The long run does them all.
-        number, of = world_share
-        is_long = settings.default.max_examples > _MANY
-        return (number, of) if is_long else (number * _EACH, of * _EACH)
+        # of the bodies is cut in test_longpoll_faults.py.
+        return _some(world_share, _EACH_OF_HTTP)
 
 
 def test_every_error_code_is_earned_on_every_transport() -> None:

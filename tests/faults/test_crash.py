@@ -6,6 +6,7 @@ from rich.progress import Progress
 from benchmarks.crash import CrashOptions, CrashOutcome, run_crash
 from benchmarks.databases import SERVERS, ServerMissingError
 from benchmarks.generator import NOT_WELCOMED
+from tests.depth import times
 
 pytestmark = pytest.mark.alone
 
@@ -16,24 +17,26 @@ def end_the_server(signal: str, times: int) -> CrashOutcome:
         return run_crash(options, progress)
 
 
-@pytest.mark.timeout(110)
-def test_a_server_killed_ten_times_loses_doubles_and_reorders_nothing() -> None:
+@pytest.mark.timeout(times(110, 300))
+def test_a_server_killed_again_and_again_loses_doubles_and_reorders_nothing() -> None:
     """Half of the kills come in the middle of a group commit."""
-    outcome = end_the_server("kill", 10)
+    kills = times(4, 10)
+    outcome = end_the_server("kill", kills)
     verdict = outcome.verdict
-    assert [round_.exit_status for round_ in outcome.rounds] == [-9] * 10
-    assert sum(round_.is_aimed for round_ in outcome.rounds) == 5
+    assert [round_.exit_status for round_ in outcome.rounds] == [-9] * kills
+    assert sum(round_.is_aimed for round_ in outcome.rounds) == kills // 2
     assert verdict.passed, (verdict.faults, verdict.problems[:3], verdict.life)
     assert verdict.counts.readers == 100
     assert verdict.counts.acknowledged == verdict.counts.sent > 0
     assert outcome.last.behind == 0
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(times(90, 300))
 def test_a_server_stopped_under_load_keeps_everything_and_says_drain() -> None:
-    outcome = end_the_server("term", 3)
+    stops = times(2, 5)
+    outcome = end_the_server("term", stops)
     verdict = outcome.verdict
-    assert [round_.exit_status for round_ in outcome.rounds] == [0, 0, 0]
+    assert [round_.exit_status for round_ in outcome.rounds] == [0] * stops
     assert max(round_.stop_s for round_ in outcome.rounds) <= 10.0
     assert verdict.passed, (verdict.faults, verdict.problems[:3], verdict.life)
     assert verdict.counts.acknowledged == verdict.counts.sent > 0
@@ -44,14 +47,17 @@ def test_a_server_stopped_under_load_keeps_everything_and_says_drain() -> None:
     assert ends["drain"] >= 100
 
 
-@pytest.mark.timeout(110)
+@pytest.mark.timeout(times(110, 300))
 @pytest.mark.parametrize("name", ["mysql", "postgres"])
 def test_a_killed_database_ends_no_connection_and_loses_nothing(name: str) -> None:
     try:
         SERVERS[name]()
     except ServerMissingError as missing:
         pytest.skip(f"{missing}; no database was killed")
-    options = CrashOptions(target="database", url=name, kills=3, clients=40, rate=60.0)
+    kills = times(2, 5)
+    options = CrashOptions(
+        target="database", url=name, kills=kills, clients=40, rate=60.0
+    )
     with Progress(disable=True) as progress:
         outcome = run_crash(options, progress)
     verdict = outcome.verdict

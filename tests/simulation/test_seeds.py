@@ -9,11 +9,12 @@ import pytest
 
 from kefu_core.testing.sim import POINTS, Report, run_seed
 from kefu_core.testing.sim.__main__ import reports
+from tests.depth import times
 from tests.simulation.seeds import FOUND
 
 pytestmark = pytest.mark.alone
 
-COUNT = int(os.environ.get("KEFU_SIMULATION_SEEDS", "500"))
+COUNT = int(os.environ.get("KEFU_SIMULATION_SEEDS", str(times(250, 1_000))))
 
 
 @pytest.fixture(scope="module")

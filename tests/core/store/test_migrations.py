@@ -21,6 +21,7 @@ from kefu_core.store import migrating, schema
 from kefu_core.store.sql import SqlStore
 from kefu_core.testing.stores import AGENT, SITE, VISITOR, draft
 from kefu_core.types import ConversationId, Seq
+from tests.depth import times
 
 pytestmark = pytest.mark.anyio
 
@@ -142,14 +143,14 @@ def upgrade_and_kill(path: Path, after_s: float) -> bool:
         return process.wait() == -9
 
 
-async def test_an_upgrade_killed_twenty_times_is_finished_by_the_next(
+async def test_an_upgrade_killed_again_and_again_is_finished_by_the_next(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "kefu.db"
     await first_schema(path)
     rng = random.Random(7)
     killed = 0
-    for _ in range(20):
+    for _ in range(times(7, 20)):
         killed += upgrade_and_kill(path, rng.uniform(0.0, 0.25))
         found = sqlite3.connect(path)
         assert found.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -26,6 +26,7 @@ from kefu_core.store.schema import upgrade
 from kefu_core.store.sql import SqlStore
 from kefu_core.testing.archive import World, index_all, places, search_all
 from kefu_core.testing.stores import Clock
+from tests.depth import times
 
 TINY = {
     segments: {"FANOUT": 3, "_LEVEL_0_MAX": 3},
@@ -211,7 +212,7 @@ STEPS = (
 )
 
 
-@settings(max_examples=settings.default.max_examples // 10)
+@settings(max_examples=settings.default.max_examples // times(20, 10))
 @given(
     st.integers(0, 2**32), st.lists(st.sampled_from(STEPS), min_size=20, max_size=70)
 )
@@ -249,7 +250,7 @@ async def live(url: str, seed: int, steps: list[str]) -> None:
 async def test_every_engine_does_the_same(database_url: str, seed: int) -> None:
     rng = random.Random(seed)
     with tiny(fat_bytes_max=4 + seed % 2 * 20):
-        await live(database_url, seed, rng.choices(STEPS, k=80))
+        await live(database_url, seed, rng.choices(STEPS, k=times(40, 80)))
 
 
 async def _none(query: SearchQuery) -> None:
