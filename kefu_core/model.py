@@ -28,6 +28,9 @@ class MessageKind(StrEnum):
 
     LABELS = "labels"
     """`data`: {"labels": [text, …]}, all that hold from here on. Internal."""
+    AUTO = "auto"
+    """What a site says by itself; no answer. `data`: {"about": "greeting", "waiting" or
+    "away"}; `body`: the text."""
     RATING = "rating"
     """What the visitor thought of a conversation that is closed. `data`: {"score": 1 to
     5} and, of a change, "instead": the seq of the one before; `body`: the comment."""
@@ -108,6 +111,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     team_id: int = 0
     capacity: int = 0
     """The new assignee answers fewer conversations than this; 0: it does not matter."""
+    waiting_since: UnixMs | None = None
+    """The visitor still waits for an answer since then; None: it does not matter."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):

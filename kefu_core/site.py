@@ -83,11 +83,22 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
     if an agent is there; False: only while nobody is."""
 
 
+Said = Annotated[str, msgspec.Meta(max_length=1_000)]
+
+
 class Talk(msgspec.Struct, frozen=True, kw_only=True):
     """What is said and asked by itself, and what people may do with their messages."""
 
     asks_rating: bool = True
     """Visitors are asked how it was when a conversation is closed."""
+    greeting: Said = ""
+    """Begins every conversation. In these texts `{site}` is the site's name, `{opens}`
+    when it opens again; empty: nothing is said."""
+    waiting: Said = ""
+    """Said once in a wait, to who waits for an answer for so long."""
+    waiting_after_s: Annotated[int, msgspec.Meta(ge=5, le=3_600)] = 60
+    away: Said = ""
+    """Said once in a wait while nobody is there."""
 
 
 class Watching(msgspec.Struct, frozen=True, kw_only=True):

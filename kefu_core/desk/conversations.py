@@ -105,6 +105,7 @@ async def _open(desk: "Desk", principal: Principal, params: Any) -> OwnConversat
     if params.team is not None:
         await require_team(desk, params.team)
     row = await _newest(desk, principal) or await _open_new(desk, principal)
+    row = await desk.automatic.greet(row)
     if params.team is not None:
         row = await _turn_to(desk, principal, row, params.team)
     desk.inbox.conversation_opened(row)

@@ -22,6 +22,7 @@ from kefu_core.desk.access import (
     readable,
     sees_row,
 )
+from kefu_core.desk.automatic import Automatic
 from kefu_core.desk.calls import run_call, scope_of_topic
 from kefu_core.desk.drafts import check_send
 from kefu_core.desk.files import FilePaces, FileRoom
@@ -110,6 +111,7 @@ class Desk(Handler):
         self.presence = Presence(store, limits, now, now_ms)
         self.router = Router(store, self.presence, ids, now_ms)
         self.places = Places(store)
+        self.automatic = Automatic(store, self.staffing, now, now_ms)
         self.profiles = Profiles()
         self.visits = Visits(limits, now, now_ms)
         self.limits = limits
@@ -138,6 +140,7 @@ class Desk(Handler):
         self.presence.attach(hub)
         self.router.attach(hub)
         self.places.attach(hub)
+        self.automatic.attach(hub)
         self.visits.attach(hub, TOPIC)
 
     async def start(self, tasks: TaskGroup) -> None:
@@ -152,6 +155,7 @@ class Desk(Handler):
         tasks.start_soon(self.presence.run)
         tasks.start_soon(self.router.run)
         tasks.start_soon(self.places.run)
+        tasks.start_soon(self.automatic.run)
         tasks.start_soon(self.visits.run)
 
     @property

@@ -12,7 +12,7 @@ from kefu_core.hours import check_hours
 from kefu_core.model import Principal, Role, Site
 from kefu_core.origins import check_origin
 from kefu_core.records import AuditEntry
-from kefu_core.site import Hours, SiteSettings
+from kefu_core.site import Hours, SiteSettings, Talk
 from kefu_core.types import UnixMs
 
 if TYPE_CHECKING:
@@ -191,6 +191,9 @@ def _merged(settings: SiteSettings, parts: dict[str, Any]) -> SiteSettings:
             raise Invalid(f"site.put: {name} has no {unknown[:40]!r}.")
         if isinstance(value, Hours):
             check_hours(value)
+        if isinstance(value, Talk):
+            for text in (value.greeting, value.waiting, value.away):
+                check_characters(text, f"site.put: {name}: a text")
         changes[name] = value
     return msgspec.structs.replace(settings, **changes)
 

@@ -138,6 +138,8 @@ def _fault_of(
     seen = given.status, given.assignee, given.team_id
     if seen != (row.status, row.assignee, row.team_id):
         return "Somebody else has changed this conversation meanwhile."
+    if given.waiting_since not in {None, row.waiting_since}:
+        return "Somebody has answered meanwhile."
     who = _named(draft)
     is_new = bool(given.capacity) and who != _answering(row)
     if is_new and active.get(who, 0) >= given.capacity:

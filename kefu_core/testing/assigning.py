@@ -1,6 +1,7 @@
 """What conditions and the queue must do in every store."""
 
 import anyio
+import pytest
 
 from kefu_core.abc.store import Store
 from kefu_core.errors import Conflict
@@ -109,6 +110,31 @@ class AssigningContract:
         rest = next(row for row in rows if row.id not in given)
         await store.append(self.assignment(rest, "a7", capacity=2))
         assert await store.count_answered() == {AGENT: 2}
+
+    async def test_what_is_said_to_who_waits_is_not_said_to_who_was_answered(
+        self, store: Store
+    ) -> None:
+        [row] = await self.queued(store, 1)
+
+        def said(key: str) -> Draft:
+            given = Given(
+                status=row.status,
+                assignee=row.assignee,
+                team_id=row.team_id,
+                waiting_since=row.waiting_since,
+            )
+            return draft(
+                row.id, sender=AGENT, key=key, kind=MessageKind.AUTO, given=given
+            )
+
+        told = (await store.append(said("one"))).conversation
+        assert told is not None
+        # It is no answer: the visitor waits on.
+        assert told.waiting_since == row.waiting_since
+        assert (told.first_reply_at, told.queued_at) == (0, row.queued_at)
+        await store.append(draft(row.id, 9, sender=AGENT, body="yes"))
+        with pytest.raises(Conflict):
+            await store.append(said("two"))
 
     async def test_the_queue_is_in_the_order_of_coming(
         self, store: Store, clock: Clock

@@ -150,6 +150,8 @@ class HtmlWriter(Writer):
                 labels = named if isinstance(named, list) else []
                 texts = [_text(label) for label in labels if isinstance(label, str)]
                 return f"{words['labels']} {', '.join(texts) or words['none']}"
+            case MessageKind.AUTO:
+                return _text(message.body)
             case _:
                 return words["unknown"]
 

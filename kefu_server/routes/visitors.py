@@ -4,10 +4,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kefu_core.desk.automatic import filled
 from kefu_core.errors import NotFound, Unauthorized
 from kefu_core.ids import visitor_participant
 from kefu_core.model import Site
 from kefu_core.node import unix_ms
+from kefu_core.types import UnixMs
 from kefu_server.answers import address_of, answer, read_json
 from kefu_server.auth import UNSIGNED, Authenticator
 from kefu_server.identity import SignedIdentity, identify, verify
@@ -54,6 +56,9 @@ async def visitor_token(request: Request) -> Response:
                 "may_chat": site.settings.letters.may_chat,
                 "file_bytes": _file_bytes(site),
                 "asks_rating": site.settings.talk.asks_rating,
+                "greeting": filled(
+                    site.settings.talk.greeting, site, UnixMs(services.desk.now_ms())
+                ),
             },
         }
     )

@@ -170,6 +170,7 @@ export class Desk {
   /** @param {string} id */
   nameOf(id) {
     if (id === this.me.id) return t("you");
+    if (id === "s0") return t("automatic");
     const row = id.startsWith("v") ? [...this.rows.values()].find((r) => r.visitor === id) : null;
     if (row) return visitorName(row);
     return this.directory.nameOf(id);

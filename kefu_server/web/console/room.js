@@ -128,7 +128,7 @@ export class RoomView {
       return fill(this.info);
     }
     const lines = desk.lines(id);
-    const items = itemsOf(lines, (sender) => sender.startsWith("a"), desk.visitorAt(id));
+    const items = itemsOf(lines, (sender) => sender.startsWith("a") || sender === "s0", desk.visitorAt(id));
     const isWhole = lines.length > 0 && (lines[0].seq ?? 1) <= 1;
     const top = isWhole ? h("p", { class: "beginning" }, t("history")) : null;
     this.log.show(items, { top, isFresh, skin: JSON.stringify([...desk.directory.agents, ...desk.directory.teams]) });

@@ -132,3 +132,36 @@ export class Store {
     listener(this.state);
   }
 }
+
+/**
+ * A part of a page that is loaded when it is needed: few of those who come
+ * need all of them.
+ * @template M, T
+ */
+export class Later {
+  /**
+   * @param {() => Promise<M>} load
+   * @param {(module: M) => T} make
+   * @param {() => void} changed it is there
+   */
+  constructor(load, make, changed) {
+    this.parts = { load, make, changed };
+    /** @type {T | undefined} */
+    this.made = undefined;
+    this.isLoading = false;
+  }
+
+  /** @returns {T | undefined} undefined: it is on its way; what failed is tried again */
+  need() {
+    const { load, make, changed } = this.parts;
+    if (this.made || this.isLoading) return this.made;
+    this.isLoading = true;
+    load().then(
+      (module) => {
+        this.made = make(module);
+        changed();
+      },
+      () => setTimeout(() => (this.isLoading = false), 5_000),
+    );
+  }
+}

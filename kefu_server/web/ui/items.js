@@ -24,7 +24,7 @@ import { dayKey } from "./time.js";
  */
 
 const GROUP_MS = 3 * 60_000;
-const SPOKEN = new Set(["text", "note", "file"]);
+const SPOKEN = new Set(["text", "note", "file", "auto"]);
 /** What can be shown; of any other kind, a newer server's, only the seq counts. */
 const SHOWN = new Set([...SPOKEN, "assignment", "labels", "close", "reopen", "rating", "erased"]);
 

@@ -133,7 +133,7 @@ export class LogView {
    */
   foot(line, state) {
     const { retry, discard, tag } = this.parts;
-    const name = tag?.(line);
+    const name = line.kind === "auto" ? t("automatic") : tag?.(line);
     return h(
       "div",
       { class: "foot" },

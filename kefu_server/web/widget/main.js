@@ -1,4 +1,4 @@
-import { fill, h, icon, Store } from "../ui/dom.js";
+import { fill, h, icon, Later, Store } from "../ui/dom.js";
 import { Composer } from "../ui/composer.js";
 import { getLocale, nearest, setLocale, t } from "../ui/i18n.js";
 import { itemsOf, starsOf } from "../ui/items.js";
@@ -47,19 +47,10 @@ const model = new Model({
   // Within the hours the row says nothing of them.
   staffed: (row) => visitor.about && Object.assign(visitor.about, { closed: false }, row),
 });
-let [isLoading, wantsFiles, isQueueLoading, isEndingLoading] = [false, false, false, false];
-/** @type {import("./leave.js").Leave | undefined} */
-let leave;
-/** @type {import("../ui/files.js").Files | undefined} */
-let files;
-/** @type {import("./queue.js").QueueBar | undefined} */
-let queue;
-/** @type {import("./ending.js").EndingView | undefined} */
-let ending;
-
 /** @param {string} sender */
 function nameOf(sender) {
   if (sender === model.me) return t("you");
+  if (sender === "s0") return title;
   return model.names.get(sender) || t("agent");
 }
 
@@ -79,7 +70,7 @@ const log = new LogView({
   nameOf,
   isMe: (sender) => sender === model.me,
   systemText,
-  bodyOf: (line) => [line.kind === "file" && files ? files.lines.of(line) : line.body],
+  bodyOf: (line) => [line.kind === "file" && files.made ? files.made.lines.of(line) : line.body],
   older: () => model.conversation && model.chat.older(model.conversation).then(() => screen.set()),
   seen: () => screen.set(),
   retry: (key) => model.chat.retry(key),
@@ -120,7 +111,38 @@ fill(
   composer.element,
 );
 
+const shown = () => screen.set();
+const leave = new Later(() => import("./leave.js"), ({ Leave }) => new Leave({ model, composer, room }), shown);
+const ending = new Later(() => import("./ending.js"), ({ EndingView }) => new EndingView({ model, asks: () => visitor.about?.asks_rating ?? false, head, room }), shown);
+const queue = new Later(
+  () => import("./queue.js"),
+  ({ QueueBar }) => {
+    const made = new QueueBar(model);
+    bar.after(made.element);
+    return made;
+  },
+  shown,
+);
+const files = new Later(
+  () => import("../ui/files.js"),
+  ({ Files }) => {
+    const made = new Files({
+      composer,
+      zone: document.body,
+      here: () => model.conversation,
+      open: () => model.opened(),
+      headers: async () => ({ authorization: `Bearer ${await visitor.get(false)}` }),
+      bytesMax: () => visitor.about?.file_bytes ?? 0,
+    });
+    made.button.hidden = !visitor.about?.file_bytes;
+    return made;
+  },
+  shown,
+);
+
 function greeting() {
+  const own = visitor.about?.greeting;
+  if (own) return h("div", { class: "greeting", dir: "auto" }, own);
   return h("div", { class: "greeting" }, h("strong", null, t("greeting")), h("span", null, t("greetingMore")));
 }
 
@@ -130,16 +152,13 @@ function draw() {
   const lines = model.lines();
   const items = itemsOf(lines, (sender) => sender === model.me, model.other());
   const isWhole = !lines.length || (lines[0].seq ?? 1) <= 1;
-  const skin = JSON.stringify([!files, ...model.names]);
-  log.show(items, { top: isWhole ? greeting() : null, skin });
+  const skin = JSON.stringify([!files.made, ...model.names]);
+  log.show(items, { top: isWhole && lines[0]?.kind !== "auto" ? greeting() : null, skin });
   composer.limit = model.chat.session.limits?.text_chars ?? composer.limit;
-  drawAway();
-  drawFiles();
-  const isAway = state === "live" && leave?.isAway;
-  fill(status, h("i", { class: `light ${state}${isAway ? " away" : ""}` }), isAway ? leave?.why : t(STATUS[state]));
+  drawParts();
+  const isAway = state === "live" && leave.made?.isAway;
+  fill(status, h("i", { class: `light ${state}${isAway ? " away" : ""}` }), isAway ? leave.made?.why : t(STATUS[state]));
   drawBar(state);
-  drawPlace();
-  drawEnding(lines.length > 0);
   drawTyping();
   void about?.then((one) => one.tell(), () => {});
   const isSeen = isShown && !document.hidden && log.isAtBottom;
@@ -157,77 +176,17 @@ function drawBar(state) {
   fill(bar, text, state === "stopped" && reload);
 }
 
-/** What tells a place in the queue is loaded when there is one. */
-function drawPlace() {
-  if (queue) return queue.show(visitor.about?.staffed ?? true);
-  if (!model.place || isQueueLoading) return;
-  isQueueLoading = true;
-  import("./queue.js").then(
-    ({ QueueBar }) => {
-      queue = new QueueBar(model);
-      bar.after(queue.element);
-      screen.set();
-    },
-    () => setTimeout(() => (isQueueLoading = false), 5_000),
-  );
-}
-
-/**
- * What ends a conversation and asks how it was is loaded when there is one.
- * @param {boolean} isBegun
- */
-function drawEnding(isBegun) {
-  if (ending) return ending.show();
-  if (!isBegun || !visitor.about || isEndingLoading) return;
-  isEndingLoading = true;
-  import("./ending.js").then(
-    ({ EndingView }) => {
-      ending = new EndingView({ model, asks: () => visitor.about?.asks_rating ?? false, head, room });
-      screen.set();
-    },
-    () => setTimeout(() => (isEndingLoading = false), 5_000),
-  );
-}
-
-/** Nobody is there: what asks for a message is loaded when it is needed. */
-function drawAway() {
+/** What is only needed now and then is loaded then. */
+function drawParts() {
   const { about } = visitor;
+  if (model.place || queue.made) queue.need()?.show(about?.staffed ?? true);
   if (!about) return;
   for (const topic of [`staffed.${about.id}`, model.me && `queue.${about.id}.${model.me}`]) {
     if (topic && !model.chat.session.lists.topics.has(topic)) model.chat.watch(topic);
   }
-  if (leave) return leave.show(about);
-  if (about.staffed || isLoading) return;
-  isLoading = true;
-  import("./leave.js").then(
-    ({ Leave }) => {
-      leave = new Leave({ model, composer, room });
-      screen.set();
-    },
-    () => setTimeout(() => (isLoading = false), 5_000),
-  );
-}
-
-/** What sends and shows files is loaded once the widget is connected. */
-function drawFiles() {
-  files?.show();
-  if (!visitor.about || wantsFiles) return;
-  wantsFiles = true;
-  import("../ui/files.js").then(
-    ({ Files }) => {
-      files = new Files({
-        composer,
-        zone: document.body,
-        here: () => model.conversation,
-        open: () => model.opened(),
-        headers: async () => ({ authorization: `Bearer ${await visitor.get(false)}` }),
-        bytesMax: () => visitor.about?.file_bytes ?? 0,
-      });
-      files.button.hidden = !visitor.about?.file_bytes;
-      screen.set();
-    },
-    () => setTimeout(() => (wantsFiles = false), 5_000),
-  );
+  if (!about.staffed || leave.made) leave.need()?.show(about);
+  if (model.conversation) ending.need()?.show();
+  files.need()?.show();
 }
 
 function drawTyping() {

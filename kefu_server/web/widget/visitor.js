@@ -16,7 +16,7 @@ export class VisitorToken {
     this.isUnknown = false;
     /** @type {Record<string, any> | null} who the site has signed that this is */
     this.identity = null;
-    /** @type {{id: number, staffed: boolean, closed?: boolean, opens_at?: number | null, may_chat: boolean, file_bytes: number, asks_rating: boolean} | null} */
+    /** @type {{id: number, staffed: boolean, closed?: boolean, opens_at?: number | null, may_chat: boolean, file_bytes: number, asks_rating: boolean, greeting: string} | null} */
     this.about = null;
   }
 

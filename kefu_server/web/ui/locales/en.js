@@ -1,6 +1,7 @@
 export default {
   agent: "Support",
   allChats: "All",
+  automatic: "Automatic",
   assignedTo: "Assigned to {name}",
   assignedToNobody: "Back in the queue",
   assignedToYou: "You took this conversation",

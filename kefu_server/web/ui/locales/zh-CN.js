@@ -1,6 +1,7 @@
 export default {
   agent: "客服",
   allChats: "全部",
+  automatic: "自动消息",
   assignedTo: "已由{name}接待",
   assignedToNobody: "已回到排队",
   assignedToYou: "您已接待此会话",

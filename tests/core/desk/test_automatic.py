@@ -1,0 +1,168 @@
+"""What a site says by itself: once, in time, and never in an agent's place."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import msgspec
+import pytest
+
+from kefu_core.desk.automatic import LATE_MS, Automatic, filled
+from kefu_core.followers.figures import figures_of
+from kefu_core.ids import SYSTEM
+from kefu_core.model import Message, MessageKind, Site
+from kefu_core.node import unix_ms
+from kefu_core.site import Hours, SiteSettings, Talk
+from kefu_core.types import UnixMs
+from tests.core.desk.world import World, world
+
+pytestmark = pytest.mark.anyio
+
+TALK = Talk(
+    greeting="Welcome to {site}!",
+    waiting="One moment",
+    away="Nobody",
+    waiting_after_s=30,
+)
+
+
+class Clock:
+    """The world's clock, which tests move on."""
+
+    def __init__(self, w: World) -> None:
+        self._now_ms = w.desk.now_ms
+        self.ahead_ms = 0
+
+    def __call__(self) -> int:
+        return self._now_ms() + self.ahead_ms
+
+
+@asynccontextmanager
+async def shop(**talk: Any) -> AsyncIterator[tuple[World, Clock]]:
+    """Run a world whose first site says something; its turns are the test's."""
+    async with world() as w:
+        site = (await w.store.sites())[0]
+        changed = msgspec.structs.replace(TALK, **talk)
+        settings = SiteSettings(talk=changed)
+        await w.store.put_site(msgspec.structs.replace(site, settings=settings))
+        clock = Clock(w)
+        yield w, clock
+
+
+def node(w: World, clock: Clock) -> Automatic:
+    """Return one that was just started, and found what there is in the store."""
+    made = Automatic(w.store, w.desk.staffing, clock, clock)
+    made.attach(w.hub)
+    return made
+
+
+async def said(w: World, conversation: int) -> list[tuple[str, str]]:
+    log: list[Message] = await w.store.history(conversation)  # type: ignore[arg-type]
+    lines = [m for m in log if m.kind is MessageKind.AUTO]
+    assert {m.sender for m in lines} <= {SYSTEM}
+    return [((m.data or {})["about"], m.body) for m in lines]
+
+
+async def test_a_conversation_begins_with_the_greeting_once() -> None:
+    async with shop() as (w, _), w.client("v1") as one, w.client("v1") as two:
+        number = await one.open_conversation()
+        assert await two.open_conversation() == number
+        site = (await w.store.sites())[0]
+        assert await said(w, number) == [("greeting", f"Welcome to {site.name}!")]
+        row = await w.store.find_conversation(number)
+        assert row is not None
+        # Nobody has written yet, so nobody waits.
+        assert (row.waiting_since, row.queued_at, row.first_reply_at) == (None, 0, 0)
+        assert row.last_line == ""
+
+
+async def test_who_waits_is_told_once_a_wait_by_whichever_node() -> None:
+    async with shop() as (w, clock):
+        agent = await w.live("a1")
+        nodes = [node(w, clock), node(w, clock)]
+        number = await w.conversation()
+        await w.say(number, "v1", "anybody?")
+        await w.say(number, "v1", "hello?")
+        for each in nodes:
+            await each.turn()
+        assert await said(w, number) == []
+        clock.ahead_ms += 30_000
+        for each in [*nodes, *nodes, node(w, clock)]:
+            await each.turn()
+        assert await said(w, number) == [("waiting", "One moment")]
+        row = await w.store.find_conversation(number)
+        assert row is not None
+        assert row.waiting_since is not None
+        assert (row.first_reply_at, row.last_line) == (0, "hello?")
+        await w.say(number, "a1", "yes")
+        while unix_ms() == row.waiting_since:
+            await anyio.lowlevel.checkpoint()  # Two waits have two moments.
+        await w.say(number, "v1", "one more")
+        clock.ahead_ms += 30_000
+        for each in nodes:
+            await each.turn()
+        assert len(await said(w, number)) == 2
+        figures = figures_of(await w.store.history(number), lambda at: 1)
+        assert figures[1]["1"]["messages_out"] == 1
+        agent.cut()
+
+
+async def test_while_nobody_is_there_that_is_said_at_once_and_nothing_else() -> None:
+    async with shop() as (w, clock):
+        number = await w.conversation()
+        mine = node(w, clock)
+        await w.say(number, "v1", "anybody?")
+        await mine.turn()
+        assert await said(w, number) == [("away", "Nobody")]
+        clock.ahead_ms += 31_000
+        await mine.turn()
+        assert len(await said(w, number)) == 1
+
+
+async def test_who_was_answered_meanwhile_is_told_nothing() -> None:
+    async with shop() as (w, clock):
+        agent = await w.live("a1")
+        elsewhere, number = node(w, clock), await w.conversation()
+        await w.say(number, "v1", "anybody?")
+        # This node hears nothing of the answer: another one stored it.
+        w.hub.observers.remove(elsewhere)
+        await w.say(number, "a1", "yes")
+        clock.ahead_ms += 30_000
+        elsewhere._look_at = float("inf")
+        await elsewhere.turn()
+        assert await said(w, number) == []
+        agent.cut()
+
+
+async def test_what_is_long_overdue_is_not_said_any_more() -> None:
+    async with shop() as (w, clock):
+        number = await w.conversation()
+        await w.say(number, "v1", "anybody?")
+        clock.ahead_ms += 30_000 + LATE_MS + 1_000
+        await node(w, clock).turn()
+        assert ("waiting", "One moment") not in await said(w, number)
+        assert len(await said(w, number)) <= 1  # The world's own node said it in time.
+
+
+async def test_a_site_that_says_nothing_is_silent() -> None:
+    async with shop(greeting="", waiting="", away="") as (w, clock):
+        number = await w.conversation()
+        mine = node(w, clock)
+        await w.say(number, "v1", "anybody?")
+        clock.ahead_ms += 30_000
+        await mine.turn()
+        assert await said(w, number) == []
+
+
+def test_a_text_names_the_site_and_when_it_opens() -> None:
+    week = ((),) * 7
+    hours = Hours(is_on=True, zone="Asia/Shanghai")
+    site = Site(id=1, name="Tea {opens}", embed_key="k")
+    assert filled("{site}", site, UnixMs(0)) == "Tea {opens}"
+    shut = msgspec.structs.replace(site, name="Tea", settings=SiteSettings(hours=hours))
+    sunday = UnixMs(1_767_488_400_000)  # 2026-01-04 in Shanghai.
+    assert filled("{site}: {opens}", shut, sunday) == "Tea: 01-05 09:00"
+    never = SiteSettings(hours=msgspec.structs.replace(hours, week=week))
+    shut = msgspec.structs.replace(shut, settings=never)
+    assert filled("{opens}.", shut, sunday) == "."
