@@ -70,6 +70,7 @@ _AGENT = Rights(
             "visitor.get",
             "visitor.put",
             "visit.get",
+            "visit.invite",
             "visitors.list",
         }
     ),

@@ -6,6 +6,7 @@ kept, and values of the query whose names say that they are secret are not eithe
 """
 
 import re
+from enum import StrEnum
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
@@ -51,6 +52,44 @@ Line = Annotated[str, msgspec.Meta(max_length=2_000)]
 Word = Annotated[str, msgspec.Meta(max_length=40)]
 
 
+INVITATION_CHARS = 300
+
+
+class Answered(StrEnum):
+    """What became of an invitation; the page says each of these once."""
+
+    SENT = "sent"
+    """The page has not said yet that it shows it."""
+    SHOWN = "shown"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+class InvitationReply(msgspec.Struct, frozen=True, kw_only=True):
+    """What a page says of an invitation that it was told of."""
+
+    id: int
+    state: Answered
+
+
+class Invitation(msgspec.Struct, kw_only=True):
+    """What a visitor is asked into the chat with."""
+
+    id: int
+    text: str
+    """Empty: what the page says by itself, in its language."""
+    name: str
+    """Who asks, as the visitor reads it."""
+    by: str
+    """The agent, or the name of the site's rule."""
+    state: Answered = Answered.SENT
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the visitor has not answered yet."""
+        return self.state in (Answered.SENT, Answered.SHOWN)
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a page says of itself, each time that it changes and every few seconds."""
 
@@ -67,6 +106,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The page is being closed or left for another."""
     is_returning: bool = False
     """This browser was here on another day, or hours before."""
+    has_refused: bool = False
+    """Somebody at this browser wanted no invitation; it is never shown another."""
+    invitation: InvitationReply | None = None
 
 
 def one_line(text: str, chars: int) -> str:

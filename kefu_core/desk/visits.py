@@ -23,13 +23,16 @@ from kefu_core.desk.rows import visitor_name
 from kefu_core.desk.visiting import (
     SHOWN_CHARS,
     TITLE_CHARS,
+    Answered,
+    Invitation,
+    InvitationReply,
     Report,
     browser_of,
     clean_url,
     one_line,
     source_of,
 )
-from kefu_core.errors import TooMany
+from kefu_core.errors import Conflict, TooMany
 from kefu_core.hub import Hub
 from kefu_core.hub.lists import WatchedList
 from kefu_core.ids import visitor_participant
@@ -49,6 +52,11 @@ HIDDEN_LEASES = 4.0
 """A page that is not looked at may report so much less often: browsers hold it back."""
 TRAIL_MAX = 30
 _REPORTS_PER_S, _REPORTS_BURST = 1.0, 20
+_REPORTS_A_LEASE = 3
+"""A report that is lost, or comes late, takes nobody away."""
+_SOONEST_S, _REPORTS_S = 4.0, 20
+"""An invitation is shown with the next report, so pages report as often as this while
+an agent looks on, and all of them together not above so many a second for that."""
 _OPEN = (ConversationStatus.QUEUED.value, ConversationStatus.ACTIVE.value)
 
 
@@ -76,6 +84,8 @@ class Visit:
         self.trail: deque[SeenPage] = deque(maxlen=TRAIL_MAX)
         self.source = self.browser = self.language = self.screen = ""
         self.is_hidden = self.is_returning = self.is_leaving = False
+        self.has_refused = False
+        self.invitation: Invitation | None = None
         self.lease_until = 0.0
         """Monotonic seconds."""
 
@@ -104,6 +114,7 @@ class Visits:
         self._talks: dict[str, dict[str, Any]] = {}
         """The open conversation of each visitor who has one, by participant."""
         self._expired_at = 0.0
+        self._invited = 0
         self._paces = Paces(_REPORTS_PER_S, _REPORTS_BURST, now)
         self._addresses = Paces(
             limits.address_visits_per_s, limits.address_visits_burst, now
@@ -156,6 +167,9 @@ class Visits:
         lease_until = self._now() + leases * self._limits.visit_lease_s
         visit.lease_until = max(lease_until, visit.lease_until)
         visit.browser = browser_of(user_agent)
+        visit.has_refused |= report.has_refused
+        if report.invitation is not None:
+            self._answered(visit, report.invitation)
         # Of several tabs the one that is looked at says where the visitor is.
         if report.page == visit.page or not report.is_hidden or not visit.page:
             visit.lease_until = lease_until
@@ -195,11 +209,51 @@ class Visits:
         visit.is_returning = report.is_returning
         visit.is_leaving = False
 
+    def _answered(self, visit: Visit, reply: InvitationReply) -> None:
+        """Take what the visitor did with an invitation; the first answer stays."""
+        invitation = visit.invitation
+        if invitation is None or invitation.id != reply.id or not invitation.is_open:
+            return
+        invitation.state = reply.state
+        visit.has_refused |= reply.state is Answered.REFUSED
+
     def _left(self, visit: Visit | None, report: Report) -> Visit | None:
         if visit is not None and visit.page == report.page:
             visit.is_leaving = True
             visit.lease_until = self._now() + LEFT_S
         return visit
+
+    # -- inviting --------------------------------------------------------------------
+
+    def invite(self, visit: Visit, text: str, *, name: str, by: str) -> Invitation:
+        """Ask a visitor into the chat; the page hears of it with its next report.
+
+        Raises:
+            Conflict: It has refused before, or talks already.
+        """
+        if visit.has_refused:
+            raise Conflict("This visitor does not want to be invited.")
+        if self._talk_of(visit):
+            raise Conflict("This visitor is in the chat already.")
+        self._invited += 1
+        visit.invitation = Invitation(id=self._invited, text=text, name=name, by=by)
+        self._marked[visit.visitor] = None
+        return visit.invitation
+
+    def invitation_for(self, visit: Visit) -> Invitation | None:
+        """Return what the page is to show."""
+        invitation = visit.invitation
+        if invitation is None or not invitation.is_open or self._talk_of(visit):
+            return None
+        return None if visit.has_refused else invitation
+
+    @property
+    def every_s(self) -> float:
+        """How often pages are to report: soon where few are and an agent looks on."""
+        slowest = self._limits.visit_lease_s / _REPORTS_A_LEASE
+        if not self._topic.watcher_count:
+            return slowest
+        return min(slowest, max(_SOONEST_S, len(self._visits) / _REPORTS_S))
 
     # -- what agents see -------------------------------------------------------------
 
@@ -219,9 +273,8 @@ class Visits:
 
     def _row(self, visit: Visit) -> dict[str, Any]:
         page = visit.trail[-1]
-        talk = self._talks.get(visit.participant, {})
-        if talk.get("site_id") != visit.site_id:
-            talk = {}
+        talk = self._talk_of(visit)
+        invitation = visit.invitation
         return {
             "id": visit.visitor,
             "site_id": visit.site_id,
@@ -242,7 +295,14 @@ class Visits:
             "status": talk.get("status", ""),
             "assignee": talk.get("assignee"),
             "place": talk.get("place"),
+            "invitation": invitation.state.value if invitation else "",
+            "invited_by": invitation.by if invitation else "",
+            "has_refused": visit.has_refused,
         }
+
+    def _talk_of(self, visit: Visit) -> dict[str, Any]:
+        talk = self._talks.get(visit.participant, {})
+        return talk if talk.get("site_id") == visit.site_id else {}
 
     # -- telling it --------------------------------------------------------------------
 

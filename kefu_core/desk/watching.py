@@ -1,10 +1,12 @@
 """What agents ask of those who are on the sites now."""
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import msgspec
 
+from kefu_core.desk.drafts import check_characters
 from kefu_core.desk.methods import Id, Method, Methods, Params
+from kefu_core.desk.visiting import INVITATION_CHARS
 from kefu_core.desk.visits import SeenPage, Visit
 from kefu_core.errors import NotFound
 from kefu_core.model import Principal
@@ -24,6 +26,14 @@ class GetVisit(Params, frozen=True, kw_only=True):
     """`visit.get`: the pages that a visitor who is here has seen, in order."""
 
     visitor: Id
+
+
+class Invite(Params, frozen=True, kw_only=True):
+    """`visit.invite`: ask a visitor who is here into the chat."""
+
+    visitor: Id
+    text: Annotated[str, msgspec.Meta(max_length=INVITATION_CHARS)] = ""
+    """Empty: what the widget says by itself, in the visitor's language."""
 
 
 class VisitRow(TypedDict):
@@ -48,6 +58,9 @@ class VisitRow(TypedDict):
     status: str
     assignee: ParticipantId | None
     place: int | None
+    invitation: str
+    invited_by: str
+    has_refused: bool
 
 
 class AllVisitors(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +100,21 @@ async def _get(desk: "Desk", principal: Principal, params: GetVisit) -> OneVisit
     return OneVisit(visitor=visit.visitor, pages=desk.visits.trail(visit))
 
 
+class Invited(msgspec.Struct, frozen=True, kw_only=True):
+    """It was sent; the list `visitors` shows what becomes of it."""
+
+    visitor: int
+    invitation: int
+
+
+async def _invite(desk: "Desk", principal: Principal, params: Invite) -> Invited:
+    visit = find_visit(desk, principal, params.visitor)
+    check_characters(params.text, "visit.invite: the text")
+    name, by = principal.name, principal.participant
+    sent = desk.visits.invite(visit, params.text.strip(), name=name, by=by)
+    return Invited(visitor=visit.visitor, invitation=sent.id)
+
+
 METHODS: Methods = {
     "visitors.list": Method(
         params=ListVisitors,
@@ -101,5 +129,12 @@ METHODS: Methods = {
         result=OneVisit,
         http="GET /visits/{visitor}",
         scope="visitors:read",
+    ),
+    "visit.invite": Method(
+        params=Invite,
+        run=_invite,
+        result=Invited,
+        http="POST /visits/{visitor}/invitation",
+        scope="visitors:write",
     ),
 }

@@ -17,8 +17,6 @@ from kefu_server.routes.visitors import find_site
 from kefu_server.services import Services, services_of
 from kefu_server.throttle import address_key
 
-_REPORTS_A_LEASE = 3
-"""One that is lost, or comes late, takes nobody away."""
 _SITES_S = 2.0
 """For so long a site is remembered: a thousand pages ask the store for it once."""
 
@@ -59,12 +57,23 @@ class VisitRoutes:
             raise NotAllowed("This page is none of the site's.")
         visitor, token = self._visitor_of(services, site, asked.token, address)
         user_agent = request.headers.get("user-agent", "")
-        visits.report(site.id, visitor, asked, address=address, user_agent=user_agent)
+        visit = visits.report(
+            site.id, visitor, asked, address=address, user_agent=user_agent
+        )
         told: dict[str, Any] = {
-            "every_s": services.limits.visit_lease_s / _REPORTS_A_LEASE,
+            "every_s": visits.every_s,
             "visitor": visitor_participant(visitor),
         }
-        return answer(told | ({"token": token} if token else {}))
+        if token:
+            told["token"] = token
+        invitation = visits.invitation_for(visit) if visit is not None else None
+        if invitation is not None:
+            told["invitation"] = {
+                "id": invitation.id,
+                "text": invitation.text,
+                "name": invitation.name,
+            }
+        return answer(told)
 
     async def page(self, request: Request) -> Response:
         """Answer `/widget/{embed_key}/visit`: it reports the page that frames it."""

@@ -37,14 +37,19 @@
     // A constructed sheet is allowed where the page's policy forbids inline styles.
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(`
-      :host { all: initial !important; position: fixed !important; right: 0 !important; bottom: 0 !important; width: 0 !important; height: 0 !important; }
-      iframe { position: fixed; right: 0; bottom: 0; width: 0; height: 0; border: 0; visibility: hidden; color-scheme: normal; }
+      :host { all: initial !important; position: fixed !important; right: 0 !important; bottom: 0 !important; width: 0 !important; height: 0 !important; z-index: 2147483000 !important; }
+      iframe { position: fixed; right: 0; bottom: 0; width: 0; height: 0; border: 0; visibility: hidden; color-scheme: normal; background: transparent; }
+      iframe.is-shown { right: 20px; bottom: 96px; width: min(340px, 100vw - 40px); visibility: visible; border-radius: 16px; box-shadow: 0 12px 40px #0003, 0 2px 8px #0002; z-index: 2147483000; }
       @media print { :host { display: none !important; } }`);
     root.adoptedStyleSheets = [sheet];
     frame.tabIndex = -1;
     frame.setAttribute("aria-hidden", "true");
-    frame.src = `${server}/widget/${encodeURIComponent(String(site))}/visit#${new URLSearchParams({ origin: location.origin })}`;
+    const locale = script?.dataset.locale || document.documentElement.lang;
+    const settings = new URLSearchParams({ origin: location.origin, locale, color: script?.dataset.color ?? "" });
+    frame.src = `${server}/widget/${encodeURIComponent(String(site))}/visit#${settings}`;
     root.append(frame);
+    // Who has opened the chat needs no invitation.
+    for (const name of ["open", "close"]) kefu("on", name, () => post({ type: `kefu:chat-${name}` }));
     addEventListener("message", heard);
     document.body.append(host);
     // Pages that change without loading do it in too many ways to listen to: looking is surer, and costs nothing.
@@ -56,9 +61,36 @@
     if (event.source !== frame.contentWindow || event.origin !== server) return;
     const type = event.data?.type;
     if (type === "kefu:visit-off") stop();
+    else if (type === "kefu:invite") invite(Number(event.data.height), String(event.data.title));
+    else if (type === "kefu:invite-accept") kefu("open");
     if (type !== "kefu:visit-ready") return;
     isReady = true;
     look();
+  }
+
+  /**
+   * Show the frame, which has an invitation in it; without a height it is over.
+   * @param {number} height
+   * @param {string} title
+   */
+  function invite(height, title) {
+    const isShown = height > 0;
+    frame.className = isShown ? "is-shown" : "";
+    frame.style.height = isShown ? `${Math.min(height, 400)}px` : "";
+    frame.title = title;
+    frame.tabIndex = isShown ? 0 : -1;
+    if (isShown) frame.removeAttribute("aria-hidden");
+    else frame.setAttribute("aria-hidden", "true");
+  }
+
+  /** @param {...unknown} call */
+  function kefu(...call) {
+    /** @type {any} */ (window).kefu?.(...call);
+  }
+
+  /** @param {Record<string, unknown>} message */
+  function post(message) {
+    if (isReady) frame.contentWindow?.postMessage(message, server);
   }
 
   function look() {
@@ -66,7 +98,7 @@
     if (!isReady || (url === told && document.title === title)) return;
     told = url;
     title = document.title;
-    frame.contentWindow?.postMessage({ type: "kefu:page", url, title, referrer: document.referrer }, server);
+    post({ type: "kefu:page", url, title, referrer: document.referrer });
   }
 
   /** This site does not want to know: its pages ask again an hour later. */

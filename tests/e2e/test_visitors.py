@@ -51,7 +51,17 @@ def test_an_agent_watches_who_comes_goes_and_talks(
     expect(line.locator(".visit-name")).to_be_focused()
     assert_everybody_can_use(page)
     assert page.locator(".visits img").count() == 0
-    visitor.open().live()
+    # Invited, the visitor comes; one who declines is not asked again.
+    page.get_by_role("textbox").fill("<b>Any</b> questions?")
+    page.get_by_role("button", name="Invite to the chat").click()
+    bubble = visitor.page.frame_locator("#kefu-visit iframe")
+    expect(bubble.locator(".invitation-text")).to_have_text("<b>Any</b> questions?")
+    expect(line.locator(".visit-state")).to_have_text("Sees the invitation")
+    bubble.get_by_role("button", name="Chat").click()
+    expect(line.locator(".visit-state")).to_have_text("Came by the invitation")
+    visitor.enter()
+    visitor.live()
+    page.get_by_role("button", name="Invite to the chat").click()
     visitor.write("hello")
     expect(line.locator(".visit-state")).to_have_text("Waiting, number 1")
     page.get_by_role("button", name="Open the chat").click()
@@ -65,6 +75,17 @@ def test_an_agent_watches_who_comes_goes_and_talks(
     expect(line).to_have_count(1)
     visitor.page.close()
     expect(line).to_have_count(0, timeout=20_000)
+    # Who declines is never asked again, in no page of this browser.
+    page.get_by_role("searchbox").fill("")
+    other = Visitor(world, browsers.context())
+    line.locator(".visit-name").click()
+    page.get_by_role("button", name="Invite to the chat").click()
+    bubble = other.page.frame_locator("#kefu-visit iframe")
+    bubble.get_by_role("button", name="No, thanks").click()
+    expect(line.locator(".visit-state")).to_have_text("Declined")
+    expect(page.get_by_text("gets no other")).to_be_visible()
+    other.page.reload()
+    world.network.wait_until_said(b'"has_refused":true')
 
 
 def test_a_page_that_does_not_want_to_report_waits_for_a_call(

@@ -211,6 +211,7 @@ OF_THE_SITE = {
     "visitor.get",
     "visitor.put",
     "visit.get",
+    "visit.invite",
 }
 """Methods without a conversation whose target is the first site's, or its agent's."""
 PARAMS: dict[str, dict[str, Any]] = {
@@ -235,7 +236,8 @@ PARAMS: dict[str, dict[str, Any]] = {
     "visitor.get": {"visitor": 1},
     "visitor.put": {"visitor": 1, "revision": 0, "name": "x"},
     "site.secret": {"site": 1},
-    "visit.get": {"visitor": 1},
+    "visit.get": {"visitor": 9},
+    "visit.invite": {"visitor": 9, "text": "x"},
     "offline.answer_by_conversation": {"message": LEFT},
     "offline.answer_by_mail": {"message": LEFT, "text": "x", "key": "k" * 8},
 }
@@ -278,6 +280,7 @@ METHODS: dict[str, Row] = {
     "site.secret": _call("site.secret", f.Reply, *ADMINS_ONLY),
     "sites.list": _call("sites.list", f.Reply, *AGENTS_ONLY),
     "visit.get": _call("visit.get", f.Reply, *AGENTS_ONLY),
+    "visit.invite": _call("visit.invite", f.Reply, *AGENTS_ONLY),
     "visitors.list": _call("visitors.list", f.Reply, *AGENTS_ONLY),
     "webhooks.list": _call("webhooks.list", f.Reply, *ADMINS_ONLY),
     "mail.resend": _call("mail.resend", f.Reply, *AGENTS_ONLY),
@@ -403,8 +406,8 @@ async def conversation_with_rows(w: World) -> ConversationId:
         Agent(id=3, login="canary-3", name="N", password_hash="-", sites=(2,))
     )
     w.desk.mail = MailRules(sender="kefu@shop.example")
-    if w.desk.visits.find(1) is None:
-        w.desk.visits.report(1, 1, Report(page="p", url="https://canary.example/"))
+    if w.desk.visits.find(9) is None:
+        w.desk.visits.report(1, 9, Report(page="p", url="https://canary.example/"))
     return conversation
 
 

@@ -30,7 +30,7 @@ FLOORS = {
     "client": {"client"},
     "ui": {"ui"},
     "widget": {"widget", "client", "ui"},
-    "visit": {"visit", "widget"},
+    "visit": {"visit", "widget", "ui"},
     "console": {"console", "client", "ui"},
 }
 

@@ -12,6 +12,9 @@ const STAY_MS = 1_800_000;
  * @typedef {object} Answer
  * @property {number} every_s 0: nobody wants to know
  * @property {string} [token]
+ * @property {Invitation} [invitation]
+ *
+ * @typedef {{id: number, text: string, name: string}} Invitation
  */
 
 /** Reports which page is shown: when it changes, and every few seconds while it is. */
@@ -34,6 +37,9 @@ export class Reporter {
     this.page = null;
     this.everyMs = 15_000;
     this.isOver = false;
+    /** @type {{id: number, state: string} | null} what became of an invitation, to be told */
+    this.reply = null;
+    this.refusals = new Kept(`kefu.refused.${site}`);
     /** @type {number | undefined} */
     this.timer = undefined;
     this.visits = visitsOf(site, Date.now());
@@ -68,6 +74,8 @@ export class Reporter {
       is_hidden: document.hidden,
       has_left: hasLeft,
       is_returning: this.visits.isReturning,
+      has_refused: this.refusals.text === "1",
+      invitation: this.reply,
     });
   }
 
@@ -92,11 +100,14 @@ export class Reporter {
     } catch {
       // The network is away: later.
     }
+    // What became of an invitation is told at once, unless the server is away.
+    if (this.reply && waitMs !== RETRY_MS) return this.soon(0);
     this.soon(document.hidden ? Math.max(waitMs, HIDDEN_MS) : waitMs);
   }
 
   /** @returns {Promise<number>} after how long to report again */
   async tell() {
+    const { reply } = this;
     const response = await this.ask(false);
     if (response.status === 403 || response.status === 404) this.end();
     if (!response.ok) return RETRY_MS;
@@ -105,8 +116,20 @@ export class Reporter {
     if (!answer.every_s) this.end();
     else this.visits.keep();
     if (answer.token) this.visitor.keep(answer.token);
+    if (reply === this.reply) this.reply = null;
     this.answered(answer);
     return answer.every_s * 1000;
+  }
+
+  /**
+   * Say at once what became of an invitation.
+   * @param {number} id
+   * @param {"shown" | "accepted" | "refused"} state
+   */
+  answer(id, state) {
+    if (state === "refused") this.refusals.keep("1");
+    this.reply = { id, state };
+    this.soon(0);
   }
 
   /** The page is being left; it may come back out of the browser's memory. */
@@ -122,6 +145,30 @@ export class Reporter {
   }
 }
 
+/** A text that this browser keeps for one site, as far as it keeps anything. */
+class Kept {
+  /** @param {string} name */
+  constructor(name) {
+    this.name = name;
+    this.text = "";
+    try {
+      this.text = localStorage.getItem(name) ?? "";
+    } catch {
+      // Then every page is the first.
+    }
+  }
+
+  /** @param {string} text */
+  keep(text) {
+    this.text = text;
+    try {
+      localStorage.setItem(this.name, text);
+    } catch {
+      // As above.
+    }
+  }
+}
+
 /**
  * Count the visits of this browser: more than half an hour apart they are two.
  * @param {string} site
@@ -129,21 +176,8 @@ export class Reporter {
  * @returns {{isReturning: boolean, keep: () => void}} kept only where reports are wanted
  */
 function visitsOf(site, now) {
-  const name = `kefu.visits.${site}`;
-  let text = "";
-  try {
-    text = localStorage.getItem(name) ?? "";
-  } catch {
-    // Then everybody is new.
-  }
-  const [count = 0, at = 0] = text.split(",").map(Number);
+  const kept = new Kept(`kefu.visits.${site}`);
+  const [count = 0, at = 0] = kept.text.split(",").map(Number);
   const visits = now - at > STAY_MS ? count + 1 : Math.max(1, count);
-  const keep = () => {
-    try {
-      localStorage.setItem(name, `${visits},${Date.now()}`);
-    } catch {
-      // As above.
-    }
-  };
-  return { isReturning: visits > 1, keep };
+  return { isReturning: visits > 1, keep: () => kept.keep(`${visits},${Date.now()}`) };
 }

@@ -5,12 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from kefu_core.desk.visiting import Report
+from kefu_core.desk.visiting import Answered, InvitationReply, Report
 from kefu_core.desk.visits import LEFT_S, TOLD_MAX, TOPIC, TRAIL_MAX, Visits
-from kefu_core.errors import NotFound, TooMany
+from kefu_core.errors import Conflict, Invalid, NotFound, TooMany
 from kefu_core.hub.lists import WatchedList
 from kefu_core.limits import Limits
 from kefu_core.protocol import frames as f
+from kefu_core.protocol.codec import JSON
 from tests.core.desk.world import PRINCIPALS, World, eventually, world
 
 pytestmark = pytest.mark.anyio
@@ -197,6 +198,67 @@ def test_a_row_is_small_whatever_the_page_says() -> None:
     assert row["pages"] == 2 * TRAIL_MAX
 
 
+def invited(t: Table) -> str:
+    row = t.row()
+    return row["invitation"] if row else "nobody"
+
+
+def test_an_invitation_is_told_until_it_is_answered_and_never_again() -> None:
+    t = Table()
+    t.report()
+    visit = t.visits.find(1)
+    assert visit is not None
+    sent = t.visits.invite(visit, "May I help?", name="Ana", by="a1")
+    assert invited(t) == "sent"
+    for state in ("shown", "shown", "refused", "accepted"):
+        assert (t.visits.invitation_for(visit) is sent) is (state != "accepted")
+        t.report(invitation=InvitationReply(id=sent.id, state=Answered(state)))
+    # The first answer counts; another page of the same browser changes nothing.
+    assert invited(t) == "refused"
+    assert t.visits.invitation_for(visit) is None
+    with pytest.raises(Conflict):
+        t.visits.invite(visit, "", name="Bo", by="a2")
+    t.after(60)
+    assert invited(t) == "nobody"
+    t.report(has_refused=True)
+    again = t.visits.find(1)
+    assert again is not None
+    with pytest.raises(Conflict):
+        t.visits.invite(again, "", name="Bo", by="a2")
+
+
+def test_an_answer_to_another_invitation_is_none() -> None:
+    t = Table()
+    t.report(invitation=InvitationReply(id=1, state=Answered.REFUSED))
+    visit = t.visits.find(1)
+    assert visit is not None
+    t.visits.invite(visit, "", name="Ana", by="a1")
+    second = t.visits.invite(visit, "", name="Ana", by="a1")
+    t.report(invitation=InvitationReply(id=second.id - 1, state=Answered.ACCEPTED))
+    assert invited(t) == "sent"
+    t.report(invitation=InvitationReply(id=second.id, state=Answered.ACCEPTED))
+    assert invited(t) == "accepted"
+
+
+def test_pages_report_soon_where_few_are_and_somebody_looks_on() -> None:
+    t = Table(visit_lease_s=45.0)
+    for visitor in range(100):
+        t.report(visitor)
+    assert t.visits.every_s == 15
+
+    class Somebody:
+        codec = JSON
+
+        def deliver_list(self, frame: f.Frame, encoded: bytes | None) -> bool:
+            return True
+
+    t.topic.watch(Somebody())
+    assert t.visits.every_s == 5
+    for visitor in range(100, 900):
+        t.report(visitor, address=f"192.0.2.{visitor % 10}")
+    assert t.visits.every_s == 15
+
+
 async def see(w: World, visitor: int, site: int = 1) -> None:
     w.desk.visits.report(site, visitor, Report(page="p", url=f"{SHOP}/"))
 
@@ -246,3 +308,17 @@ async def test_an_agent_of_one_site_sees_its_visitors_only() -> None:
         of_one = await w.desk.call(PRINCIPALS["a2"], "visitors.list", {"site": 1})
         assert [row["id"] for row in of_one["rows"]] == [1]
         wire.cut()
+
+
+async def test_who_talks_is_not_invited() -> None:
+    async with world() as w:
+        await see(w, 1)
+        conversation = await w.conversation("v1")
+        await w.say(conversation, "v1", "hello")
+        await eventually(lambda: row_of(w, 1).get("status") == "queued")
+        with pytest.raises(Conflict):
+            await w.desk.call(PRINCIPALS["a1"], "visit.invite", {"visitor": 1})
+        for text in ("x" * 301, "a\x00b"):
+            params = {"visitor": 1, "text": text}
+            with pytest.raises(Invalid):
+                await w.desk.call(PRINCIPALS["a1"], "visit.invite", params)

@@ -2,6 +2,7 @@
 import { fill, h } from "../../ui/dom.js";
 import { clock, span } from "../../ui/time.js";
 import { shownName } from "../people.js";
+import { InviteForm } from "./invite.js";
 import { tell } from "./phrases.js";
 
 /**
@@ -25,11 +26,15 @@ import { tell } from "./phrases.js";
  * @property {string} status
  * @property {string | null} assignee
  * @property {number | null} place
+ * @property {"" | "sent" | "shown" | "accepted" | "refused"} invitation
+ * @property {string} invited_by an agent, or the name of a rule
+ * @property {boolean} has_refused
  *
  * @typedef {{url: string, title: string, at: number, seconds: number}} SeenPage
  */
 
 export const COLUMNS = 7;
+const INVITED = /** @type {const} */ ({ sent: "invited", shown: "invitedShown", accepted: "invitedAccepted", refused: "invitedRefused" });
 
 /** One visitor: a row that changes in place, and below it the pages seen so far. */
 export class Line {
@@ -55,7 +60,9 @@ export class Line {
     this.browser = h("td", null);
     this.cells = h("tr", null, h("td", null, this.toggle, this.state), this.page, this.onPage, this.onSite, this.pages, this.source, this.browser);
     this.trail = h("ol", { class: "visit-trail" });
-    this.tools = h("div", { class: "card-tools" });
+    this.chat = h("button", { type: "button", class: "plain", hidden: true, onclick: () => this.desk.show(Number(this.row?.conversation)) }, tell("openChat"));
+    this.invite = new InviteForm(desk, visitor);
+    this.tools = h("div", { class: "visit-tools" }, this.chat, this.invite.element);
     this.detail = h("tr", { class: "visit-more", hidden: true }, h("td", { colSpan: COLUMNS }, h("h2", null, tell("trail")), this.trail, this.tools));
     this.element = h("tbody", null, this.cells, this.detail);
   }
@@ -89,7 +96,8 @@ export class Line {
     fill(this.pages, label("pages"), String(row.pages));
     fill(this.source, label("source"), h("span", { dir: "auto" }, row.source || tell("direct")), row.is_returning && h("small", null, tell("returning")));
     fill(this.browser, label("browser"), h("span", null, row.browser), h("small", null, [row.language, row.screen].filter(Boolean).join(" · ")));
-    fill(this.tools, row.conversation !== null && h("button", { type: "button", class: "plain", onclick: () => this.desk.show(Number(row.conversation)) }, tell("openChat")));
+    this.chat.hidden = row.conversation === null;
+    this.invite.show(row);
     this.tick(Date.now());
   }
 
@@ -97,6 +105,7 @@ export class Line {
   stateOf(row) {
     if (row.status === "queued") return tell("waits", { place: row.place ?? 1 });
     if (row.status === "active") return row.assignee ? tell("talks", { name: this.desk.nameOf(row.assignee) }) : tell("talking");
+    if (row.invitation) return tell(INVITED[row.invitation]);
     return row.is_hidden ? tell("hidden") : "";
   }
 
