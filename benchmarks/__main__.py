@@ -23,6 +23,7 @@ from benchmarks.databases import SERVERS, ServerMissingError
 from benchmarks.history import Record, read_history
 from benchmarks.idle import compare_idle
 from benchmarks.judge import Verdict, judge
+from benchmarks.noisy import NoisyOptions, run_noisy
 from benchmarks.report import show_result, show_verdict
 from benchmarks.result import Result
 from benchmarks.rows import load_rows
@@ -96,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     storm.add_argument("--json", type=Path, metavar="FILE")
     storm.set_defaults(run=_storm)
 
+    _add_noisy(commands.add_parser("noisy", help="one client floods, the others talk"))
     _add_store(commands.add_parser("store", help="a large history: writing, reading"))
 
     crash = commands.add_parser(
@@ -118,6 +120,18 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--kills", type=int, default=0, help="for the bound per kill")
     check.set_defaults(run=_check)
     return parser
+
+
+def _add_noisy(noisy: argparse.ArgumentParser) -> None:
+    noisy.add_argument("--transport", choices=TRANSPORTS, default="websocket")
+    noisy.add_argument("--visitors", type=int, default=300)
+    noisy.add_argument("--agents", type=int, default=30)
+    noisy.add_argument("--rate", type=float, default=50.0, help="messages a second")
+    noisy.add_argument("--flood", type=float, default=1_000.0, help="frames a second")
+    noisy.add_argument("--seconds", type=float, default=8.0, help="of each window")
+    noisy.add_argument("--rounds", type=int, default=3, help="pairs of windows")
+    noisy.add_argument("--json", type=Path, metavar="FILE")
+    noisy.set_defaults(run=_noisy)
 
 
 def _add_store(store: argparse.ArgumentParser) -> None:
@@ -173,6 +187,23 @@ def _chat(options: argparse.Namespace) -> int:
     with Progress(console=console) as progress:
         result, verdict = run_chat(chat, progress)
     return _finish(result, verdict, options.json)
+
+
+def _noisy(options: argparse.Namespace) -> int:
+    noisy = NoisyOptions(
+        transport=options.transport,
+        visitors=options.visitors,
+        agents=options.agents,
+        rate=options.rate,
+        flood=options.flood,
+        seconds=options.seconds,
+        rounds=options.rounds,
+    )
+    with Progress(console=console) as progress:
+        found, verdict = run_noisy(noisy, progress)
+    show_verdict(console, verdict)
+    shown = found | {"command": options.line}
+    return _show(shown, options.json, passed=verdict.passed)
 
 
 def _crash(options: argparse.Namespace) -> int:

@@ -2,7 +2,8 @@
 
 Run as `python -m benchmarks.generator PLAN.json`. Commands come as lines on standard
 input and reports go as JSON lines to standard output: `ready` when everybody is
-connected; `go` starts the talk; `mark` reports the counts of that moment; `stop` ends
+connected; `go` starts the talk; `mark` reports the counts of that moment, `window` also
+the latencies since the last one; `stop` ends
 the sending, waits until everything has come to rest, and writes the history.
 """
 
@@ -74,7 +75,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     behind: int = 0
     """After the rest: displays that still lacked messages."""
     latencies_ms: list[float] = []
-    """Of the messages between `mark` and `stop`, on `done` only."""
+    """Of the messages since `measure`, on `done`; since the last one, on `window`."""
     closes: dict[str, int] = {}
     """Why connections ended during the run."""
 
@@ -314,6 +315,9 @@ class Load:
                     self.report("counts")
                 case "mark":
                     self.report("counts")
+                case "window":
+                    self.report("counts", latencies_ms=self.latencies_ms)
+                    self.latencies_ms = []
                 case "back":
                     await self._all_back()
                     self.report("back")

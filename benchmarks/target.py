@@ -160,6 +160,7 @@ class Kefu(Process):
         *,
         wrapper: list[str] | None = None,
         database_url: str = "",
+        has_raised_limits: bool = True,
     ) -> None:
         """Create the tables, a site and a secret; `start` runs the server.
 
@@ -167,12 +168,13 @@ class Kefu(Process):
             directory: Where the database and the log go.
             wrapper: A command to run the server under, such as `strace`.
             database_url: An empty database to use instead of a file.
+            has_raised_limits: One connection may be faster than people are.
         """
         self._tokens_count = 0
         port = free_port()
         self.tcp_port = free_port()
         environ = {k: v for k, v in os.environ.items() if not k.startswith("KEFU_")}
-        environ |= RAISED_LIMITS | {
+        environ |= (RAISED_LIMITS if has_raised_limits else {}) | {
             "KEFU_BIND": f"{HOST}:{port}",
             "KEFU_TCP_BIND": f"{HOST}:{self.tcp_port}",
             "KEFU_DATA_DIR": str(directory / "data"),
@@ -238,6 +240,16 @@ class Kefu(Process):
             headers = {"Content-Type": "application/json", "Origin": self._origin}
             near.request("POST", "/api/visitor/token", json.dumps(body), headers)
             return str(json.load(near.getresponse())["token"])
+
+    def open_conversation(self, token: str) -> int:
+        """Open a visitor's conversation; returns its id."""
+        request = urllib.request.Request(
+            f"{self._origin}/api/v1/conversations",
+            b"{}",
+            {"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
+        )
+        with urllib.request.urlopen(request, timeout=15) as answer:
+            return int(json.load(answer)["conversation"]["id"])
 
     def is_able(self) -> bool:
         """Whether it says that it can do its work (`/readyz`)."""

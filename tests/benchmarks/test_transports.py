@@ -11,6 +11,7 @@ from benchmarks.chat import ChatOptions, run_chat
 from benchmarks.cutting import cut_connections
 from benchmarks.echo_load import expected_bytes, frame_of, post_of
 from benchmarks.idle import compare_idle
+from benchmarks.noisy import NoisyOptions, run_noisy
 from benchmarks.storm import StormOptions, run_storm
 from benchmarks.yardstick import measure_echo
 
@@ -95,3 +96,19 @@ def test_a_cut_ends_the_connections_to_one_port_at_both_ends() -> None:
                 assert len(os.listdir("/proc/self/fd")) == before
                 assert near.recv(1) == b""
                 assert far.recv(1) == b""
+
+
+def test_who_floods_is_refused_and_cut_off_and_nobody_loses_anything() -> None:
+    options = NoisyOptions(
+        visitors=4, agents=2, rate=20.0, flood=2_000.0, seconds=1.0, rounds=1
+    )
+    with Progress(disable=True) as progress:
+        found, verdict = run_noisy(options, progress)
+    assert verdict.passed
+    assert found["behind_at_the_end"] == 0
+    assert found["connections_ended"] == {}
+    answers = found["flooder_answers"]
+    assert isinstance(answers, dict)
+    assert answers["rate_limited"] > answers.get("page", 0)
+    assert found["flooder_cut"]
+    assert isinstance(found["p99_ratio"], float)
