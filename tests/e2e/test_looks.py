@@ -34,6 +34,12 @@ def picture(page: Page, name: str) -> None:
         page.screenshot(path=PICTURES / f"{name}-{scheme}.png", animations="disabled")
 
 
+def all_in_view(page: Page, selector: str) -> None:
+    """Nothing of these has left the screen."""
+    for each in page.locator(selector).all():
+        expect(each).to_be_in_viewport(ratio=0.99)
+
+
 @pytest.mark.parametrize("locale", TALK)
 def test_nothing_is_cut_off(world: World, browsers: Browsers, locale: str) -> None:
     question, answer = TALK[locale]
@@ -42,8 +48,10 @@ def test_nothing_is_cut_off(world: World, browsers: Browsers, locale: str) -> No
     context = browsers.context(locale=locale, viewport=WIDE)
     visitor = Visitor(world, context).open().live()
     visitor.write(question)
-    agent = AgentPerson(world, browsers.context(locale=locale, viewport=WIDE))
+    world.add_agent("long", "Alexandra 小茶 Camellia-Sinensis")
+    agent = AgentPerson(world, browsers.context(locale=locale, viewport=WIDE), "long")
     picture(agent.page, f"console-empty-wide-{locale}")
+    all_in_view(agent.page, ".top-line > *, .rail a")
     agent.open_first()
     agent.sees(question)
     agent.write(answer)
@@ -54,6 +62,7 @@ def test_nothing_is_cut_off(world: World, browsers: Browsers, locale: str) -> No
             picture(person.page, f"{what}-{name}-{locale}")
     agent.page.locator(".back").click()
     picture(agent.page, f"console-list-narrow-{locale}")
+    all_in_view(agent.page, ".top-line > *, .rail a")
     world.network.cut()
     expect(agent.page.locator(".alarm")).to_be_visible()
     expect(visitor.view.locator(".bar")).to_be_visible()
