@@ -101,11 +101,33 @@ class Talk(msgspec.Struct, frozen=True, kw_only=True):
     """Said once in a wait while nobody is there."""
 
 
+class InvitationRule(msgspec.Struct, frozen=True, kw_only=True):
+    """When a visitor is asked into the chat, and with which words."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
+    """For agents."""
+    is_on: bool = True
+    url: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Pages, such as `/cart*`: `*` stands for anything; empty: all of them."""
+    after_s: Annotated[int, msgspec.Meta(ge=0, le=3_600)] = 30
+    """So long on this page."""
+    pages: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
+    """So many pages of this visit, this one among them."""
+    only_returning: bool = False
+    """Only who was here before."""
+    text: Annotated[str, msgspec.Meta(max_length=300)] = ""
+    """Empty: what the widget says by itself, in the visitor's language."""
+
+
 class Watching(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of visitors, and when they are invited."""
 
     is_on: bool = True
     """Pages tell who is on them, for as long as somebody is."""
+    only_staffed: bool = True
+    """Rules invite only while somebody is there to answer."""
+    rules: Annotated[tuple[InvitationRule, ...], msgspec.Meta(max_length=20)] = ()
+    """Who is invited by itself, once in a visit: the first rule that applies."""
 
 
 class Files(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from kefu_core.hours import check_hours
 from kefu_core.model import Principal, Role, Site
 from kefu_core.origins import check_origin
 from kefu_core.records import AuditEntry
-from kefu_core.site import Hours, SiteSettings, Talk
+from kefu_core.site import Hours, SiteSettings, Talk, Watching
 from kefu_core.types import UnixMs
 
 if TYPE_CHECKING:
@@ -189,13 +189,22 @@ def _merged(settings: SiteSettings, parts: dict[str, Any]) -> SiteSettings:
         unknown = _unknown(given, msgspec.to_builtins(value))
         if unknown:
             raise Invalid(f"site.put: {name} has no {unknown[:40]!r}.")
-        if isinstance(value, Hours):
-            check_hours(value)
-        if isinstance(value, Talk):
-            for text in (value.greeting, value.waiting, value.away):
-                check_characters(text, f"site.put: {name}: a text")
+        _check(name, value)
         changes[name] = value
     return msgspec.structs.replace(settings, **changes)
+
+
+def _check(name: str, value: Any) -> None:
+    """Refuse what its type does not. Raises `Invalid`."""
+    texts: list[str] = []
+    if isinstance(value, Hours):
+        check_hours(value)
+    if isinstance(value, Talk):
+        texts = [value.greeting, value.waiting, value.away]
+    if isinstance(value, Watching):
+        texts = [x for rule in value.rules for x in (rule.name, rule.url, rule.text)]
+    for text in texts:
+        check_characters(text, f"site.put: {name}: a text")
 
 
 def _unknown(given: Any, taken: Any) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 import anyio
 import msgspec
 
+from kefu_core.desk.inviting import Facts, find_rule, wait_s
 from kefu_core.desk.pace import Paces
 from kefu_core.desk.rows import visitor_name
 from kefu_core.desk.visiting import (
@@ -37,7 +38,7 @@ from kefu_core.hub import Hub
 from kefu_core.hub.lists import WatchedList
 from kefu_core.ids import visitor_participant
 from kefu_core.limits import Limits
-from kefu_core.model import ConversationStatus
+from kefu_core.model import ConversationStatus, Site
 from kefu_core.types import ParticipantId, UnixMs
 
 logger = logging.getLogger(__name__)
@@ -239,6 +240,28 @@ class Visits:
         visit.invitation = Invitation(id=self._invited, text=text, name=name, by=by)
         self._marked[visit.visitor] = None
         return visit.invitation
+
+    def look_at_rules(self, visit: Visit, site: Site) -> float | None:
+        """Invite a visitor whom a rule of the site names, once in a visit.
+
+        Returns:
+            After how long to look again, if the visitor stays; None: no matter when.
+        """
+        is_settled = visit.has_refused or visit.invitation is not None
+        if is_settled or visit.is_hidden or self._talk_of(visit):
+            return None
+        page, rules = visit.trail[-1], site.settings.watching.rules
+        facts = Facts(
+            url=page.url,
+            on_page_s=(self._now_ms() - page.at) / 1000,
+            pages=visit.pages,
+            is_returning=visit.is_returning,
+        )
+        rule = find_rule(rules, facts)
+        if rule is None:
+            return wait_s(rules, facts)
+        self.invite(visit, rule.text, name=site.name, by=rule.name)
+        return None
 
     def invitation_for(self, visit: Visit) -> Invitation | None:
         """Return what the page is to show."""

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from kefu_core.desk.visiting import Report, origin_of
-from kefu_core.errors import NotAllowed, Unauthorized
+from kefu_core.desk.visits import Visit
+from kefu_core.errors import NotAllowed, StoreError, Unauthorized
 from kefu_core.ids import visitor_participant
 from kefu_core.model import Site
 from kefu_server.answers import address_of, answer, read_json
@@ -17,6 +19,7 @@ from kefu_server.routes.visitors import find_site
 from kefu_server.services import Services, services_of
 from kefu_server.throttle import address_key
 
+_SOONEST_S = 1.0
 _SITES_S = 2.0
 """For so long a site is remembered: a thousand pages ask the store for it once."""
 
@@ -60,8 +63,9 @@ class VisitRoutes:
         visit = visits.report(
             site.id, visitor, asked, address=address, user_agent=user_agent
         )
+        due_s = await self._look_at_rules(services, site, visit)
         told: dict[str, Any] = {
-            "every_s": visits.every_s,
+            "every_s": min(visits.every_s, due_s),
             "visitor": visitor_participant(visitor),
         }
         if token:
@@ -74,6 +78,23 @@ class VisitRoutes:
                 "name": invitation.name,
             }
         return answer(told)
+
+    async def _look_at_rules(
+        self, services: Services, site: Site, visit: Visit | None
+    ) -> float:
+        """Invite whom the site's rules name; returns when to look again."""
+        watching = site.settings.watching
+        if visit is None or not watching.rules or visit.is_leaving:
+            return inf
+        if watching.only_staffed:
+            try:
+                if not await services.desk.staffing.is_staffed(site.id):
+                    return inf
+            except StoreError:
+                # Nobody knows; a report is taken all the same.
+                return inf
+        due_s = services.desk.visits.look_at_rules(visit, site)
+        return inf if due_s is None else max(_SOONEST_S, due_s)
 
     async def page(self, request: Request) -> Response:
         """Answer `/widget/{embed_key}/visit`: it reports the page that frames it."""

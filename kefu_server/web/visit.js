@@ -38,7 +38,7 @@
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(`
       :host { all: initial !important; position: fixed !important; right: 0 !important; bottom: 0 !important; width: 0 !important; height: 0 !important; z-index: 2147483000 !important; }
-      iframe { position: fixed; right: 0; bottom: 0; width: 0; height: 0; border: 0; visibility: hidden; color-scheme: normal; background: transparent; }
+      iframe { position: fixed; right: 0; bottom: 0; width: 0; height: 0; border: 0; visibility: hidden; color-scheme: light dark; background: transparent; }
       iframe.is-shown { right: 20px; bottom: 96px; width: min(340px, 100vw - 40px); visibility: visible; border-radius: 16px; box-shadow: 0 12px 40px #0003, 0 2px 8px #0002; z-index: 2147483000; }
       @media print { :host { display: none !important; } }`);
     root.adoptedStyleSheets = [sheet];

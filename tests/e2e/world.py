@@ -295,6 +295,7 @@ class World:
             "KEFU_PUBLIC_URL": self.url,
             # Whoever goes is gone soon.
             "KEFU_LIMITS_AGENT_LEASE_S": "6",
+            "KEFU_LIMITS_VISIT_LEASE_S": "6",
             "PYTHONPATH": os.pathsep.join(filter(None, (root, kept.get("PYTHONPATH")))),
         }
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from kefu_core.model import Site
-from kefu_core.site import SiteSettings, Watching
+from kefu_core.site import InvitationRule, SiteSettings, Watching
 from kefu_core.store.memory import MemoryStore
 from kefu_server.app import KefuApp
 from tests.server.conftest import OTHER_SITE, SHOP, SITE, connect
@@ -91,3 +91,34 @@ async def test_an_address_has_a_pace(app: KefuApp) -> None:
         statuses = [(await visit(client)).status_code for _ in range(202)]
     # A first report needs a token, of which an address may have 200 at once.
     assert statuses.count(429) in (1, 2)
+
+
+async def test_a_rule_of_the_site_invites_once_while_somebody_is_there(
+    app: KefuApp, client: httpx.AsyncClient, store: MemoryStore
+) -> None:
+    rules = (
+        InvitationRule(name="tea", url="/tea", after_s=0, text="Tea?"),
+        InvitationRule(name="later", after_s=3),
+    )
+    watching = Watching(rules=rules)
+    for site, only_staffed in ((SITE, True), (OTHER_SITE, False)):
+        ruled = msgspec.structs.replace(watching, only_staffed=only_staffed)
+        settings = SiteSettings(watching=ruled)
+        await store.put_site(
+            msgspec.structs.replace(site, settings=settings, allowed_origins=(SHOP,))
+        )
+    assert "invitation" not in (await visit(client)).json()
+    there = {"site": OTHER_SITE.embed_key}
+    elsewhere = (await visit(client, **there, url=f"{SHOP}/other")).json()
+    # The page is to report just when a rule may apply.
+    assert 2 < elsewhere["every_s"] <= 3
+    there["token"] = elsewhere["token"]
+    told = (await visit(client, **there)).json()
+    assert told["invitation"] == {"id": 1, "text": "Tea?", "name": OTHER_SITE.name}
+    reply = {"id": 1, "state": "refused"}
+    assert "invitation" not in (await visit(client, **there, invitation=reply)).json()
+    row = rows(app)[-1]
+    assert (row["invitation"], row["invited_by"]) == ("refused", "tea")
+    del there["token"]
+    new = (await visit(client, **there, has_refused=True)).json()
+    assert "invitation" not in new

@@ -49,11 +49,12 @@ export class Bubble {
       h("div", { class: "invitation-tools" }, h("button", { type: "button", class: "yes", onclick: () => this.accept() }, words.yes), h("button", { type: "button", class: "no", onclick: () => this.refused() }, words.no)),
     );
     fill(/** @type {Element} */ (document.getElementById("app")), box);
-    // The frame has no size yet, and takes its height from what is in it.
-    this.post({ type: "kefu:invite", height: 400, title: words.title });
-    requestAnimationFrame(() => {
-      if (this.invitation === invitation) this.post({ type: "kefu:invite", height: box.offsetHeight, title: words.title });
-    });
+    // The frame has no size yet: once it is wide, it gets the height of what is in it.
+    this.post({ type: "kefu:invite", height: 1, title: words.title });
+    new ResizeObserver((_, observer) => {
+      if (this.invitation !== invitation) observer.disconnect();
+      else if (box.offsetWidth) this.post({ type: "kefu:invite", height: box.offsetHeight, title: words.title });
+    }).observe(box);
     this.answered(invitation.id, "shown");
   }
 

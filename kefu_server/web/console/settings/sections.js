@@ -27,6 +27,7 @@ export const SECTIONS = [
   { name: "routing", title: () => tell("routing"), isFor: isAdmin, load: () => import("../routing/rules.js") },
   { name: "hours", title: () => tell("hours"), isFor: isAdmin, load: () => import("../talk/hours.js") },
   { name: "talk", title: () => tell("talk"), isFor: isAdmin, load: () => import("../talk/section.js") },
+  { name: "visitors", title: () => tell("visitors"), isFor: isAdmin, load: () => import("../visitors/rules.js") },
   { name: "files", title: () => tell("files"), isFor: isAdmin, load: () => import("../files/rules.js") },
   { name: "absence", title: () => tell("absence"), isFor: isAdmin, load: () => import("../offline/absence.js") },
   { name: "webhooks", title: () => tell("webhooks"), isFor: isAdmin, load: () => import("../webhooks/section.js") },

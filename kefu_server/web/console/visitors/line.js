@@ -105,7 +105,10 @@ export class Line {
   stateOf(row) {
     if (row.status === "queued") return tell("waits", { place: row.place ?? 1 });
     if (row.status === "active") return row.assignee ? tell("talks", { name: this.desk.nameOf(row.assignee) }) : tell("talking");
-    if (row.invitation) return tell(INVITED[row.invitation]);
+    if (row.invitation) {
+      const rule = /^a\d+$/.test(row.invited_by) ? "" : row.invited_by;
+      return tell(INVITED[row.invitation]) + (rule && ` · ${rule}`);
+    }
     return row.is_hidden ? tell("hidden") : "";
   }
 
