@@ -83,6 +83,28 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
     if an agent is there; False: only while nobody is."""
 
 
+class Asked(StrEnum):
+    """Whether something is asked before the first conversation."""
+
+    NO = "no"
+    MAY = "may"
+    """It is asked, and may be left empty."""
+    MUST = "must"
+
+
+class Form(msgspec.Struct, frozen=True, kw_only=True):
+    """What a visitor is asked before the first conversation."""
+
+    name: Asked = Asked.NO
+    email: Asked = Asked.NO
+    phone: Asked = Asked.NO
+    department: Asked = Asked.MAY
+    """Only where there are any to choose from."""
+    question: Asked = Asked.NO
+    """Becomes the first message."""
+
+
+DEPARTMENTS_MAX = 20
 Said = Annotated[str, msgspec.Meta(max_length=1_000)]
 
 
@@ -99,6 +121,12 @@ class Talk(msgspec.Struct, frozen=True, kw_only=True):
     waiting_after_s: Annotated[int, msgspec.Meta(ge=5, le=3_600)] = 60
     away: Said = ""
     """Said once in a wait while nobody is there."""
+    form: Form = Form()
+    departments: Annotated[
+        tuple[Annotated[int, msgspec.Meta(ge=1, le=ID_MAX)], ...],
+        msgspec.Meta(max_length=DEPARTMENTS_MAX),
+    ] = ()
+    """The teams that visitors may choose; empty: they are not asked."""
 
 
 class InvitationRule(msgspec.Struct, frozen=True, kw_only=True):

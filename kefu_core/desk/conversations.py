@@ -1,4 +1,4 @@
-"""Opening, taking, closing, labelling and listing conversations."""
+"""Taking, closing, labelling and listing conversations."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,9 +14,8 @@ from kefu_core.desk.rows import (
     VisitorsRow,
     agents_row,
     visitor_name,
-    visitors_row,
 )
-from kefu_core.errors import Busy, Conflict, Invalid, NotFound, TooMany
+from kefu_core.errors import Busy, Conflict, Invalid, NotFound
 from kefu_core.folding import LABEL_CHARS, LABELS_MAX
 from kefu_core.ids import ID_MAX
 from kefu_core.model import (
@@ -25,9 +24,7 @@ from kefu_core.model import (
     Draft,
     Given,
     MessageKind,
-    Person,
     Principal,
-    Role,
 )
 from kefu_core.records import Team
 from kefu_core.types import ConversationId, UnixMs
@@ -36,15 +33,6 @@ if TYPE_CHECKING:
     from kefu_core.desk.desk import Desk
 
 _TRIES = 10
-
-
-class OpenConversation(Params, frozen=True, kw_only=True):
-    """`conversation.open`: the visitor's newest conversation, or a new one.
-
-    With a team it waits for that team (department), unless somebody is at it already.
-    """
-
-    team: Id | None = None
 
 
 class TakeConversation(Params, frozen=True, kw_only=True):
@@ -101,64 +89,12 @@ class SomeConversations(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[AgentsRow]
 
 
-async def _open(desk: "Desk", principal: Principal, params: Any) -> OwnConversation:
-    if params.team is not None:
-        await require_team(desk, params.team)
-    row = await _newest(desk, principal) or await _open_new(desk, principal)
-    row = await desk.automatic.greet(row)
-    if params.team is not None:
-        row = await _turn_to(desk, principal, row, params.team)
-    desk.inbox.conversation_opened(row)
-    # Other tabs of this visitor learn of the conversation and follow it.
-    desk.hub.announce_head(
-        principal.participant, row.id, row.last_seq, site_id=row.site_id
-    )
-    return OwnConversation(conversation=visitors_row(row))
-
-
-async def _turn_to(
-    desk: "Desk", principal: Principal, row: Conversation, team: int
-) -> Conversation:
-    """Let a conversation wait for a team, unless somebody answers it."""
-
-    def decide(now: Conversation) -> Line | None:
-        is_so = now.team_id == team and now.status is ConversationStatus.QUEUED
-        if is_so or now.status is ConversationStatus.ACTIVE:
-            return None
-        return Line(kind=MessageKind.ASSIGNMENT, data={"assignee": None, "team": team})
-
-    async with desk.assigning:
-        return await write_decided(desk, principal, row.id, decide)
-
-
 async def require_team(desk: "Desk", team: int) -> Team:
     """Return a team. Raises `NotFound`."""
     found = await desk.store.find_record(Team, team)
     if found is None:
         raise NotFound("There is no such team.")
     return found
-
-
-async def _newest(desk: "Desk", principal: Principal) -> Conversation | None:
-    rows = await desk.conversations(principal)
-    return max(rows, key=lambda row: (row.last_at, row.id)) if rows else None
-
-
-async def _open_new(desk: "Desk", principal: Principal) -> Conversation:
-    # Two tabs that open at once must not both be charged for the same conversation.
-    async with desk.opening:
-        row = await _newest(desk, principal)
-        if row is not None:
-            return row
-        wait_s = desk.openings.take(principal.participant)
-        if not wait_s and principal.address:
-            wait_s = desk.openings_of_address.take(principal.address)
-        if wait_s:
-            raise TooMany("You opened too many conversations.", retry_after_s=wait_s)
-        visitor = Person(
-            id=principal.participant, name=principal.name, role=Role.VISITOR
-        )
-        return await desk.store.open_conversation(principal.site_id, visitor)
 
 
 async def _take(
@@ -331,12 +267,6 @@ async def _list(
 
 
 METHODS: Methods = {
-    "conversation.open": Method(
-        params=OpenConversation,
-        run=_open,
-        result=OwnConversation,
-        http="POST /conversations",
-    ),
     "conversation.take": Method(
         params=TakeConversation,
         run=_take,

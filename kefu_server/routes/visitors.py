@@ -1,10 +1,13 @@
 """What the widget asks over HTTP: its page and its token."""
 
+from typing import Any
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from kefu_core.desk.automatic import filled
+from kefu_core.desk.opening import asks_anything, offered
 from kefu_core.errors import NotFound, Unauthorized
 from kefu_core.ids import visitor_participant
 from kefu_core.model import Site
@@ -56,12 +59,23 @@ async def visitor_token(request: Request) -> Response:
                 "may_chat": site.settings.letters.may_chat,
                 "file_bytes": _file_bytes(site),
                 "asks_rating": site.settings.talk.asks_rating,
+                "form": await _form(services, site),
                 "greeting": filled(
                     site.settings.talk.greeting, site, UnixMs(services.desk.now_ms())
                 ),
             },
         }
     )
+
+
+async def _form(services: Services, site: Site) -> dict[str, Any] | None:
+    """Return what is asked before the first conversation; None for nothing."""
+    talk = site.settings.talk
+    teams = await offered(services.store, talk)
+    if not asks_anything(talk.form, teams):
+        return None
+    departments = [{"id": team.id, "name": team.name} for team in teams]
+    return {**msgspec.to_builtins(talk.form), "departments": departments}
 
 
 def _file_bytes(site: Site) -> int:

@@ -409,6 +409,7 @@ async def test_a_visitors_token_is_renewed_for_the_same_visitor_of_the_same_site
         "file_bytes": 10_485_760,
         "asks_rating": True,
         "greeting": "",
+        "form": None,
     }
     assert again["visitor"] == first["visitor"]
     assert again["token"] != first["token"]

@@ -15,6 +15,8 @@ export class Directory {
     this.agents = new Map([[me.id, me.name]]);
     /** @type {Map<number, string>} */
     this.teams = new Map();
+    /** @type {Set<number>} teams that were asked for by their id */
+    this.missed = new Set();
     /** @type {Map<number, string>} */
     this.sites = new Map();
   }
@@ -29,6 +31,19 @@ export class Directory {
     const answer = await this.chat.call(`${what}.list`, {});
     this[what] = new Map(answer[what].map((/** @type {{id: number, name: string}} */ { id, name }) => [id, name]));
     this.changed();
+  }
+
+  /**
+   * @param {number} id
+   * @returns {string} what the team is called; one that is new is asked for, once
+   */
+  teamOf(id) {
+    if (id && !this.teams.has(id) && !this.missed.has(id) && this.chat.isLive) {
+      // One that was deleted stays unknown, and is not asked for again and again.
+      this.missed.add(id);
+      void this.list("teams").catch(() => this.missed.delete(id));
+    }
+    return this.teams.get(id) ?? "";
   }
 
   /**

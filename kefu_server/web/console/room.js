@@ -29,7 +29,7 @@ export class RoomView {
     this.log = new LogView({
       nameOf: (sender) => desk.nameOf(sender),
       isMe: (sender) => sender === desk.me.id,
-      systemText: ({ line }) => systemText(line, (id) => desk.nameOf(id), desk.me.id, (team) => desk.directory.teams.get(team) ?? ""),
+      systemText: ({ line }) => systemText(line, (id) => desk.nameOf(id), desk.me.id, (team) => desk.directory.teamOf(team)),
       bodyOf: (line) => [line.kind === "file" ? this.files.lines.of(line) : line.body],
       tag: (line) => (line.kind === "note" ? say("noteTag") : ""),
       older: () => this.id && desk.chat.older(this.id).then(parts.changed),
@@ -152,7 +152,7 @@ export class RoomView {
     const status = statusText(row);
     const assignee = row.assignee ? desk.nameOf(row.assignee) : "";
     fill(this.name, h("bdi", null, name));
-    const team = (row.team_id && desk.directory.teams.get(row.team_id)) || "";
+    const team = desk.directory.teamOf(row.team_id ?? 0);
     fill(this.sub, h("i", { class: `dot ${row.status}` }), status, (assignee || team) && ` · ${assignee || team}`);
     this.takeButton.hidden = row.status === "closed" || row.assignee === desk.me.id;
     this.closeButton.hidden = row.status === "closed";

@@ -63,6 +63,8 @@ export class Leave {
     this.composer = composer;
     this.room = room;
     this.isAway = this.wasForced = false;
+    /** Nobody can write into the chat. */
+    this.isClosed = false;
     this.key = "";
     const field = (/** @type {"name" | "email" | "tel"} */ type, /** @type {number} */ maxLength) =>
       h("input", { type, maxLength, autocomplete: type, "aria-label": say[type], placeholder: say[type] });
@@ -98,7 +100,7 @@ export class Leave {
     this.wasForced = isDue ?? false;
     const isCovered = (this.room.hidden = !this.form.hidden);
     this.bar.hidden = !this.isAway || isCovered;
-    this.composer.element.hidden = isForced || isCovered;
+    this.isClosed = isForced || isCovered;
   }
 
   /**

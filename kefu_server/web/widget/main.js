@@ -114,6 +114,15 @@ fill(
 const shown = () => screen.set();
 const leave = new Later(() => import("./leave.js"), ({ Leave }) => new Leave({ model, composer, room }), shown);
 const ending = new Later(() => import("./ending.js"), ({ EndingView }) => new EndingView({ model, asks: () => visitor.about?.asks_rating ?? false, head, room }), shown);
+const asking = new Later(
+  () => import("./asking.js"),
+  ({ Asking }) => {
+    const made = new Asking({ model, room, form: /** @type {import("./asking.js").FormAsked} */ (visitor.about?.form) });
+    void about?.then((one) => made.fillIn(one.wanted), () => {});
+    return made;
+  },
+  shown,
+);
 const queue = new Later(
   () => import("./queue.js"),
   ({ QueueBar }) => {
@@ -185,6 +194,9 @@ function drawParts() {
     if (topic && !model.chat.session.lists.topics.has(topic)) model.chat.watch(topic);
   }
   if (!about.staffed || leave.made) leave.need()?.show(about);
+  const isAsking = (model.me && !model.conversation && about.form && (asking.need()?.show(leave.made?.isClosed ?? false) ?? true)) || false;
+  if (asking.made && model.conversation) asking.made.show(false);
+  composer.element.hidden = (leave.made?.isClosed ?? false) || isAsking;
   if (model.conversation) ending.need()?.show();
   files.need()?.show();
 }

@@ -32,6 +32,8 @@ export class Model {
     this.place = null;
     this.skew = 0;
     this.isOpening = false;
+    /** @type {Record<string, any>} what goes with opening: answers, a department */
+    this.opening = {};
     this.wasLive = false;
     this.lostAt = Date.now();
     this.liveHead = 0;
@@ -112,7 +114,7 @@ export class Model {
     if (this.conversation) return this.adopt(this.conversation, 0);
     this.isOpening = true;
     try {
-      const { conversation } = await this.chat.call("conversation.open");
+      const { conversation } = await this.chat.call("conversation.open", this.opening);
       this.isOpening = false;
       this.adopt(conversation.id, conversation.last_seq ?? 0);
     } catch (error) {
@@ -147,7 +149,7 @@ export class Model {
   /** @returns {Promise<number>} the conversation, opened where there is none */
   async opened() {
     if (this.conversation) return this.conversation;
-    const { conversation } = await this.chat.call("conversation.open");
+    const { conversation } = await this.chat.call("conversation.open", this.opening);
     this.adopt(conversation.id, conversation.last_seq ?? 0);
     return conversation.id;
   }
@@ -179,6 +181,11 @@ export class Model {
       delivered: Math.max(0, ...agents.map((r) => r.delivered ?? 0)),
       read: Math.max(0, ...agents.map((r) => r.read ?? 0)),
     };
+  }
+
+  /** @returns {boolean} something was written before there was a conversation */
+  get hasBegun() {
+    return this.chat.outbox.of(null).some((entry) => !entry.failure);
   }
 
   /** @returns {boolean} an agent is at it */

@@ -4,20 +4,39 @@ import { box, field } from "../settings/form.js";
 import { SiteCards } from "./cards.js";
 import { tell } from "./phrases.js";
 
+const ASKED = /** @type {const} */ (["name", "email", "phone", "department", "question"]);
+
+/** @param {string} value */
+function choice(value) {
+  const select = h("select", null, ...["no", "may", "must"].map((each) => h("option", { value: each }, tell(/** @type {"no"} */ (each)))));
+  select.value = value;
+  return select;
+}
+
 /** @param {Desk} desk */
 export function make(desk) {
   return new SiteCards(desk, {
     part: "talk",
     more: tell("talkMore"),
-    fields: ({ settings: { talk } }) => {
+    learn: () => desk.chat.call("teams.list", {}),
+    fields: ({ settings: { talk } }, all) => {
       const asks = h("input", { type: "checkbox", checked: talk.asks_rating });
       const said = (/** @type {string} */ value) => h("textarea", { value, maxLength: 1000, dir: "auto", placeholder: tell("nothing") });
       const greeting = said(talk.greeting);
       const waiting = said(talk.waiting);
       const away = said(talk.away);
       const after = h("input", { type: "number", required: true, min: "5", max: "3600", value: String(talk.waiting_after_s) });
+      const { form } = talk;
+      const asked = Object.fromEntries(ASKED.map((name) => [name, choice(form[name])]));
+      const chosen = new Set(talk.departments);
+      const teams = all.teams.map((/** @type {{id: number, name: string}} */ { id, name }) => {
+        const ticked = h("input", { type: "checkbox", checked: chosen.has(id), onchange: () => void (ticked.checked ? chosen.add(id) : chosen.delete(id)) });
+        return box(ticked, name);
+      });
       return {
         nodes: [
+          h("fieldset", { class: "boxes week" }, h("legend", null, tell("form")), h("small", { class: "more" }, tell("formMore")), ...ASKED.map((name) => field(tell(name), asked[name]))),
+          h("fieldset", { class: "boxes" }, h("legend", null, tell("departments")), ...(teams.length ? teams : [h("p", { class: "more" }, tell("noTeams"))])),
           h("p", { class: "more" }, tell("saidMore", { site: "{site}", opens: "{opens}" })),
           field(tell("greeting"), greeting),
           field(tell("waiting"), waiting),
@@ -32,6 +51,8 @@ export function make(desk) {
           waiting: waiting.value.trim(),
           waiting_after_s: Number(after.value),
           away: away.value.trim(),
+          form: Object.fromEntries(ASKED.map((name) => [name, asked[name].value])),
+          departments: [...chosen],
         }),
       };
     },

@@ -1,0 +1,190 @@
+"""Opening a conversation: the visitor's newest, or a new one, and what is asked first.
+
+A site may ask who somebody is and what it is about before the first conversation. What
+is required is required here, whatever a page shows; what was answered fills in the
+visitor's profile and never replaces what is known.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from kefu_core.abc.records import PAGE_MAX
+from kefu_core.abc.store import Store
+from kefu_core.desk.conversations import (
+    Line,
+    OwnConversation,
+    require_team,
+    write_decided,
+)
+from kefu_core.desk.letters import site_of
+from kefu_core.desk.methods import Id, Method, Methods, Params
+from kefu_core.desk.profiles import (
+    EMAIL_CHARS,
+    NAME_CHARS,
+    PHONE_CHARS,
+    change_profile,
+    check_fact,
+)
+from kefu_core.desk.rows import visitors_row
+from kefu_core.errors import Invalid, NotFound, TooMany
+from kefu_core.model import (
+    Conversation,
+    ConversationStatus,
+    MessageKind,
+    Person,
+    Principal,
+    Role,
+)
+from kefu_core.records import Team, VisitorProfile
+from kefu_core.site import Asked, Form, Talk
+
+if TYPE_CHECKING:
+    from kefu_core.desk.desk import Desk
+
+_TRIES = 5
+
+
+class Answers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who the visitor says it is."""
+
+    name: Annotated[str, msgspec.Meta(max_length=NAME_CHARS)] = ""
+    email: Annotated[str, msgspec.Meta(max_length=EMAIL_CHARS)] = ""
+    phone: Annotated[str, msgspec.Meta(max_length=PHONE_CHARS)] = ""
+
+
+class OpenConversation(Params, frozen=True, kw_only=True):
+    """`conversation.open`: the visitor's newest conversation, or a new one.
+
+    With a team it waits for that team (department), unless somebody is at it already.
+    """
+
+    team: Id | None = None
+    answers: Answers = Answers()
+    """To what the site asks before the first conversation."""
+
+
+async def offered(store: Store, talk: Talk) -> list[Team]:
+    """Return the departments that a site's visitors may choose, in the site's order."""
+    if not talk.departments:
+        return []
+    teams = await store.list_records(Team, after=0, limit=PAGE_MAX)
+    known = {team.id: team for team in teams}
+    return [known[team] for team in talk.departments if team in known]
+
+
+def asks_anything(form: Form, teams: list[Team]) -> bool:
+    """Whether a form stands before the first conversation."""
+    asked = (form.name, form.email, form.phone, form.question)
+    has_choice = bool(teams) and form.department is not Asked.NO
+    return has_choice or any(each is not Asked.NO for each in asked)
+
+
+async def _open(desk: "Desk", principal: Principal, params: Any) -> OwnConversation:
+    answers = {
+        name: check_fact(name, getattr(params.answers, name))
+        for name in params.answers.__struct_fields__
+    }
+    row = await _newest(desk, principal)
+    site = await site_of(desk, principal.site_id)
+    talk = site.settings.talk if site is not None else Talk()
+    if params.team is not None:
+        await require_team(desk, params.team)
+        if talk.departments and params.team not in talk.departments:
+            raise NotFound("There is no such team.")
+    if row is None:
+        await _check_form(desk, principal, talk, params.team, answers)
+        row = await _open_new(desk, principal)
+    await _keep(desk, principal, answers)
+    row = await desk.automatic.greet(row)
+    if params.team is not None:
+        row = await _turn_to(desk, principal, row, params.team)
+    desk.inbox.conversation_opened(row)
+    # Other tabs of this visitor learn of the conversation and follow it.
+    desk.hub.announce_head(
+        principal.participant, row.id, row.last_seq, site_id=row.site_id
+    )
+    return OwnConversation(conversation=visitors_row(row))
+
+
+async def _turn_to(
+    desk: "Desk", principal: Principal, row: Conversation, team: int
+) -> Conversation:
+    """Let a conversation wait for a team, unless somebody answers it."""
+
+    def decide(now: Conversation) -> Line | None:
+        is_so = now.team_id == team and now.status is ConversationStatus.QUEUED
+        if is_so or now.status is ConversationStatus.ACTIVE:
+            return None
+        return Line(kind=MessageKind.ASSIGNMENT, data={"assignee": None, "team": team})
+
+    async with desk.assigning:
+        return await write_decided(desk, principal, row.id, decide)
+
+
+async def _newest(desk: "Desk", principal: Principal) -> Conversation | None:
+    rows = await desk.conversations(principal)
+    return max(rows, key=lambda row: (row.last_at, row.id)) if rows else None
+
+
+async def _open_new(desk: "Desk", principal: Principal) -> Conversation:
+    # Two tabs that open at once must not both be charged for the same conversation.
+    async with desk.opening:
+        row = await _newest(desk, principal)
+        if row is not None:
+            return row
+        wait_s = desk.openings.take(principal.participant)
+        if not wait_s and principal.address:
+            wait_s = desk.openings_of_address.take(principal.address)
+        if wait_s:
+            raise TooMany("You opened too many conversations.", retry_after_s=wait_s)
+        visitor = Person(
+            id=principal.participant, name=principal.name, role=Role.VISITOR
+        )
+        return await desk.store.open_conversation(principal.site_id, visitor)
+
+
+async def _check_form(
+    desk: "Desk",
+    principal: Principal,
+    talk: Talk,
+    team: int | None,
+    answers: dict[str, str],
+) -> None:
+    """Raise `Invalid` where something that is required was not answered."""
+    form = talk.form
+    profile = await _profile(desk, principal)
+    for name, text in answers.items():
+        is_known = bool(text or (profile is not None and getattr(profile, name)))
+        if getattr(form, name) is Asked.MUST and not is_known:
+            raise Invalid(f"conversation.open: this site asks for the {name} first.")
+    is_chosen = team is not None or form.department is not Asked.MUST
+    if not is_chosen and await offered(desk.store, talk):
+        raise Invalid("conversation.open: this site asks for a department first.")
+
+
+async def _profile(desk: "Desk", principal: Principal) -> VisitorProfile | None:
+    found = await desk.store.find_record(VisitorProfile, int(principal.participant[1:]))
+    return found if found is not None and found.site_id == principal.site_id else None
+
+
+async def _keep(desk: "Desk", principal: Principal, answers: dict[str, str]) -> None:
+    """Fill in what is not known of a visitor."""
+    for _ in range(_TRIES if any(answers.values()) else 0):
+        profile = await _profile(desk, principal)
+        if profile is None:
+            return
+        new = {k: text for k, text in answers.items() if text}
+        changes = {k: text for k, text in new.items() if not getattr(profile, k)}
+        if not changes or await change_profile(desk, profile, changes) is not None:
+            return
+
+
+METHODS: Methods = {
+    "conversation.open": Method(
+        params=OpenConversation,
+        run=_open,
+        result=OwnConversation,
+        http="POST /conversations",
+    ),
+}
