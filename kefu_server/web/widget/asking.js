@@ -98,7 +98,7 @@ export class Asking {
    * What the page has told of its visitor need not be typed.
    * @param {Record<string, any>} known
    */
-  fillIn(known) {
+  prefill(known) {
     for (const name of /** @type {const} */ (["name", "email", "phone"])) this[name].value ||= known[name] ?? "";
   }
 

@@ -118,7 +118,7 @@ const asking = new Later(
   () => import("./asking.js"),
   ({ Asking }) => {
     const made = new Asking({ model, room, form: /** @type {import("./asking.js").FormAsked} */ (visitor.about?.form) });
-    void about?.then((one) => made.fillIn(one.wanted), () => {});
+    void about?.then((one) => made.prefill(one.wanted), () => {});
     return made;
   },
   shown,
