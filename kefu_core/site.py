@@ -121,6 +121,8 @@ class Talk(msgspec.Struct, frozen=True, kw_only=True):
     waiting_after_s: Annotated[int, msgspec.Meta(ge=5, le=3_600)] = 60
     away: Said = ""
     """Said once in a wait while nobody is there."""
+    shows_typing: bool = False
+    """Agents see what a visitor is typing before it is sent; it is never stored."""
     form: Form = Form()
     departments: Annotated[
         tuple[Annotated[int, msgspec.Meta(ge=1, le=ID_MAX)], ...],

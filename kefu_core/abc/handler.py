@@ -78,6 +78,13 @@ class Handler(ABC):
         """Whether a principal that serves only these sites sees a list's row."""
         return False
 
+    def shows_typing(self, site_id: int) -> bool:
+        """Whether agents may see the unsent text of a site's visitors.
+
+        Asked while somebody types: must not block.
+        """
+        return False
+
     @abstractmethod
     def may_watch(self, principal: Principal, topic: str) -> bool:
         """Whether the principal may watch this list."""

@@ -34,6 +34,7 @@ from kefu_core.desk.letters import Letters
 from kefu_core.desk.pace import Paces
 from kefu_core.desk.places import Places
 from kefu_core.desk.presence import Presence
+from kefu_core.desk.previews import Previews
 from kefu_core.desk.profiles import TOPIC as PROFILES
 from kefu_core.desk.profiles import Profiles
 from kefu_core.desk.router import Router
@@ -111,6 +112,7 @@ class Desk(Handler):
         self.presence = Presence(store, limits, now, now_ms)
         self.router = Router(store, self.presence, ids, now_ms)
         self.places = Places(store)
+        self.previews = Previews(store)
         self.automatic = Automatic(store, self.staffing, now, now_ms)
         self.profiles = Profiles()
         self.visits = Visits(limits, now, now_ms)
@@ -149,6 +151,7 @@ class Desk(Handler):
         await self.left.load()
         await self.staffing.load()
         await self.presence.load()
+        await self.previews.load()
         tasks.start_soon(self.inbox.run)
         tasks.start_soon(self.left.run)
         tasks.start_soon(self.staffing.run)
@@ -156,6 +159,7 @@ class Desk(Handler):
         tasks.start_soon(self.router.run)
         tasks.start_soon(self.places.run)
         tasks.start_soon(self.automatic.run)
+        tasks.start_soon(self.previews.run)
         tasks.start_soon(self.visits.run)
 
     @property
@@ -229,6 +233,9 @@ class Desk(Handler):
         if may and topic.startswith(QUEUE):
             self.places.begin(topic)
         return may
+
+    def shows_typing(self, site_id: int) -> bool:
+        return self.previews.shows(site_id)
 
     def sees_row(self, sites: frozenset[int], row: Mapping[str, Any]) -> bool:
         return sees_row(sites, row)

@@ -125,6 +125,7 @@ async def _put_one(desk: "Desk", principal: Principal, params: PutSite) -> OneSi
     await note(
         desk, principal, "site.put", f"site {site.id}", {"changed": told or ["made"]}
     )
+    desk.previews.changed(changed)
     # Routing may have become possible.
     desk.router.wake()
     return OneSite(site=_row(changed))

@@ -363,7 +363,9 @@ class Connection:
         event = f.TypingEvent(
             conversation=typing.conversation, who=self.me, is_typing=typing.is_typing
         )
-        hidden_text = "" if self.is_agent else typing.text
+        row = None if self.is_agent else self._hub.row(typing.conversation)
+        is_shown = row is not None and self._hub.handler.shows_typing(row.site_id)
+        hidden_text = typing.text if is_shown else ""
         self._hub.typing(self, event, hidden_text=hidden_text)
 
     def _watch(self, watch: f.Watch) -> None:

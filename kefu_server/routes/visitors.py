@@ -60,6 +60,7 @@ async def visitor_token(request: Request) -> Response:
                 "file_bytes": _file_bytes(site),
                 "asks_rating": site.settings.talk.asks_rating,
                 "form": await _form(services, site),
+                "shows_typing": site.settings.talk.shows_typing,
                 "greeting": filled(
                     site.settings.talk.greeting, site, UnixMs(services.desk.now_ms())
                 ),

@@ -410,6 +410,7 @@ async def test_a_visitors_token_is_renewed_for_the_same_visitor_of_the_same_site
         "asks_rating": True,
         "greeting": "",
         "form": None,
+        "shows_typing": False,
     }
     assert again["visitor"] == first["visitor"]
     assert again["token"] != first["token"]

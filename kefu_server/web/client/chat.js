@@ -158,8 +158,9 @@ export class Chat {
   /**
    * @param {number} conversation
    * @param {string} text what is not sent yet
+   * @param {boolean} [isShown] whether the text itself is told
    */
-  typing(conversation, text) {
+  typing(conversation, text, isShown = false) {
     const now = Date.now();
     const is_typing = text.length > 0;
     clearTimeout(this.typingTimer);
@@ -167,12 +168,12 @@ export class Chat {
     const wait = this.typedAt + TYPING_EVERY_MS - now;
     if (is_typing && wait > 0) {
       // The last state is told too, or the other side would keep the first letter.
-      this.typingTimer = setTimeout(() => this.typing(conversation, text), wait + 150);
+      this.typingTimer = setTimeout(() => this.typing(conversation, text, isShown), wait + 150);
       return;
     }
     this.isTyping = is_typing;
     if (is_typing) this.typedAt = now;
-    this.session.frames.push({ t: "typing", conversation, text: text.slice(0, 500), is_typing });
+    this.session.frames.push({ t: "typing", conversation, text: isShown ? text.slice(0, 500) : "", is_typing });
     this.connection.pump();
   }
 

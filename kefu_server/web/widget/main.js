@@ -81,7 +81,7 @@ const log = new LogView({
 });
 const composer = new Composer({
   send: (body) => model.send(body),
-  typing: (text) => model.conversation && model.chat.typing(model.conversation, text),
+  typing: (text) => model.conversation && model.chat.typing(model.conversation, text, visitor.about?.shows_typing),
 });
 const STATUS = /** @type {const} */ ({ live: "online", wait: "connecting", lost: "connecting", stopped: "unconnected" });
 const status = h("span", { class: "head-status" });

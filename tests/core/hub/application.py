@@ -114,6 +114,10 @@ class PlainHandler(Handler):
         self.revoked: set[str] = set()
         self.looked_up: list[list[str]] = []
         self.expires_at_ms = UnixMs(0)
+        self.is_typing_shown = True
+
+    def shows_typing(self, site_id: int) -> bool:
+        return self.is_typing_shown
 
     async def _pass(self, name: str) -> None:
         if name in self.before:

@@ -26,6 +26,7 @@ export function make(desk) {
       const waiting = said(talk.waiting);
       const away = said(talk.away);
       const after = h("input", { type: "number", required: true, min: "5", max: "3600", value: String(talk.waiting_after_s) });
+      const typing = h("input", { type: "checkbox", checked: talk.shows_typing });
       const { form } = talk;
       const asked = Object.fromEntries(ASKED.map((name) => [name, choice(form[name])]));
       const chosen = new Set(talk.departments);
@@ -43,10 +44,12 @@ export function make(desk) {
           field(tell("waitingAfter"), after),
           field(tell("away"), away, tell("awayMore")),
           box(asks, tell("asksRating"), tell("asksRatingMore")),
+          box(typing, tell("showsTyping"), tell("showsTypingMore")),
         ],
         read: () => ({
           ...talk,
           asks_rating: asks.checked,
+          shows_typing: typing.checked,
           greeting: greeting.value.trim(),
           waiting: waiting.value.trim(),
           waiting_after_s: Number(after.value),
