@@ -39,6 +39,7 @@ from kefu_core.desk.profiles import TOPIC as PROFILES
 from kefu_core.desk.profiles import Profiles
 from kefu_core.desk.router import Router
 from kefu_core.desk.staffing import Staffing
+from kefu_core.desk.trails import Trails
 from kefu_core.desk.visits import Visits
 from kefu_core.errors import NotFound, TooMany
 from kefu_core.hub import Hub
@@ -116,6 +117,7 @@ class Desk(Handler):
         self.automatic = Automatic(store, self.staffing, now, now_ms)
         self.profiles = Profiles()
         self.visits = Visits(limits, now, now_ms)
+        self.trails = Trails(store, self.visits, ids, now_ms)
         self.limits = limits
         self.now_ms = now_ms
         self._visitors = Paces(
@@ -144,6 +146,7 @@ class Desk(Handler):
         self.places.attach(hub)
         self.automatic.attach(hub)
         self.visits.attach(hub, TOPIC)
+        hub.observers.append(self.trails)
 
     async def start(self, tasks: TaskGroup) -> None:
         """Load the agents' list; keep it up in `tasks`. Raises `StoreUnavailable`."""
@@ -161,6 +164,7 @@ class Desk(Handler):
         tasks.start_soon(self.automatic.run)
         tasks.start_soon(self.previews.run)
         tasks.start_soon(self.visits.run)
+        tasks.start_soon(self.trails.run)
 
     @property
     def hub(self) -> Hub:

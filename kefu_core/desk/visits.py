@@ -69,6 +69,9 @@ class SeenPage(msgspec.Struct, kw_only=True):
     at: UnixMs
     seconds: int = 0
     """How long it was shown; of the last one: until now."""
+    kept_id: int = 0
+    """The id of its record, 0 while there is none."""
+    kept_seconds: int = -1
 
 
 class Visit:
@@ -87,6 +90,11 @@ class Visit:
         self.is_hidden = self.is_returning = self.is_leaving = False
         self.has_refused = False
         self.invitation: Invitation | None = None
+        self.has_acted = False
+        """It had a conversation: the trail is kept."""
+        self.kept_id = self.kept_pages = 0
+        self.kept_mark: Any = None
+        """What was stored last, as far as it changes."""
         self.lease_until = 0.0
         """Monotonic seconds."""
 
@@ -116,6 +124,8 @@ class Visits:
         """The open conversation of each visitor who has one, by participant."""
         self._expired_at = 0.0
         self._invited = 0
+        self.ended: deque[Visit] = deque(maxlen=limits.visits_max)
+        """Visits that are over and whose last page was not kept yet."""
         self._paces = Paces(_REPORTS_PER_S, _REPORTS_BURST, now)
         self._addresses = Paces(
             limits.address_visits_per_s, limits.address_visits_burst, now
@@ -288,6 +298,10 @@ class Visits:
         """Return who is here."""
         return self._visits.get(visitor)
 
+    def acting(self) -> list[Visit]:
+        """Return those whose pages are to be kept, those who have left among them."""
+        return [*self.ended, *(v for v in self._visits.values() if v.has_acted)]
+
     def trail(self, visit: Visit) -> list[SeenPage]:
         """Return the pages of a visit, the last with its time until now."""
         *before, last = visit.trail
@@ -352,6 +366,11 @@ class Visits:
             self._topic.put(self._row(self._visits[visitor]))
 
     def _drop(self, visit: Visit) -> None:
+        if visit.has_acted:
+            last = visit.trail[-1]
+            last.seconds = max(0, (self._now_ms() - last.at) // 1000)
+            visit.kept_mark = None
+            self.ended.append(visit)
         del self._visits[visit.visitor]
         self._marked.pop(visit.visitor, None)
         self._of_address[visit.address] -= 1
@@ -370,6 +389,8 @@ class Visits:
             if talks.get(who) != self._talks.get(who) and number in self._visits:
                 self._marked[number] = None
         self._talks = talks
+        for visit in self._visits.values():
+            visit.has_acted |= bool(self._talk_of(visit))
 
 
 def talks_of(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

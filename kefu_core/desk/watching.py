@@ -6,9 +6,11 @@ import msgspec
 
 from kefu_core.desk.drafts import check_characters
 from kefu_core.desk.methods import Id, Method, Methods, Params
+from kefu_core.desk.trails import load_trail
 from kefu_core.desk.visiting import INVITATION_CHARS
 from kefu_core.desk.visits import SeenPage, Visit
 from kefu_core.errors import NotFound
+from kefu_core.ids import visitor_participant
 from kefu_core.model import Principal
 from kefu_core.types import ConversationId, ParticipantId, UnixMs
 
@@ -23,7 +25,7 @@ class ListVisitors(Params, frozen=True, kw_only=True):
 
 
 class GetVisit(Params, frozen=True, kw_only=True):
-    """`visit.get`: the pages that a visitor who is here has seen, in order."""
+    """`visit.get`: the pages of this visit; of who has left, if it talked, the last."""
 
     visitor: Id
 
@@ -69,11 +71,21 @@ class AllVisitors(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[VisitRow]
 
 
+class PageRow(TypedDict):
+    """One page of a visit."""
+
+    url: str
+    title: str
+    at: UnixMs
+    seconds: int
+
+
 class OneVisit(msgspec.Struct, frozen=True, kw_only=True):
-    """One visitor's pages, at most the last 30."""
+    """One visitor's pages: of who is here the last 30."""
 
     visitor: int
-    pages: list[SeenPage]
+    is_here: bool
+    pages: list[PageRow]
 
 
 async def _list(
@@ -96,8 +108,29 @@ def find_visit(desk: "Desk", principal: Principal, visitor: int) -> Visit:
 
 
 async def _get(desk: "Desk", principal: Principal, params: GetVisit) -> OneVisit:
-    visit = find_visit(desk, principal, params.visitor)
-    return OneVisit(visitor=visit.visitor, pages=desk.visits.trail(visit))
+    visit = desk.visits.find(params.visitor)
+    pages: list[SeenPage] | None
+    if visit is not None and principal.serves(visit.site_id):
+        pages = desk.visits.trail(visit)
+    else:
+        who = visitor_participant(params.visitor)
+        pages = await load_trail(desk.store, who, principal.serves)
+    if pages is None:
+        raise NotFound
+    return OneVisit(
+        visitor=params.visitor,
+        is_here=visit is not None,
+        pages=[*map(_page_row, pages)],
+    )
+
+
+def _page_row(page: SeenPage) -> PageRow:
+    return {
+        "url": page.url,
+        "title": page.title,
+        "at": page.at,
+        "seconds": page.seconds,
+    }
 
 
 class Invited(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ import anyio
 
 from kefu_core.abc.store import Store
 from kefu_core.errors import KefuError
+from kefu_core.records import PageView, Visit
 from kefu_core.types import UnixMs
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Retention:
             if site.retention_days > 0:
                 before = self._now_ms() - site.retention_days * DAY_MS
                 await self._erase(site.id, UnixMs(before))
+                await self._forget_visits(site.id, before)
 
     async def _erase(self, site_id: int, before: UnixMs) -> None:
         limit = _LIMIT_MIN
@@ -69,6 +71,20 @@ class Retention:
             took = self._now() - began
             limit = next_limit(limit, took)
             await anyio.sleep(max(_PAUSE_S_MIN, _PAUSES * took))
+
+    async def _forget_visits(self, site_id: int, before: int) -> None:
+        """Delete visits that were over before a time, and the pages of each."""
+        while visits := await self._store.list_records(
+            Visit, where={"site_id": site_id}, at_most={"last_seen_at": before}
+        ):
+            numbers = [visit.id for visit in visits]
+            while pages := await self._store.list_records(
+                PageView, where={"visit_id": numbers}
+            ):
+                await self._store.delete_records(PageView, [page.id for page in pages])
+                await anyio.sleep(_PAUSE_S_MIN)
+            # Last: as long as it is there, the next hour finds its pages.
+            await self._store.delete_records(Visit, numbers)
 
 
 def next_limit(limit: int, took: float) -> int:

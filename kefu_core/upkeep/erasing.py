@@ -8,7 +8,14 @@ import msgspec
 from kefu_core.abc.archive import ConversationFilter
 from kefu_core.abc.store import Store
 from kefu_core.errors import NotFound
-from kefu_core.records import Attachment, AttachmentStatus, Mail, OfflineMessage
+from kefu_core.records import (
+    Attachment,
+    AttachmentStatus,
+    Mail,
+    OfflineMessage,
+    PageView,
+    Visit,
+)
 from kefu_core.types import ConversationId, ParticipantId, Seq
 
 PAUSE_S = 0.02
@@ -34,11 +41,11 @@ async def erase_visitor(
     """Blank all texts and notes of a visitor's conversations, and empty its name.
 
     Both sides' texts, since an answer repeats what was asked. What it left while nobody
-    was there is deleted, with the mail about it. Files can be read by nobody from then
-    on; a server deletes their bytes within minutes. What stays: that there
-    was a conversation and when, who answered, the system's lines with their labels.
-    Killed at any moment it may be run again; a second run erases nothing more. What
-    the visitor writes after it began may be erased or not.
+    was there is deleted, with the mail about it, and the pages it was on. Files can be
+    read by nobody from then on; a server deletes their bytes within minutes. What
+    stays: that there was a conversation and when, who answered, the system's lines with
+    their labels. Killed at any moment it may be run again; a second run erases nothing
+    more. What the visitor writes after it began may be erased or not.
 
     Raises:
         NotFound: There is no such visitor, and no conversation of it.
@@ -65,6 +72,7 @@ async def erase_visitor(
     left_count = await _forget_letters(store, visitor)
     if not conversations and not left_count and not await store.people([visitor]):
         raise NotFound(f"There is no visitor {visitor}.")
+    await _forget_visits(store, visitor)
     await store.forget_visitor(visitor)
     return ErasureReport(conversations=conversations, messages=messages)
 
@@ -94,3 +102,14 @@ async def _forget_letters(store: Store, visitor: ParticipantId) -> int:
         await store.delete_records(OfflineMessage, numbers)
         count += len(numbers)
     return count
+
+
+async def _forget_visits(store: Store, visitor: ParticipantId) -> None:
+    """Delete which pages a visitor was on."""
+    while visits := await store.list_records(Visit, where={"visitor": visitor}):
+        numbers = [visit.id for visit in visits]
+        while pages := await store.list_records(PageView, where={"visit_id": numbers}):
+            await store.delete_records(PageView, [page.id for page in pages])
+            await anyio.sleep(PAUSE_S)
+        # Last: as long as it is there, another run finds its pages.
+        await store.delete_records(Visit, numbers)

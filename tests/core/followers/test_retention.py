@@ -8,8 +8,10 @@ from kefu_core.errors import StoreUnavailable
 from kefu_core.followers import retention
 from kefu_core.followers.retention import DAY_MS, ErasureWatch, Retention, next_limit
 from kefu_core.model import MessageKind
+from kefu_core.records import PageView, Visit
 from kefu_core.store.memory import MemoryStore
 from kefu_core.testing.stores import Clock
+from kefu_core.types import ParticipantId, UnixMs
 from tests.core.upkeep.world import SHOP, memory_store, talk
 
 pytestmark = pytest.mark.anyio
@@ -33,6 +35,27 @@ async def test_every_site_keeps_texts_as_long_as_it_says() -> None:
         await follower.erase_all()
         assert await kinds(store, old) == {MessageKind.ERASED}
         assert await kinds(store, new) == {MessageKind.TEXT}
+
+
+async def test_visits_and_their_pages_are_kept_as_long_as_the_site_says() -> None:
+    clock = Clock()
+    async with memory_store(clock) as store:
+        for number, site_id in ((1, SHOP.id), (2, SHOP.id), (3, 99)):
+            age_days = 20 if number != 2 else 5
+            at = UnixMs(clock.ms - age_days * DAY_MS)
+            visit = Visit(
+                id=number,
+                site_id=site_id,
+                visitor=ParticipantId("v1"),
+                started_at=at,
+                last_seen_at=at,
+            )
+            page = PageView(id=number, visit_id=number, url="https://a.example/")
+            await store.put_records(visit, page)
+        await store.put_site(replace(SHOP, retention_days=10))
+        await Retention(store, now=lambda: 0.0, now_ms=clock).erase_all()
+        for kind in (Visit, PageView):
+            assert {row.id for row in await store.list_records(kind)} == {2, 3}
 
 
 def test_steps_grow_while_they_are_quick_and_shrink_when_they_are_not() -> None:
