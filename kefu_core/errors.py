@@ -7,7 +7,7 @@
     │   ├── LocalProtocolError      a session was used wrongly: a bug on our side
     │   └── RemoteProtocolError     the peer broke the protocol
     ├── RefusedError                told to the peer in an `error` frame
-    │   ├── NotAllowed · Unauthorized · NotFound · Invalid · Conflict
+    │   ├── NotAllowed · Banned · Unauthorized · NotFound · Invalid · Conflict
     │   ├── TooLarge · AckAhead · OutOfOrder
     │   └── TooMany · Busy          carry retry_after_s
     ├── ConnectionClosed            .close_code, .reason
@@ -31,6 +31,7 @@ class ErrorCode(StrEnum):
     TOO_LARGE = "too_large"
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
+    BANNED = "banned"
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     ACK_AHEAD = "ack_ahead"
@@ -121,6 +122,12 @@ class NotAllowed(RefusedError):
     """This is not allowed."""
 
     code = ErrorCode.FORBIDDEN
+
+
+class Banned(RefusedError):
+    """You may not write here any more."""
+
+    code = ErrorCode.BANNED
 
 
 class Unauthorized(RefusedError):

@@ -41,6 +41,9 @@ _AGENT = Rights(
         {
             "agents.list",
             "agents.present",
+            "ban.lift",
+            "ban.put",
+            "bans.list",
             "conversation.get",
             "conversation.assign",
             "conversation.reopen",

@@ -23,6 +23,7 @@ from kefu_core.desk.access import (
     sees_row,
 )
 from kefu_core.desk.automatic import Automatic
+from kefu_core.desk.bans import Bans
 from kefu_core.desk.calls import run_call, scope_of_topic
 from kefu_core.desk.drafts import check_send
 from kefu_core.desk.files import FilePaces, FileRoom
@@ -116,6 +117,7 @@ class Desk(Handler):
         self.previews = Previews(store)
         self.automatic = Automatic(store, self.staffing, now, now_ms)
         self.profiles = Profiles()
+        self.bans = Bans(store, now_ms)
         self.visits = Visits(limits, now, now_ms)
         self.trails = Trails(store, self.visits, ids, now_ms)
         self.limits = limits
@@ -145,6 +147,7 @@ class Desk(Handler):
         self.router.attach(hub)
         self.places.attach(hub)
         self.automatic.attach(hub)
+        self.bans.attach(hub)
         self.visits.attach(hub, TOPIC)
         hub.observers.append(self.trails)
 
@@ -155,6 +158,7 @@ class Desk(Handler):
         await self.staffing.load()
         await self.presence.load()
         await self.previews.load()
+        await self.bans.load()
         tasks.start_soon(self.inbox.run)
         tasks.start_soon(self.left.run)
         tasks.start_soon(self.staffing.run)
@@ -163,6 +167,7 @@ class Desk(Handler):
         tasks.start_soon(self.places.run)
         tasks.start_soon(self.automatic.run)
         tasks.start_soon(self.previews.run)
+        tasks.start_soon(self.bans.run)
         tasks.start_soon(self.visits.run)
         tasks.start_soon(self.trails.run)
 
@@ -181,7 +186,9 @@ class Desk(Handler):
     # -- who ---------------------------------------------------------------------------
 
     async def authenticate(self, token: str, peer: PeerInfo) -> Principal:
-        return await self._authenticate(token, peer)
+        principal = await self._authenticate(token, peer)
+        self.bans.check(principal)
+        return principal
 
     async def find_revoked(self, sessions: Sequence[str]) -> set[str]:
         return await self._find_revoked(sessions) if self._find_revoked else set()
@@ -250,6 +257,7 @@ class Desk(Handler):
         self, principal: Principal, conversation: Conversation, send: Send
     ) -> Draft:
         check_scope(principal, WRITING)
+        self.bans.check(principal)
         check_send(principal, conversation, send, self.limits)
         paces = self._agents if principal.is_agent else self._visitors
         wait_s = paces.take(principal.participant)
@@ -268,4 +276,5 @@ class Desk(Handler):
     async def call(
         self, principal: Principal, method: str, params: dict[str, Any]
     ) -> dict[str, Any]:
+        self.bans.check(principal)
         return await run_call(self, principal, method, params)

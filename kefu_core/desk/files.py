@@ -134,6 +134,7 @@ class FileRoom:
         """
         desk = self._desk
         check_scope(principal, WRITING)
+        desk.bans.check(principal)
         row = await desk.find_readable(principal, conversation)
         if MessageKind.TEXT not in rights_of(principal).kinds:
             raise NotAllowed

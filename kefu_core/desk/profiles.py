@@ -21,7 +21,7 @@ from kefu_core.errors import Conflict, Invalid, NotFound
 from kefu_core.hub.lists import WatchedList
 from kefu_core.ids import ID_MAX, visitor_participant
 from kefu_core.model import Principal
-from kefu_core.records import VisitorProfile
+from kefu_core.records import Ban, VisitorProfile
 from kefu_core.types import ParticipantId, UnixMs
 
 if TYPE_CHECKING:
@@ -78,11 +78,22 @@ class OneVisitor(msgspec.Struct, frozen=True, kw_only=True):
     visitor: VisitorRow
 
 
+class Away(msgspec.Struct, frozen=True, kw_only=True):
+    """That a visitor is banned, and until when."""
+
+    id: int
+    reason: str
+    agent: ParticipantId
+    expires_at: UnixMs
+    """0: for good."""
+
+
 class KnownVisitor(msgspec.Struct, frozen=True, kw_only=True):
     """A visitor, and what was talked about."""
 
     visitor: VisitorRow
     conversations: list[AgentsRow]
+    ban: Away | None = None
 
 
 class Profiles:
@@ -143,9 +154,20 @@ async def _get(desk: "Desk", principal: Principal, params: GetVisitor) -> KnownV
     found = await desk.store.conversations_of_visitor(visitor_participant(profile.id))
     mine = [row for row in found if may_read(principal, row)]
     mine.sort(key=lambda row: (row.last_at, row.id), reverse=True)
+    ban = desk.bans.find(profile.site_id, visitor_participant(profile.id), "")
     return KnownVisitor(
         visitor=visitor_row(profile),
         conversations=await rows_of(desk, mine[:CONVERSATIONS_MAX]),
+        ban=None if ban is None else _away(ban),
+    )
+
+
+def _away(ban: Ban) -> Away:
+    return Away(
+        id=ban.id,
+        reason=ban.reason,
+        agent=ParticipantId(f"a{ban.agent_id}"),
+        expires_at=ban.expires_at,
     )
 
 

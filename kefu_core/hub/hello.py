@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
-from kefu_core.errors import Busy, CloseCode, KefuError, Unauthorized
+from kefu_core.errors import Banned, Busy, CloseCode, KefuError, Unauthorized
 from kefu_core.model import Person, Principal
 from kefu_core.protocol import frames as f
 from kefu_core.protocol.server import internal_error
@@ -31,6 +31,9 @@ async def answer_hello(hub: "Hub", connection: "Connection", hello: f.Hello) -> 
     except Unauthorized as error:
         session.error(error, about=hello)
         connection.close(CloseCode.UNAUTHORIZED, error.text)
+    except Banned as error:
+        session.error(error, about=hello)
+        connection.close(CloseCode.BANNED, error.text)
     except KefuError as error:
         session.error(error, about=hello)
         connection.close(CloseCode.OVERLOADED, error.text)

@@ -56,6 +56,7 @@ ERRORS: dict[ErrorCode, Act] = {
     ErrorCode.BAD_REQUEST: lambda s: s.peer.say(s.send(0)),
     ErrorCode.UNKNOWN_FRAME: lambda s: s.peer.say(Nonsense()),
     ErrorCode.FORBIDDEN: _call("forbidden"),
+    ErrorCode.BANNED: _call("banned"),
     ErrorCode.NOT_FOUND: lambda s: s.peer.say(
         f.Follow(conversation=ConversationId(999))
     ),

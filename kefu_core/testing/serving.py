@@ -21,6 +21,7 @@ from kefu_core.abc.transports import (
 )
 from kefu_core.client import Client
 from kefu_core.errors import (
+    Banned,
     ConfigurationError,
     ConnectionClosed,
     Invalid,
@@ -132,6 +133,8 @@ class OpenHandler(Handler):
             raise RuntimeError("a fault of the application")
         if method == "forbidden":
             raise NotAllowed
+        if method == "banned":
+            raise Banned
         if method == "unavailable":
             raise StoreUnavailable(retry_after_s=0.1)
         if method == "storage_full":

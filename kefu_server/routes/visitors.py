@@ -18,6 +18,7 @@ from kefu_server.auth import UNSIGNED, Authenticator
 from kefu_server.identity import SignedIdentity, identify, verify
 from kefu_server.pages import Pages
 from kefu_server.services import Services, services_of
+from kefu_server.throttle import address_key
 from kefu_server.tokens import VisitorClaims
 
 
@@ -43,13 +44,15 @@ async def visitor_token(request: Request) -> Response:
     asked = await read_json(request, TokenRequest)
     site = await find_site(services, asked.site)
     visitor_id, is_identified = await _visitor_of(services, site, asked)
+    visitor, address = visitor_participant(visitor_id), address_key(address_of(request))
+    services.desk.bans.check_visitor(site.id, visitor, address)
     token, expires_at = services.auth.visitors.issue(
         visitor_id, site.id, is_identified=is_identified
     )
     return answer(
         {
             "token": token,
-            "visitor": visitor_participant(visitor_id),
+            "visitor": visitor,
             "expires_at": expires_at,
             "is_identified": is_identified,
             "site": {

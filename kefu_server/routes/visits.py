@@ -59,6 +59,8 @@ class VisitRoutes:
         if origin_of(asked.url) not in site.allowed_origins:
             raise NotAllowed("This page is none of the site's.")
         visitor, token = self._visitor_of(services, site, asked.token, address)
+        who = visitor_participant(visitor)
+        services.desk.bans.check_visitor(site.id, who, address)
         user_agent = request.headers.get("user-agent", "")
         visit = visits.report(
             site.id, visitor, asked, address=address, user_agent=user_agent
@@ -66,7 +68,7 @@ class VisitRoutes:
         due_s = await self._look_at_rules(services, site, visit)
         told: dict[str, Any] = {
             "every_s": min(visits.every_s, due_s),
-            "visitor": visitor_participant(visitor),
+            "visitor": who,
         }
         if token:
             told["token"] = token

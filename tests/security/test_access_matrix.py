@@ -17,6 +17,8 @@ from kefu_core.model import Agent, MessageKind
 from kefu_core.protocol import frames as f
 from kefu_core.records import (
     ApiToken,
+    Ban,
+    BanKind,
     CannedReply,
     Mail,
     OfflineMessage,
@@ -201,6 +203,8 @@ def _call(method: str, answer: Any, *cells: str, with_target: bool = False) -> R
 
 
 OF_THE_SITE = {
+    "ban.lift",
+    "ban.put",
     "mail.resend",
     "offline.answer_by_conversation",
     "offline.answer_by_mail",
@@ -232,6 +236,8 @@ PARAMS: dict[str, dict[str, Any]] = {
     "webhook.put": {"url": "https://a.example/", "events": ["message.created"]},
     "webhook.test": {"webhook": LEFT},
     "site.put": {"name": "x"},
+    "ban.lift": {"ban": LEFT},
+    "ban.put": {"visitor": 1},
     "visitor.introduce": {"name": "x", "attributes": {"plan": "pro"}},
     "visitor.get": {"visitor": 1},
     "visitor.put": {"visitor": 1, "revision": 0, "name": "x"},
@@ -319,6 +325,9 @@ METHODS: dict[str, Row] = {
     "offline.reopen": _call("offline.reopen", f.Reply, *AGENTS_ONLY),
     "people.get": _call("people.get", f.Reply, *EVERYBODY),
     "reports.get": _call("reports.get", f.Reply, *AGENTS_ONLY),
+    "ban.lift": _call("ban.lift", f.Reply, *AGENTS_ONLY),
+    "ban.put": _call("ban.put", f.Reply, *AGENTS_ONLY),
+    "bans.list": _call("bans.list", f.Reply, *AGENTS_ONLY),
     "visitor.introduce": _call("visitor.introduce", f.Reply, *VISITORS_ONLY),
     "visitor.get": _call("visitor.get", f.Reply, *AGENTS_ONLY),
     "visitor.put": _call("visitor.put", f.Reply, *AGENTS_ONLY),
@@ -396,6 +405,7 @@ async def conversation_with_rows(w: World) -> ConversationId:
             email="canary@v1.example",
         ),
         Team(id=LEFT, name="canary team"),
+        Ban(id=LEFT, kind=BanKind.VISITOR, value="v99", site_id=1, reason="canary"),
         CannedReply(id=LEFT, scope=ReplyScope.OWN, owner=1, body="canary"),
         Mail(id=LEFT, recipient="canary@v1.example", about=LEFT, body="canary"),
         ApiToken(id=LEFT, name="canary", token_hash="canary", agent_id=1),

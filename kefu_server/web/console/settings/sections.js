@@ -30,6 +30,7 @@ export const SECTIONS = [
   { name: "visitors", title: () => tell("visitors"), isFor: isAdmin, load: () => import("../visitors/rules.js") },
   { name: "files", title: () => tell("files"), isFor: isAdmin, load: () => import("../files/rules.js") },
   { name: "absence", title: () => tell("absence"), isFor: isAdmin, load: () => import("../offline/absence.js") },
+  { name: "bans", title: () => tell("bans"), load: () => import("../bans/section.js") },
   { name: "webhooks", title: () => tell("webhooks"), isFor: isAdmin, load: () => import("../webhooks/section.js") },
   { name: "tokens", title: () => tell("tokens"), load: () => import("./tokens.js") },
   { name: "audit", title: () => tell("audit"), isFor: isAdmin, load: () => import("./audit.js") },

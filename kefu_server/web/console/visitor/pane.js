@@ -1,14 +1,18 @@
 /** @import {Desk, Row} from "../desk.js" */
+/** @import {Away} from "../bans/visitor.js" */
 /** @import {Profile} from "./form.js" */
 import { Refusal } from "../../client/chat.js";
 import { fill, h, icon } from "../../ui/dom.js";
 import { stamp } from "../../ui/time.js";
+import { VisitorBan } from "../bans/visitor.js";
 import { NOWHERE, writePlace } from "../history/place.js";
 import { statusText } from "../people.js";
 import { VisitorForm } from "./form.js";
 import { tell } from "./phrases.js";
 
 const MEMORY = "kefu.pane";
+
+/** @typedef {{visitor: Profile, conversations: Row[], ban: Away | null}} Known */
 
 /** Who the visitor is: beside the conversation, on a small screen over it. */
 export class VisitorPane {
@@ -23,7 +27,7 @@ export class VisitorPane {
     this.isOpen = !this.isSheet.matches && remembered();
     this.isSheet.addEventListener("change", () => this.open(!this.isSheet.matches && remembered()));
     this.visitor = 0;
-    /** @type {{visitor: Profile, conversations: Row[]} | null} */
+    /** @type {Known | null} */
     this.known = null;
     this.isAsking = false;
     /** What was known is of before the connection was lost. */
@@ -37,6 +41,7 @@ export class VisitorPane {
     this.fault = h("p", { class: "fault", role: "alert" });
     this.form = h("section", { hidden: true, "aria-label": tell("who") });
     this.more = h("div");
+    this.ban = new VisitorBan(desk, () => ((this.isStale = true), changed()));
     this.element = h("aside", { class: "info", id: "visitor-pane", "aria-label": tell("title"), onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) }, this.hide, this.facts, this.form, this.fault, this.more);
   }
 
@@ -109,7 +114,7 @@ export class VisitorPane {
     if (visitor === this.visitor) this.isAsking = false;
   }
 
-  /** @param {{visitor: Profile, conversations: Row[]}} known */
+  /** @param {Known} known */
   take(known) {
     this.known = known;
     fill(this.fault);
@@ -122,7 +127,8 @@ export class VisitorPane {
     }
     if (this.form.firstElementChild !== form.element) fill(this.form, form.element);
     this.form.hidden = false;
-    fill(this.more, visitor.is_verified && h("p", { class: "verified" }, tell("verified")), this.attributes(visitor.attributes), this.earlier(known.conversations));
+    fill(this.more, visitor.is_verified && h("p", { class: "verified" }, tell("verified")), this.attributes(visitor.attributes), this.earlier(known.conversations), this.ban.element);
+    this.ban.show(visitor.id, known.ban);
     this.changed();
   }
 
