@@ -31,6 +31,8 @@ class MessageKind(StrEnum):
     AUTO = "auto"
     """What a site says by itself; no answer. `data`: {"about": "greeting", "waiting" or
     "away"}; `body`: the text."""
+    RECALL = "recall"
+    """The sender has taken back the message at `ref`, of which a place is left."""
     RATING = "rating"
     """What the visitor thought of a conversation that is closed. `data`: {"score": 1 to
     5} and, of a change, "instead": the seq of the one before; `body`: the comment."""

@@ -123,6 +123,8 @@ class Talk(msgspec.Struct, frozen=True, kw_only=True):
     """Said once in a wait while nobody is there."""
     shows_typing: bool = False
     """Agents see what a visitor is typing before it is sent; it is never stored."""
+    recall_within_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 120
+    """So long people may take back what they have sent; 0: they may not."""
     form: Form = Form()
     departments: Annotated[
         tuple[Annotated[int, msgspec.Meta(ge=1, le=ID_MAX)], ...],

@@ -100,10 +100,16 @@ class Upkeep(ABC):
 
     @abstractmethod
     async def erase_conversation(
-        self, conversation: ConversationId, *, after: Seq = Seq(0), limit: int = 100
+        self,
+        conversation: ConversationId,
+        *,
+        after: Seq = Seq(0),
+        limit: int = 100,
+        upto: Seq | None = None,
     ) -> Erased:
         """Blank the next `limit` texts and notes after a seq, of whomever.
 
+        `upto`: none that lies beyond this seq.
         One transaction. Killed at any moment: what is blanked is blanked, and beginning
         again at 0 costs reading only. An unknown conversation has nothing to erase.
         """

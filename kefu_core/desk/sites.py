@@ -62,6 +62,8 @@ class SiteRow(msgspec.Struct, frozen=True, kw_only=True):
     locale: str = ""
     retention_days: int = 0
     settings: SiteSettings = SiteSettings()
+    recall_within_s: int = 0
+    """So long agents may take back what they have sent there; for all of them."""
 
 
 class AllSites(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +91,11 @@ async def _list(desk: "Desk", principal: Principal, params: ListSites) -> AllSit
         return AllSites(sites=[_row(site) for site in sites])
     return AllSites(
         sites=[
-            SiteRow(id=site.id, name=site.name)
+            SiteRow(
+                id=site.id,
+                name=site.name,
+                recall_within_s=site.settings.talk.recall_within_s,
+            )
             for site in sites
             if principal.serves(site.id)
         ]
@@ -234,6 +240,7 @@ def _row(site: Site) -> SiteRow:
         locale=site.locale,
         retention_days=site.retention_days,
         settings=site.settings,
+        recall_within_s=site.settings.talk.recall_within_s,
     )
 
 

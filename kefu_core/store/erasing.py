@@ -172,6 +172,7 @@ async def erase_conversation(
     conversation: ConversationId,
     after: Seq,
     limit: int,
+    upto: Seq | None = None,
 ) -> Erased:
     """Blank the next texts and notes; see `Upkeep.erase_conversation`."""
     row = locked(select(_c.id).where(_c.id == conversation))
@@ -186,6 +187,8 @@ async def erase_conversation(
         .order_by(_m.seq)
         .limit(limit)
     )
+    if upto is not None:
+        query = query.where(_m.seq <= upto)
     rows = (await connection.execute(query)).all()
     await _blank(connection, rows)
     is_end = len(rows) < limit

@@ -55,10 +55,15 @@ class SqlUpkeep(Upkeep):
         )
 
     async def erase_conversation(
-        self, conversation: ConversationId, *, after: Seq = Seq(0), limit: int = 100
+        self,
+        conversation: ConversationId,
+        *,
+        after: Seq = Seq(0),
+        limit: int = 100,
+        upto: Seq | None = None,
     ) -> Erased:
         return await self._do(
-            lambda c: erasing.erase_conversation(c, conversation, after, limit)
+            lambda c: erasing.erase_conversation(c, conversation, after, limit, upto)
         )
 
     async def forget_visitor(self, visitor: ParticipantId) -> None:

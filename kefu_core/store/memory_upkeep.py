@@ -85,12 +85,17 @@ class MemoryUpkeep(Upkeep):
         return looked_at
 
     async def erase_conversation(
-        self, conversation: ConversationId, *, after: Seq = Seq(0), limit: int = 100
+        self,
+        conversation: ConversationId,
+        *,
+        after: Seq = Seq(0),
+        limit: int = 100,
+        upto: Seq | None = None,
     ) -> Erased:
         await anyio.lowlevel.checkpoint()
         found = [
             message
-            for message in self._logs.get(conversation, [])[after:]
+            for message in self._logs.get(conversation, [])[after:upto]
             if message.kind in CONTENT_KINDS
         ][:limit]
         if found:

@@ -202,6 +202,21 @@ class UpkeepContract:
         assert row is not None
         assert await store.find_conversation(conversation) == replace(row, last_line="")
 
+    async def test_one_message_is_erased_and_never_the_next_in_its_place(
+        self, store: Store
+    ) -> None:
+        conversation = await opened(store, 1)
+        for number in (1, 2, 3):
+            await store.append(draft(conversation, number))
+        for count in (1, 0):
+            erased = await store.erase_conversation(
+                conversation, after=Seq(1), limit=1, upto=Seq(2)
+            )
+            assert erased.messages == count
+        kinds = [message.kind for message in await store.history(conversation)]
+        text = MessageKind.TEXT
+        assert kinds == [text, MessageKind.ERASED, text]
+
     async def test_the_row_is_the_fold_of_what_is_left(self, store: Store) -> None:
         conversation = await opened(store, 1)
         empty = await store.find_conversation(conversation)

@@ -44,6 +44,7 @@ _WORDS = {
         "labels": "Labels:",
         "none": "none",
         "rating": "Rating:",
+        "recall": "Took a message back",
         "unknown": "An entry that cannot be shown.",
         "total": "{0} conversations, {1} messages",
     },
@@ -61,6 +62,7 @@ _WORDS = {
         "labels": "标签:",
         "none": "无",
         "rating": "评价:",
+        "recall": "撤回了一条消息",
         "unknown": "无法显示的记录。",
         "total": "共 {0} 个会话,{1} 条消息",
     },
@@ -150,6 +152,8 @@ class HtmlWriter(Writer):
                 labels = named if isinstance(named, list) else []
                 texts = [_text(label) for label in labels if isinstance(label, str)]
                 return f"{words['labels']} {', '.join(texts) or words['none']}"
+            case MessageKind.RECALL:
+                return words["recall"]
             case MessageKind.AUTO:
                 return _text(message.body)
             case _:

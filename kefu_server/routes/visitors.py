@@ -64,6 +64,7 @@ async def visitor_token(request: Request) -> Response:
                 "asks_rating": site.settings.talk.asks_rating,
                 "form": await _form(services, site),
                 "shows_typing": site.settings.talk.shows_typing,
+                "recall_within_s": site.settings.talk.recall_within_s,
                 "greeting": filled(
                     site.settings.talk.greeting, site, UnixMs(services.desk.now_ms())
                 ),

@@ -271,6 +271,20 @@ METHODS: dict[str, Row] = {
         "conversation.get", f.Reply, *AGENTS_ONLY, with_target=True
     ),
     "message.send": _call("message.send", f.Reply, *OWN_ONLY, with_target=True),
+    "message.recall": Row(
+        _only(
+            lambda c: f.Call(
+                id="i", method="message.recall", params={"conversation": c, "seq": 3}
+            )
+        ),
+        f.Reply,
+        "not_found",
+        "not_found",
+        "not_found",
+        OK,  # It is the agent's.
+        "not_found",
+        other="not_found",
+    ),
     "messages.list": _call("messages.list", f.Reply, *OWN_ONLY, with_target=True),
     "token.create": _call("token.create", f.Reply, *AGENTS_ONLY),
     "token.delete": _call("token.delete", f.Reply, *AGENTS_ONLY),

@@ -411,6 +411,7 @@ async def test_a_visitors_token_is_renewed_for_the_same_visitor_of_the_same_site
         "greeting": "",
         "form": None,
         "shows_typing": False,
+        "recall_within_s": 120,
     }
     assert again["visitor"] == first["visitor"]
     assert again["token"] != first["token"]

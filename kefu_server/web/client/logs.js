@@ -40,9 +40,21 @@ export class Logs {
   append(message) {
     const log = this.of(message.conversation);
     if (!log.messages.length) log.first = message.seq;
+    if (message.kind === "recall") this.recall(log, message);
     log.messages.push(message);
     log.typing.delete(message.sender);
     if (message.key) log.echoes.delete(message.key);
+  }
+
+  /**
+   * Take out of sight what its sender has taken back; the server has it no more.
+   * @param {Log} log
+   * @param {MessageFrame} message
+   */
+  recall(log, { ref, sender }) {
+    const at = log.messages.findIndex((each) => each.seq === ref && each.sender === sender);
+    const known = log.messages[at];
+    if (known) log.messages[at] = { ...known, kind: "erased", body: "", data: { was: known.kind } };
   }
 
   /**

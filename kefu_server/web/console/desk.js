@@ -167,6 +167,12 @@ export class Desk {
     return rows.reduce((sum, row) => sum + this.unread(row), 0);
   }
 
+  /** @param {number | null} conversation @returns {number} so long one's own messages may be taken back */
+  recallMs(conversation) {
+    const row = conversation === null ? undefined : this.rows.get(conversation);
+    return (row ? (this.directory.recalls.get(row.site_id) ?? 0) : 0) * 1000;
+  }
+
   /** @param {string} id */
   nameOf(id) {
     if (id === this.me.id) return t("you");

@@ -15,6 +15,8 @@ export class Directory {
     this.agents = new Map([[me.id, me.name]]);
     /** @type {Map<number, string>} */
     this.teams = new Map();
+    /** @type {Map<number, number>} by site: seconds within which one's messages may be taken back */
+    this.recalls = new Map();
     /** @type {Set<number>} teams that were asked for by their id */
     this.missed = new Set();
     /** @type {Map<number, string>} */
@@ -29,6 +31,7 @@ export class Directory {
   /** @param {"teams" | "sites"} what */
   async list(what) {
     const answer = await this.chat.call(`${what}.list`, {});
+    if (what === "sites") this.recalls = new Map(answer.sites.map((/** @type {any} */ { id, recall_within_s }) => [id, recall_within_s]));
     this[what] = new Map(answer[what].map((/** @type {{id: number, name: string}} */ { id, name }) => [id, name]));
     this.changed();
   }

@@ -32,6 +32,10 @@ export class RoomView {
       systemText: ({ line }) => systemText(line, (id) => desk.nameOf(id), desk.me.id, (team) => desk.directory.teamOf(team)),
       bodyOf: (line) => [line.kind === "file" ? this.files.lines.of(line) : line.body],
       tag: (line) => (line.kind === "note" ? say("noteTag") : ""),
+      recall: {
+        until: (line) => (line.sender === desk.me.id ? line.at + desk.recallMs(this.id) : 0),
+        act: (line) => desk.chat.call("message.recall", { conversation: this.id, seq: line.seq }),
+      },
       older: () => this.id && desk.chat.older(this.id).then(parts.changed),
       seen: parts.changed,
       retry: (key) => desk.chat.retry(key),

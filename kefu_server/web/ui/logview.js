@@ -12,6 +12,8 @@ const NEAR_PX = 60;
  * @property {(item: Item) => string} systemText
  * @property {(line: Item["line"]) => (Node | string)[]} [bodyOf] what a bubble shows
  * @property {(line: Item["line"]) => string} [tag] what a bubble is called, if it is no plain one
+ * @property {{until: (line: Item["line"]) => number, act: (line: Item["line"]) => Promise<unknown>}} [recall]
+ *   until when one's own message may be taken back, and how
  * @property {() => void} older the person has scrolled to the top
  * @property {() => void} seen the person has come to the bottom
  * @property {(key: string) => void} retry
@@ -118,13 +120,35 @@ export class LogView {
     element.dataset.state = state ?? "";
     element.dataset.seq = String(line.seq ?? "");
     const name = this.parts.nameOf(line.sender);
+    const left = isMine && line.seq ? (this.parts.recall?.until(line) ?? 0) - Date.now() : 0;
     const showsFoot = isLast || state === "sending" || state === "failed";
     fill(
       element,
       isFirst && !this.parts.isMe(line.sender) && h("div", { class: "who" }, h("bdi", null, name)),
       h("div", { class: "bubble", dir: "auto" }, h("span", { class: "only-heard" }, `${name}: `), ...(this.parts.bodyOf?.(line) ?? [line.body])),
+      left > 0 && this.recallButton(line, left),
       showsFoot && this.foot(line, state),
     );
+  }
+
+  /**
+   * Takes a message back when pressed twice, and goes when it is too late.
+   * @param {Item["line"]} line
+   * @param {number} left milliseconds
+   */
+  recallButton(line, left) {
+    const act = async () => {
+      if (!button.classList.contains("sure")) {
+        button.classList.add("sure");
+        return fill(button, t("recallSure"));
+      }
+      button.disabled = true;
+      // What is refused stays, and may be tried again.
+      await this.parts.recall?.act(line).catch(() => (button.disabled = false));
+    };
+    const button = h("button", { type: "button", class: "recall", onclick: act }, t("recall"));
+    setTimeout(() => button.remove(), Math.min(left, 2 ** 30));
+    return button;
   }
 
   /**

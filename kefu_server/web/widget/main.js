@@ -71,6 +71,10 @@ const log = new LogView({
   isMe: (sender) => sender === model.me,
   systemText,
   bodyOf: (line) => [line.kind === "file" && files.made ? files.made.lines.of(line) : line.body],
+  recall: {
+    until: (line) => (line.sender === model.me ? line.at + model.skew + (visitor.about?.recall_within_s ?? 0) * 1000 : 0),
+    act: (line) => model.chat.call("message.recall", { conversation: model.conversation, seq: line.seq }),
+  },
   older: () => model.conversation && model.chat.older(model.conversation).then(() => screen.set()),
   seen: () => screen.set(),
   retry: (key) => model.chat.retry(key),

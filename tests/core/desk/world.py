@@ -110,6 +110,7 @@ class World:
         sender: str,
         body: str,
         kind: MessageKind = MessageKind.TEXT,
+        data: dict[str, Any] | None = None,
     ) -> None:
         """Append a message as the server itself would."""
         await self.hub.append(
@@ -119,6 +120,7 @@ class World:
                 key=f"k{random.getrandbits(64)}",
                 kind=kind,
                 body=body,
+                data=data,
             )
         )
 

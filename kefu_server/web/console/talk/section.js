@@ -27,6 +27,7 @@ export function make(desk) {
       const away = said(talk.away);
       const after = h("input", { type: "number", required: true, min: "5", max: "3600", value: String(talk.waiting_after_s) });
       const typing = h("input", { type: "checkbox", checked: talk.shows_typing });
+      const recall = h("input", { type: "number", required: true, min: "0", max: "86400", value: String(talk.recall_within_s) });
       const { form } = talk;
       const asked = Object.fromEntries(ASKED.map((name) => [name, choice(form[name])]));
       const chosen = new Set(talk.departments);
@@ -44,12 +45,14 @@ export function make(desk) {
           field(tell("waitingAfter"), after),
           field(tell("away"), away, tell("awayMore")),
           box(asks, tell("asksRating"), tell("asksRatingMore")),
+          field(tell("recall"), recall, tell("recallMore")),
           box(typing, tell("showsTyping"), tell("showsTypingMore")),
         ],
         read: () => ({
           ...talk,
           asks_rating: asks.checked,
           shows_typing: typing.checked,
+          recall_within_s: Number(recall.value),
           greeting: greeting.value.trim(),
           waiting: waiting.value.trim(),
           waiting_after_s: Number(after.value),

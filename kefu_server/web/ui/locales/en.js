@@ -32,6 +32,8 @@ export default {
   offline: "Connecting again… What you write is kept and goes out by itself.",
   online: "We answer here",
   queue: "Queue",
+  recall: "Take back",
+  recallSure: "Take it back for everybody?",
   rated: "Rated {stars}",
   read: "Read",
   reload: "Reload",

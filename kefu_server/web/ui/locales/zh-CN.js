@@ -32,6 +32,8 @@ export default {
   offline: "正在重新连接… 您写的消息已保存，连上后会自动发出。",
   online: "在线为您服务",
   queue: "排队",
+  recall: "撤回",
+  recallSure: "确定撤回？",
   rated: "评价 {stars}",
   read: "已读",
   reload: "刷新",

@@ -1,0 +1,31 @@
+"""Taking a message back: gone from both screens, and after a reload too."""
+
+from playwright.sync_api import expect
+
+from tests.e2e.people import AgentPerson, Browsers, Visitor
+from tests.e2e.world import World
+
+
+def test_what_is_taken_back_leaves_the_other_screen_at_once(
+    world: World, browsers: Browsers, visitor: Visitor
+) -> None:
+    visitor.write("My password is canary", "Is it in stock?")
+    agent = AgentPerson(world, browsers.context())
+    agent.open_first("queue")
+    agent.sees("canary")
+    agent.write("Wrong window, sorry")
+    visitor.sees("Wrong window")
+    for person, text in ((visitor, "canary"), (agent, "Wrong window")):
+        message = person.view.locator(".message", has_text=text)
+        message.hover()
+        button = message.get_by_role("button", name="Take back")
+        button.click()
+        message.get_by_role("button", name="Take it back for everybody?").click()
+        for each in (visitor, agent):
+            expect(each.view.locator(".message", has_text=text)).to_have_count(0)
+    for person in (visitor, agent):
+        assert person.texts() == ["Is it in stock?"]
+        expect(person.view.locator(".system.erased")).to_have_count(2)
+    visitor.reload()
+    visitor.sees("Is it in stock?")
+    assert "canary" not in visitor.view.content()
