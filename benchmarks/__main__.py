@@ -33,6 +33,7 @@ from benchmarks.store.reading import ReadError
 from benchmarks.store.run import MARKS, StoreOptions, run_store
 from benchmarks.store.showing import plot_store, show_store
 from benchmarks.storm import StormOptions, run_storm
+from benchmarks.visitors import VisitorsOptions, run_visitors
 
 console = Console()
 TRANSPORTS = ("websocket", "longpoll", "tcp")
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     storm.add_argument("--json", type=Path, metavar="FILE")
     storm.set_defaults(run=_storm)
 
+    _add_visitors(commands.add_parser("visitors", help="a crowd on the sites' pages"))
     _add_noisy(commands.add_parser("noisy", help="one client floods, the others talk"))
     _add_store(commands.add_parser("store", help="a large history: writing, reading"))
 
@@ -246,6 +248,31 @@ def _storm(options: argparse.Namespace) -> int:
     show_verdict(console, verdict, kills=int(storm.drop == "kill"))
     shown = found | {"command": options.line}
     return _show(shown, options.json, passed=verdict.passed)
+
+
+def _add_visitors(visitors: argparse.ArgumentParser) -> None:
+    visitors.add_argument("--visitors", type=int, default=1_000)
+    visitors.add_argument("--page-s", type=float, default=5.0)
+    visitors.add_argument("--agents", type=int, default=3)
+    visitors.add_argument("--seconds", type=float, default=15.0)
+    visitors.add_argument(
+        "--chromium", default="", help="a browser that shows them: counts its frames"
+    )
+    visitors.add_argument("--json", type=Path, metavar="FILE")
+    visitors.set_defaults(run=_visitors)
+
+
+def _visitors(options: argparse.Namespace) -> int:
+    visitors = VisitorsOptions(
+        visitors=options.visitors,
+        page_s=options.page_s,
+        agents=options.agents,
+        seconds=options.seconds,
+        chromium=options.chromium,
+    )
+    with Progress(console=console) as progress:
+        found = run_visitors(visitors, progress)
+    return _show(found | {"command": options.line}, options.json, passed=True)
 
 
 def _show(found: dict[str, object], path: Path | None, *, passed: bool) -> int:

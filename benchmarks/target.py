@@ -214,8 +214,12 @@ class Kefu(Process):
         """Create agents' accounts; returns their logins."""
         logins = [f"agent{number}" for number in range(count)]
         for login in logins:
-            accounts.add_agent(self.settings, login, login, PASSWORD, is_admin=False)
+            self.add_agent(login)
         return logins
+
+    def add_agent(self, login: str) -> None:
+        """Create one account."""
+        accounts.add_agent(self.settings, login, login, PASSWORD, is_admin=False)
 
     def agent_token(self, login: str) -> str:
         """Log in as a browser would; returns the session cookie's value."""

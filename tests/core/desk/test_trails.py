@@ -5,7 +5,7 @@ import pytest
 from kefu_core.desk.visiting import Report
 from kefu_core.desk.visits import LEFT_S
 from kefu_core.errors import NotFound
-from kefu_core.records import PageView, Visit
+from kefu_core.records import PageView, Record, Visit
 from kefu_core.types import ParticipantId
 from kefu_core.upkeep.erasing import erase_visitor
 from tests.core.desk.world import PRINCIPALS, World, world
@@ -85,6 +85,26 @@ async def test_what_is_erased_stays_so_while_the_visitor_goes_on() -> None:
         await see(w, "/d")
         # Not even the page that was shown just then.
         assert await kept(w) == ["/d"]
+        seen = await w.desk.call(AGENT, "visit.get", {"visitor": 1})
+        assert [page["title"] for page in seen["pages"]] == ["/c", "/d"]
         await erase_visitor(w.store, ParticipantId("v1"))
+        assert await kept(w) == []
+        assert await w.store.list_records(Visit) == []
+
+
+async def test_an_erasure_in_the_midst_of_keeping_leaves_no_page_behind() -> None:
+    async with world() as w:
+        await see(w, "/a")
+        await talk(w)
+        put = w.store.put_records
+
+        async def erased_before(*records: Record) -> None:
+            if isinstance(records[0], PageView):
+                await erase_visitor(w.store, ParticipantId("v1"))
+            await put(*records)
+
+        w.store.put_records = erased_before  # type: ignore[method-assign]
+        await see(w, "/b")
+        w.store.put_records = put  # type: ignore[method-assign]
         assert await kept(w) == []
         assert await w.store.list_records(Visit) == []

@@ -10,6 +10,7 @@ import { tell } from "./phrases.js";
 
 const TOPIC = "visitors";
 const STEP = 200;
+const LONG_MS = 1_900;
 /** @type {[Parameters<typeof tell>[0], By | null][]} */
 const COLUMNS = [["visitor", "visitor"], ["page", "page"], ["onPage", "onPage"], ["since", "arrived"], ["pages", "pages"], ["source", "source"], ["browser", null]];
 /** Columns that are most wanted from the largest on. */
@@ -28,11 +29,12 @@ class VisitorsPage {
     /** @type {Order} who waits above who talks above all others */
     this.order = { by: "visitor", isDown: false };
     this.limit = STEP;
+    this.drawnAt = 0;
     /** @type {Map<number, Line>} */
     this.lines = new Map();
     this.siteMark = "";
-    this.chooser = h("select", { "aria-label": tell("site"), hidden: true, onchange: () => this.show() });
-    this.seek = h("input", { type: "search", "aria-label": tell("search"), placeholder: tell("search"), oninput: () => this.show() });
+    this.chooser = h("select", { "aria-label": tell("site"), hidden: true, onchange: () => this.refresh() });
+    this.seek = h("input", { type: "search", "aria-label": tell("search"), placeholder: tell("search"), oninput: () => this.refresh() });
     this.count = h("span", { class: "visit-count" });
     /** @type {Map<By, HTMLElement>} */
     this.heads = new Map();
@@ -57,7 +59,7 @@ class VisitorsPage {
 
   enter() {
     this.desk.chat.watch(TOPIC);
-    this.show();
+    this.refresh();
   }
 
   /** What nobody looks at is not sent. */
@@ -70,12 +72,12 @@ class VisitorsPage {
   sort(by) {
     const isDown = this.order.by === by ? !this.order.isDown : FROM_LARGEST.includes(by);
     this.order = { by, isDown };
-    this.show();
+    this.refresh();
   }
 
   showMore() {
     this.limit += STEP;
-    this.show();
+    this.refresh();
   }
 
   /** Up and down go through the visitors. @param {KeyboardEvent} event */
@@ -92,6 +94,12 @@ class VisitorsPage {
 
   /** Called each second, and once a frame when something has changed. */
   show() {
+    // A browser lays a table out as a whole: a long one is not drawn for each change.
+    if (this.lines.size <= STEP || Date.now() - this.drawnAt > LONG_MS) this.refresh();
+  }
+
+  refresh() {
+    this.drawnAt = Date.now();
     const list = this.desk.chat.session.lists.topics.get(TOPIC);
     const isHere = Boolean(list && list.version >= 0);
     const all = /** @type {Visit[]} */ ([...(list?.rows.values() ?? [])]);
