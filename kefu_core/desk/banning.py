@@ -14,7 +14,7 @@ from kefu_core.desk.sites import note
 from kefu_core.errors import Conflict, Invalid, NotAllowed, NotFound
 from kefu_core.ids import ID_MAX, visitor_participant
 from kefu_core.model import Principal, Role
-from kefu_core.records import Ban, BanKind
+from kefu_core.records import Ban, BanKind, VisitorProfile
 from kefu_core.types import ParticipantId, UnixMs
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ async def _put(desk: "Desk", principal: Principal, params: PutBan) -> SomeBans:
         await _check_room(desk, len(bans))
         await desk.store.put_records(*bans)
         await desk.bans.load()
+    await _tell(desk, bans)
     for ban in bans:
         told = {
             "kind": ban.kind.value,
@@ -231,9 +232,17 @@ async def _lift(desk: "Desk", principal: Principal, params: LiftBan) -> Lifted:
         raise NotAllowed("Only admins lift what holds for a network or on every site.")
     await desk.store.delete_records(Ban, [ban.id])
     await desk.bans.load()
+    await _tell(desk, [ban])
     told = {"kind": ban.kind.value, "value": ban.value, "site": ban.site_id}
     await note(desk, principal, "ban.lift", f"ban {ban.id}", told)
     return Lifted(ban=ban.id)
+
+
+async def _tell(desk: "Desk", bans: list[Ban]) -> None:
+    """Let consoles that show these visitors look again."""
+    ids = [int(ban.value[1:]) for ban in bans if ban.kind is BanKind.VISITOR]
+    for profile in await desk.store.list_records(VisitorProfile, where={"id": ids}):
+        desk.profiles.changed(profile)
 
 
 METHODS: Methods = {

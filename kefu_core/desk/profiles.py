@@ -101,13 +101,15 @@ class Profiles:
 
     def __init__(self) -> None:
         self._topic = WatchedList(TOPIC)
+        self._told = 0
 
     def attach(self, topic: WatchedList) -> None:
         """Take the list that agents watch."""
         self._topic = topic
 
     def changed(self, profile: VisitorProfile) -> None:
-        """Tell of a change, and forget which was told of the longest ago."""
+        """Tell of a change, also of a ban, and forget what was told the longest ago."""
+        self._told += 1
         # Dropped first, so that rows stand in the order of their changes.
         self._topic.drop(profile.id)
         self._topic.put(
@@ -115,6 +117,7 @@ class Profiles:
                 "id": profile.id,
                 "site_id": profile.site_id,
                 "revision": profile.revision,
+                "told": self._told,
             }
         )
         while len(self._topic.rows) > TOLD_MAX:

@@ -15,12 +15,16 @@ def test_a_visitor_is_banned_cut_off_and_let_back(
     visitor.sees_all_stored(1)
     agent = AgentPerson(world, browsers.context(), "chief")
     agent.open_first()
+    other = AgentPerson(world, browsers.context())
+    other.open_first()
     page, pane = agent.page, pane_of(agent)
     pane.get_by_role("button", name="Ban…").click()
     pane.get_by_label("Reason").fill("<b>spam</b>")
     pane.get_by_label("Ends").select_option(label="in an hour")
     pane.get_by_role("button", name="Ban", exact=True).click()
     expect(pane.get_by_text("Banned")).to_be_visible()
+    # A colleague who looks at the same visitor sees it too.
+    expect(pane_of(other).get_by_text("Banned")).to_be_visible()
     expect(pane.get_by_text("<b>spam</b>")).to_be_visible()
     stopped = "The chat has stopped on this page."
     expect(visitor.view.get_by_text(stopped)).to_be_visible(timeout=2_000)

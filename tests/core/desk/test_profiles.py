@@ -44,7 +44,8 @@ async def test_what_an_agent_writes_is_kept_shown_in_lists_and_told_to_others() 
         assert (await agent.call("visitor.get", {"visitor": 1}))["visitor"] == after
         assert w.rows[conversation]["visitor_name"] == "林晓"
         event = await wire.until(f.Event)
-        assert event.put == {"id": 1, "site_id": 1, "revision": after["revision"]}
+        told = {"id": 1, "site_id": 1, "revision": after["revision"], "told": 1}
+        assert event.put == told
         # What changes nothing is not told, and costs no revision.
         same = {"visitor": 1, "revision": after["revision"], "name": "林晓"}
         assert (await agent.call("visitor.put", same))["visitor"] == after

@@ -30,6 +30,7 @@ export class VisitorPane {
     /** @type {Known | null} */
     this.known = null;
     this.isAsking = false;
+    this.told = 0;
     /** What was known is of before the connection was lost. */
     this.isStale = true;
     /** @type {Map<number, VisitorForm>} those with something that is not stored, and the shown one */
@@ -78,8 +79,7 @@ export class VisitorPane {
     this.select(Number(row.visitor.slice(1)));
     const { desk } = this;
     if (!desk.chat.isLive) this.isStale = true;
-    const told = desk.profiles.get(this.visitor)?.revision ?? 0;
-    const isOld = this.isStale || !this.known || told > this.known.visitor.revision;
+    const isOld = this.isStale || !this.known || this.told !== this.toldNow;
     if (this.isOpen && isOld && desk.chat.isLive && !this.isAsking) void this.ask();
     this.element.toggleAttribute("inert", !this.isOpen);
   }
@@ -98,9 +98,15 @@ export class VisitorPane {
     fill(this.more);
   }
 
+  /** @returns {number} grows when somebody has changed something of the visitor */
+  get toldNow() {
+    return this.desk.profiles.get(this.visitor)?.told ?? 0;
+  }
+
   async ask() {
     const { visitor, desk } = this;
     this.isAsking = true;
+    this.told = this.toldNow;
     this.isStale = false;
     try {
       const known = await desk.chat.call("visitor.get", { visitor });
