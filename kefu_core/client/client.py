@@ -18,11 +18,11 @@ from typing import Any, Self
 import anyio
 import msgspec
 from anyio.abc import TaskGroup
-from anyio.streams.memory import MemoryObjectReceiveStream
 
 from kefu_core.abc.streams import FrameStream
 from kefu_core.abc.transports import DialOptions, Transport
 from kefu_core.client.dialing import Dial, dialers
+from kefu_core.client.notices import Events, Notices
 from kefu_core.errors import (
     CloseCode,
     ConnectionClosed,
@@ -78,37 +78,6 @@ Notice = (
 """What `Client.events` yields."""
 
 TokenSource = Callable[[], Awaitable[str]]
-
-
-class Events:
-    """Iterates a client's notices; ends when the client is closed."""
-
-    # Not an async generator: one that is left early is closed by the garbage
-    # collector, which trio rightly complains of.
-
-    def __init__(
-        self,
-        notices: MemoryObjectReceiveStream[Notice],
-        listen: Callable[[], None],
-    ) -> None:
-        """Take where notices come from, and whom to tell that they are wanted."""
-        self._notices = notices
-        self._listen = listen
-
-    def __aiter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    async def __anext__(self) -> Notice:
-        """Return the next notice."""
-        self._listen()
-        try:
-            return await self._notices.receive()
-        except (anyio.EndOfStream, anyio.ClosedResourceError):
-            raise StopAsyncIteration from None
-
-    async def aclose(self) -> None:
-        """Do nothing: for those who wrap any iterator in `aclosing`."""
 
 
 class Rejected(RefusedError):
@@ -185,9 +154,7 @@ class Client:
         """Set when the session has something to write or a new timer."""
         self._live = anyio.Event()
         self._closed: ConnectionClosed | None = None
-        self._send, self._receive = anyio.create_memory_object_stream[Notice](
-            _EVENTS_MAX
-        )
+        self._notices: Notices[Notice] = Notices(_EVENTS_MAX)
         self._answers: dict[str, tuple[anyio.Event, list[f.Frame | KefuError]]] = {}
         self._sends: dict[str, tuple[anyio.Event, list[f.Sent | KefuError]]] = {}
         self._tasks: TaskGroup | None = None
@@ -223,8 +190,7 @@ class Client:
         try:
             return await self._tasks.__aexit__(exc_type, exc, tb)
         finally:
-            self._send.close()
-            self._receive.close()
+            self._notices.close()
 
     async def wait_live(self) -> None:
         """Wait for the server's welcome. Raises `ConnectionClosed` if it is final."""
@@ -250,12 +216,12 @@ class Client:
 
     # -- what the program does ---------------------------------------------------------
 
-    def events(self) -> "Events":
+    def events(self) -> Events[Notice]:
         """Return what happens, in order; messages in seq order, each once.
 
         May be iterated again after a break: it goes on where it stopped.
         """
-        return Events(self._receive, self._listen)
+        return Events(self._notices, self._listen)
 
     async def open_conversation(self) -> ConversationId:
         """Return the visitor's conversation, opening one if there is none."""
@@ -400,6 +366,8 @@ class Client:
 
     async def _run(self) -> None:
         while True:
+            if self._has_listener:
+                await self._notices.wait_for_room()
             started = self._now()
             reason, delay_s = await self._one_connection()
             self._connection_lost(reason)
@@ -497,10 +465,14 @@ class Client:
             self.session.receive(items, now)
             if not items:
                 self.session.wrote(now)  # A transport's own sign of life, both ways.
-            await self._handle_events()
+            self._handle_events()
             if self._left is not None:
                 return
             self._wake.set()
+            if self._has_listener:
+                # A program that does not take its events slows its own connection,
+                # which is what a slow reader should do.
+                await self._notices.wait_for_room()
 
     async def _watch_silence(self, tasks: TaskGroup) -> None:
         """Leave a silent server also while a write hangs."""
@@ -513,7 +485,7 @@ class Client:
                 await anyio.sleep(session.gives_up_at - now)
                 continue
             session.handle_timer(now)
-            await self._handle_events()
+            self._handle_events()
             if self._left is not None:
                 tasks.cancel_scope.cancel()
                 return
@@ -524,7 +496,7 @@ class Client:
             now = self._now()
             if now >= session.next_timer(now):
                 session.handle_timer(now)
-                await self._handle_events()
+                self._handle_events()
                 if self._left is not None:
                     tasks.cancel_scope.cancel()
                     return
@@ -541,7 +513,8 @@ class Client:
             with anyio.move_on_after(max(0.0, delay)):
                 await self._wake.wait()
 
-    async def _handle_events(self) -> None:
+    def _handle_events(self) -> None:
+        # Without an await: what the session has handed out it counts as held.
         for event in self.session.events():
             match event:
                 case CloseRequested():
@@ -553,23 +526,23 @@ class Client:
                     self._backoff.reset()
                     self._chooser.welcomed(self._now())
                     name = self._chooser.current
-                    await self._notify(ConnectionChanged(True, transport=name))
+                    self._notify(ConnectionChanged(True, transport=name))
                 case f.Page() | f.Reply():
                     self._resolve(event.id, event)
                 case f.ErrorFrame():
-                    await self._error(event)
+                    self._error(event)
                 case f.Sent():
                     self._settle(event.key, event)
-                    await self._notify(event)
+                    self._notify(event)
                 case SendRejected():
                     self._settle(event.key, Rejected(event.code, event.text))
-                    await self._notify(event)
+                    self._notify(event)
                 case _:
-                    await self._notify(event)
+                    self._notify(event)
 
-    async def _error(self, error: f.ErrorFrame) -> None:
+    def _error(self, error: f.ErrorFrame) -> None:
         if error.id is None:
-            await self._notify(error)
+            self._notify(error)
         elif error.code in _TRANSIENT_CODES or error.retry != "none":
             self._resolve(error.id, error)
         else:
@@ -578,15 +551,10 @@ class Client:
     def _listen(self) -> None:
         self._has_listener = True
 
-    async def _notify(self, notice: Notice) -> None:
-        if self._has_listener:
-            # A program that does not take its events slows its own connection, which
-            # is what a slow reader should do.
-            await self._send.send(notice)
-            return
-        try:
-            self._send.send_nowait(notice)
-        except anyio.WouldBlock:
+    def _notify(self, notice: Notice) -> None:
+        if self._has_listener or not self._notices.is_full:
+            self._notices.put(notice)
+        else:
             logger.debug("nobody has ever taken an event; one is dropped")
 
     def _resolve(self, request_id: str, answer: f.Frame | KefuError) -> None:
@@ -612,10 +580,7 @@ class Client:
             for key in list(self._sends):
                 self._settle(key, self._closed)
         if was_live:
-            try:
-                self._send.send_nowait(ConnectionChanged(False, reason))
-            except anyio.WouldBlock:
-                logger.debug("the program does not take its events")
+            self._notify(ConnectionChanged(False, reason))
 
 
 async def _wait_for(stream: FrameStream, kind: type[f.Frame]) -> None:

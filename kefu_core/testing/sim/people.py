@@ -108,11 +108,8 @@ class Person:
 
     def _keep(self, client: Client) -> None:
         """Take what came and was not looked at, then note what is held."""
-        while True:
-            try:
-                self._take(client._receive.receive_nowait())
-            except (anyio.WouldBlock, anyio.EndOfStream):
-                break
+        while (notice := client._notices.take_nowait()) is not None:
+            self._take(notice)
         drafts = client.session.outbox.drafts()
         if self._rng.random() < 0.5:
             self.shown.clear()

@@ -20,10 +20,8 @@ def message(seq: int) -> f.MessageFrame:
     )
 
 
-def live_session() -> ClientSession:
-    session = ClientSession()
-    session.connected("token", 0.0)
-    welcome = f.Welcome(
+def welcome() -> f.Welcome:
+    return f.Welcome(
         session="s",
         epoch="e",
         resumed=True,
@@ -39,7 +37,12 @@ def live_session() -> ClientSession:
         ),
         me=Person(id=ParticipantId("v1"), name="", role=Role.VISITOR),
     )
-    session.receive([welcome], 0.0)
+
+
+def live_session() -> ClientSession:
+    session = ClientSession()
+    session.connected("token", 0.0)
+    session.receive([welcome()], 0.0)
     session.follow(C, Seq(0))
     session.frames_to_send()
     session.events()
