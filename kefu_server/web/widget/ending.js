@@ -78,7 +78,7 @@ export class EndingView {
     this.isChanging = false;
     /** @type {number[]} ends that are not to be asked about any more */
     this.left = [];
-    this.button = h("button", { type: "button", class: "head-close", "aria-label": say.end, title: say.end, hidden: true, onclick: () => this.ask(true) }, icon("door"));
+    this.button = h("button", { type: "button", class: "head-button", "aria-label": say.end, title: say.end, hidden: true, onclick: () => this.ask(true) }, icon("door"));
     this.yes = h("button", { type: "button", class: "primary", onclick: () => void this.end() }, say.yes);
     const no = h("button", { type: "button", class: "link", onclick: () => this.ask(false) }, say.no);
     this.sure = h("div", { class: "end-bar", role: "alertdialog", "aria-label": say.sure, hidden: true }, h("span", null, say.sure), this.yes, no);
