@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { filtered, sorted } from "../../kefu_server/web/console/visitors/order.js";
+import { VisitorToken } from "../../kefu_server/web/widget/visitor.js";
 
 const visit = (/** @type {number} */ id, /** @type {any} */ more = {}) => ({
   id, site_id: 1, url: "https://shop.example/tea", title: "Tea", source: "", browser: "Chrome", language: "en",
@@ -28,4 +29,25 @@ test("visitors are found by all words, and by site", () => {
   assert.deepEqual(found(2, ""), [2]);
   assert.deepEqual(found(0, "news"), [3]);
   assert.deepEqual(found(0, "visitor 2"), [2]);
+});
+
+test("two frames ask for one token, and a browser without locks asks all the same", async () => {
+  const was = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+  const pretend = (/** @type {any} */ locks) => Object.defineProperty(globalThis, "navigator", { value: { locks }, configurable: true });
+  const denied = { request: async () => Promise.reject(new Error("denied in this context")) };
+  const granted = { request: async (/** @type {string} */ _, /** @type {() => any} */ work) => work() };
+  try {
+    for (const locks of [undefined, denied, granted]) {
+      pretend(locks);
+      let count = 0;
+      assert.equal(await new VisitorToken("shop").alone(async () => (count += 1)), 1);
+    }
+    // What fails inside is not done twice.
+    let tries = 0;
+    await assert.rejects(new VisitorToken("shop").alone(async () => Promise.reject(new Error(`${(tries += 1)}`))));
+    assert.equal(tries, 1);
+  } finally {
+    if (was) Object.defineProperty(globalThis, "navigator", was);
+    else delete (/** @type {any} */ (globalThis).navigator);
+  }
 });

@@ -1,6 +1,7 @@
 const SOON_MS = 400;
 const HIDDEN_MS = 60_000;
 const RETRY_MS = 30_000;
+const ANSWER_MS = 10_000;
 const STAY_MS = 1_800_000;
 
 /**
@@ -87,6 +88,7 @@ export class Reporter {
       credentials: "omit",
       // What is said while the page goes away still arrives.
       keepalive: hasLeft,
+      signal: AbortSignal.timeout?.(ANSWER_MS),
       body: this.body(hasLeft),
     });
   }
@@ -96,7 +98,9 @@ export class Reporter {
     clearTimeout(this.timer);
     let waitMs = RETRY_MS;
     try {
-      waitMs = await this.visitor.alone(() => this.tell());
+      const tell = () => this.tell();
+      // The first is answered with a token, for which the chat's frame may ask as well.
+      waitMs = await (this.visitor.stored() ? tell() : this.visitor.alone(tell));
     } catch {
       // The network is away: later.
     }

@@ -37,7 +37,14 @@ export class VisitorToken {
    * @returns {Promise<T>}
    */
   async alone(work) {
-    return navigator.locks ? navigator.locks.request(this.name, work) : work();
+    let isBegun = false;
+    try {
+      return await navigator.locks.request(this.name, () => ((isBegun = true), work()));
+    } catch (error) {
+      // Where a browser has no locks, or lets frames keep nothing, there are none.
+      if (isBegun) throw error;
+      return work();
+    }
   }
 
   /** @returns {Promise<string>} */
