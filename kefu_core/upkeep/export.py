@@ -15,6 +15,7 @@ from kefu_core.abc.archive import ConversationFilter
 from kefu_core.abc.store import Store
 from kefu_core.errors import NotFound
 from kefu_core.model import Conversation, Message, MessageKind, Person, Site
+from kefu_core.records import VisitorProfile
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 from kefu_core.upkeep.csv_table import CsvWriter
 from kefu_core.upkeep.html_page import HtmlWriter
@@ -146,9 +147,12 @@ class _Walker:
         site = self._sites.get(row.site_id) or Site(
             id=row.site_id, name="", embed_key=""
         )
-        page = Page(
-            conversation=row, site=site, names=await self._known(_named(row, []))
-        )
+        profile = None
+        if self._writer.wants_profiles:
+            number = int(row.visitor[1:])
+            profile = await self._store.find_record(VisitorProfile, number)
+        names = await self._known(_named(row, []))
+        page = Page(conversation=row, site=site, names=names, profile=profile)
         yield self._writer.conversation(page)
         after = Seq(0)
         while after < row.last_seq:

@@ -22,7 +22,7 @@ from kefu_core.errors import Conflict, Invalid
 from kefu_core.folding import is_visitor
 from kefu_core.model import Agent, Conversation, Cursor, Message, Person, Role, Site
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
-from kefu_core.upkeep import checks
+from kefu_core.upkeep import checks, persons
 from kefu_core.upkeep.records import (
     FORMAT,
     VERSION,
@@ -138,6 +138,8 @@ class _Piece:
         self.opened: Conversation | None = None
         """None: no more of it is taken; why has been told."""
         self.visitor = Person(id=ParticipantId("v0"), name="", role=Role.VISITOR)
+        self.person: PersonRecord | None = None
+        """What the archive knows of the visitor."""
         self.next = Seq(1)
         self.waiting: list[tuple[int, Message]] = []
         """Messages with their lines, for the next transaction."""
@@ -245,6 +247,7 @@ class _Reader:
 
     async def _person(self, record: PersonRecord) -> None:
         checks.check_person(record)
+        persons.check_facts(record)
         who = ParticipantId(record.id)
         if is_visitor(who):
             if len(self._names) >= _NAMES_MAX:
@@ -285,7 +288,7 @@ class _Reader:
             visitor=ParticipantId(record.visitor),
             opened_at=UnixMs(record.opened_at),
         )
-        named = self._names.get(piece.opened.visitor)
+        piece.person = named = self._names.get(piece.opened.visitor)
         piece.visitor = Person(
             id=piece.opened.visitor,
             name=named.name if named is not None else "",
@@ -367,6 +370,8 @@ class _Reader:
         cursors: list[Cursor] = []
         for (piece, opened, _), imported in zip(pieces, done, strict=True):
             self._note(piece, imported)
+            if imported.is_new and piece.person is not None:
+                await persons.restore(self._store, piece.person)
             self._touched.append(opened.id)
             cursors += self._cursors_of(piece, opened.id)
         if cursors:

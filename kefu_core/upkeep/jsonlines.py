@@ -5,6 +5,7 @@ import msgspec
 from kefu_core.folding import is_visitor
 from kefu_core.model import Conversation, Cursor, Message
 from kefu_core.types import ParticipantId
+from kefu_core.upkeep.persons import facts_of
 from kefu_core.upkeep.records import (
     FORMAT,
     VERSION,
@@ -25,6 +26,8 @@ _TOLD_MAX = 10_000
 
 class JsonLinesWriter(Writer):
     """Writes what `upkeep.importing` reads."""
+
+    wants_profiles = True
 
     def __init__(self) -> None:
         self._told: set[int | ParticipantId] = set()
@@ -100,7 +103,10 @@ class JsonLinesWriter(Writer):
                 lines.append(
                     _line(
                         PersonRecord(
-                            id=person.id, name=person.name, role=person.role.value
+                            id=person.id,
+                            name=person.name,
+                            role=person.role.value,
+                            **facts_of(page.profile if person.id == visitor else None),
                         )
                     )
                 )

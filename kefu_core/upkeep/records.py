@@ -39,7 +39,12 @@ class SiteRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag="
 
 
 class PersonRecord(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag="person"
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="t",
+    tag="person",
+    omit_defaults=True,
 ):
     """Somebody who speaks, before the first line that needs the name."""
 
@@ -47,6 +52,13 @@ class PersonRecord(
     """`v12` a visitor, `a7` an agent."""
     name: str
     role: Literal["visitor", "agent", "admin"]
+    email: str = ""
+    phone: str = ""
+    notes: str = ""
+    """Of agents."""
+    language: str = ""
+    attributes: dict[str, str | int | float | bool | None] = {}
+    """What pages told of a visitor, unchecked."""
 
 
 class ConversationRecord(

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 import msgspec
 
 from kefu_core.model import Conversation, Cursor, Message, Person, Site
+from kefu_core.records import VisitorProfile
 from kefu_core.types import ParticipantId, UnixMs
 
 
@@ -23,10 +24,15 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     names: dict[ParticipantId, Person]
     """Of those whom it names, as far as they are known."""
     messages: list[Message] = []
+    profile: VisitorProfile | None = None
+    """Of the visitor, with the first page of a conversation, for whoever writes it."""
 
 
 class Writer(ABC):
     """A format. Every method returns the next piece of text."""
+
+    wants_profiles = False
+    """Whether it writes more of a visitor than the name."""
 
     @abstractmethod
     def begin(self, heading: Heading) -> str:
