@@ -181,8 +181,10 @@ class Visits:
         visit.has_refused |= report.has_refused
         if report.invitation is not None:
             self._answered(visit, report.invitation)
-        # Of several tabs the one that is looked at says where the visitor is.
-        if report.page == visit.page or not report.is_hidden or not visit.page:
+        # Of several tabs the one that is looked at says where the visitor is; when it
+        # is closed, any other.
+        is_here = report.page == visit.page or not report.is_hidden
+        if is_here or visit.is_leaving or not visit.page:
             visit.lease_until = lease_until
             self._look(visit, report)
         self._marked[visitor] = None

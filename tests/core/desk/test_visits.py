@@ -123,6 +123,18 @@ def test_of_two_tabs_the_one_that_is_looked_at_counts() -> None:
     assert (row["url"], row["is_hidden"], row["pages"]) == (f"{SHOP}/seen", False, 1)
 
 
+def test_when_the_tab_that_was_looked_at_is_closed_the_other_one_counts() -> None:
+    t = Table()
+    t.report(page="a", path="/seen")
+    t.report(page="b", path="/behind", is_hidden=True)
+    t.report(page="a", has_left=True)
+    t.report(page="b", path="/behind", is_hidden=True)
+    t.after(LEFT_S + 60)
+    row = t.row()
+    assert row is not None
+    assert (row["url"], row["is_hidden"]) == (f"{SHOP}/behind", True)
+
+
 def test_nobody_is_there_who_only_leaves() -> None:
     t = Table()
     t.report(has_left=True)
