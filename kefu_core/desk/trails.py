@@ -83,12 +83,15 @@ class Trails:
 
     async def keep(self) -> None:
         """Bring all that is stored up to date. Raises `StoreError`."""
+        ended = self._visits.ended
         for visit in self._visits.acting():
             mark = (visit.pages, visit.invitation and visit.invitation.state)
             if visit.kept_mark != mark:
                 await self._keep(visit)
                 visit.kept_mark = mark
-        self._visits.ended.clear()
+            # One by one: others may end meanwhile.
+            if visit in ended:
+                ended.remove(visit)
 
     async def _keep(self, visit: Visit) -> None:
         is_new = not visit.kept_id

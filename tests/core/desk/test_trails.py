@@ -71,6 +71,30 @@ async def test_agents_see_the_pages_of_who_has_left() -> None:
                 await w.desk.call(PRINCIPALS[who], "visit.get", {"visitor": visitor})
 
 
+async def test_who_leaves_while_others_are_being_kept_is_kept_next() -> None:
+    async with world() as w:
+        for visitor in (2, 1):
+            await see(w, f"/{visitor}", visitor=visitor)
+            await talk(w, f"v{visitor}")
+        put = w.store.put_records
+
+        async def then_leave(*records: Record) -> None:
+            await put(*records)
+            w.desk.visits.report(
+                1, 2, Report(page="p", url=f"{SHOP}/last", title="/last")
+            )
+            w.at_s += 600
+            w.desk.visits.tell()
+
+        w.store.put_records = then_leave  # type: ignore[method-assign]
+        await see(w, "/next")
+        w.store.put_records = put  # type: ignore[method-assign]
+        assert w.desk.visits.rows() == []
+        await w.desk.trails.keep()
+        assert "/last" in await kept(w)
+        assert not w.desk.visits.ended
+
+
 async def test_what_is_erased_stays_so_while_the_visitor_goes_on() -> None:
     async with world() as w:
         await see(w, "/a")
