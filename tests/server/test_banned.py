@@ -35,6 +35,11 @@ async def test_who_is_banned_gets_no_token_by_any_way(
                 await client.post(
                     "/api/v1/people/get", json={"ids": []}, headers=shown
                 ),
+                await client.put(
+                    "/api/conversations/1/files/key?name=a.txt",
+                    content=b"x",
+                    headers={**shown, "content-type": "application/octet-stream"},
+                ),
             ]
         for answer in answers:
             assert answer.status_code == 403, answer.text

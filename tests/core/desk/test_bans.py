@@ -7,7 +7,7 @@ import pytest
 
 from kefu_core.client.client import Rejected
 from kefu_core.desk.bans import KEPT_MS, Bans, parse_place
-from kefu_core.errors import CloseCode, Invalid
+from kefu_core.errors import Banned, CloseCode, Invalid
 from kefu_core.node import monotonic, unix_ms
 from kefu_core.protocol import frames as f
 from kefu_core.records import AuditEntry, Ban, BanKind
@@ -63,6 +63,11 @@ async def test_a_visitor_who_is_banned_is_cut_off_at_once_until_it_is_lifted() -
                 await w.desk.call(PRINCIPALS["v1"], method, params)
         known = await w.desk.call(PRINCIPALS["a1"], "visitor.get", {"visitor": 1})
         assert (known["ban"]["id"], known["ban"]["reason"]) == (row["id"], "spam")
+        row_of = await w.store.find_conversation(conversation)
+        assert row_of is not None
+        send = f.Send(key="k", conversation=conversation, n=1, body="x")
+        with pytest.raises(Banned):
+            w.desk.draft(PRINCIPALS["v1"], row_of, send)
         # On another site it is nobody.
         assert not await is_refused(w, "v1@2", HERE)
         await w.desk.call(PRINCIPALS["a1"], "ban.lift", {"ban": row["id"]})
