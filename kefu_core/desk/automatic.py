@@ -152,8 +152,7 @@ class Automatic:
         if self._hub is None or self._hub.is_draining:
             return
         if self._now() >= self._look_at:
-            for row in await self._store.list_open_conversations(limit=_LOOK_MAX):
-                self._note(row)
+            await self._look()
             self._look_at = self._now() + LOOK_INTERVAL_S
         due = [each for each in self._waits.items() if not each[1].is_done]
         if not due:
@@ -164,6 +163,13 @@ class Automatic:
                 await self._look_after(conversation, wait, site)
             else:
                 wait.is_done = True
+
+    async def _look(self) -> None:
+        """Find waits that nobody told this node of, if a site has a word for them."""
+        talks = [site.settings.talk for site in await self._store.sites()]
+        if any(talk.waiting or talk.away for talk in talks):
+            for row in await self._store.list_open_conversations(limit=_LOOK_MAX):
+                self._note(row)
 
     async def _look_after(
         self, conversation: ConversationId, wait: Wait, site: Site

@@ -108,6 +108,17 @@ async def test_who_waits_is_told_once_a_wait_by_whichever_node() -> None:
         agent.cut()
 
 
+async def test_a_node_that_is_started_later_finds_who_waits() -> None:
+    async with shop() as (w, clock):
+        agent = await w.live("a1")
+        number = await w.conversation()
+        await w.say(number, "v1", "anybody?")
+        clock.ahead_ms += 30_000
+        await node(w, clock).turn()
+        assert await said(w, number) == [("waiting", "One moment")]
+        agent.cut()
+
+
 async def test_while_nobody_is_there_that_is_said_at_once_and_nothing_else() -> None:
     async with shop() as (w, clock):
         number = await w.conversation()
