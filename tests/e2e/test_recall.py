@@ -20,7 +20,7 @@ def test_what_is_taken_back_leaves_the_other_screen_at_once(
         message.hover()
         button = message.get_by_role("button", name="Take back")
         button.click()
-        message.get_by_role("button", name="Take it back for everybody?").click()
+        message.get_by_role("button", name="Really?").click()
         for each in (visitor, agent):
             expect(each.view.locator(".message", has_text=text)).to_have_count(0)
     for person in (visitor, agent):

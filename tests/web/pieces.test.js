@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Backoff } from "../../kefu_server/web/client/chooser.js";
 import { Connection } from "../../kefu_server/web/client/connection.js";
+import { Logs } from "../../kefu_server/web/client/logs.js";
 import { Outbox } from "../../kefu_server/web/client/outbox.js";
 import { Session } from "../../kefu_server/web/client/session.js";
 import { Transports } from "../../kefu_server/web/client/transports.js";
@@ -61,6 +62,18 @@ test("the state of a bubble is what the other side has acknowledged", () => {
 test("nothing is said of how far the other side has come with a note", () => {
   const [, item] = itemsOf([line(1, "v1", NOON, { kind: "note" })], mine, { delivered: 1, read: 1 });
   assert.equal(item.state, "sent");
+});
+
+test("what its sender has taken back is gone from a page that holds it", () => {
+  const logs = new Logs();
+  const frame = (seq, sender, kind, more) => ({ t: "message", conversation: 1, seq, sender, kind, at: NOON, body: "", ...more });
+  logs.append(frame(7, "v1", "text", { body: "secret" }));
+  logs.append(frame(8, "v1", "text", { body: "kept" }));
+  // Nobody takes back what another has sent.
+  logs.append(frame(9, "a1", "recall", { ref: 8 }));
+  logs.append(frame(10, "v1", "recall", { ref: 7 }));
+  const shown = itemsOf(logs.of(1).messages.map((m) => ({ ...m, key: String(m.seq) })), mine, { delivered: 0, read: 0 });
+  assert.deepEqual(shown.slice(1).map((i) => [i.line.kind, i.line.body]), [["erased", ""], ["text", "kept"]]);
 });
 
 test("placeholders are not shown", () => {

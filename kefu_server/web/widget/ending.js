@@ -55,7 +55,8 @@ export function endingOf(lines) {
   /** @type {Ending} */
   const found = { close: null, rating: null, isBegun: false, isAnswered: false };
   for (const line of lines) {
-    const isSaid = line.kind === "text" || line.kind === "file";
+    const kind = line.kind === "erased" ? line.data?.was : line.kind;
+    const isSaid = kind === "text" || kind === "file";
     const isVisitors = line.sender.startsWith("v");
     if (isSaid && line.sender.startsWith("a")) found.isAnswered = true;
     if (line.kind === "close") Object.assign(found, { close: line, rating: null, isBegun: false });

@@ -33,7 +33,7 @@ export default {
   online: "We answer here",
   queue: "Queue",
   recall: "Take back",
-  recallSure: "Take it back for everybody?",
+  recallSure: "Really?",
   rated: "Rated {stars}",
   read: "Read",
   reload: "Reload",

@@ -33,7 +33,7 @@ export default {
   online: "在线为您服务",
   queue: "排队",
   recall: "撤回",
-  recallSure: "确定撤回？",
+  recallSure: "确定？",
   rated: "评价 {stars}",
   read: "已读",
   reload: "刷新",
