@@ -26,6 +26,13 @@ def test_what_is_taken_back_leaves_the_other_screen_at_once(
     for person in (visitor, agent):
         assert person.texts() == ["Is it in stock?"]
         expect(person.view.locator(".system.erased")).to_have_count(2)
+    # What was taken back may be put right and sent again, by who has sent it.
+    expect(visitor.view.get_by_role("button", name="Edit again")).to_have_count(1)
+    agent.view.get_by_role("button", name="Edit again").click()
+    composer = agent.view.locator(".composer-input")
+    expect(composer).to_have_value("Wrong window, sorry")
+    agent.write("The right window")
+    visitor.sees("The right window")
     visitor.reload()
     visitor.sees("Is it in stock?")
     assert "canary" not in visitor.view.content()

@@ -35,6 +35,11 @@ export class RoomView {
       recall: {
         until: (line) => (line.sender === desk.me.id ? line.at + desk.recallMs(this.id) : 0),
         act: (line) => desk.chat.call("message.recall", { conversation: this.id, seq: line.seq }),
+        again: (line) => {
+          // A note is written again as a note.
+          this.writing.use(line.kind === "note" ? "note" : "text");
+          this.composer.add(line.body);
+        },
       },
       older: () => this.id && desk.chat.older(this.id).then(parts.changed),
       seen: parts.changed,

@@ -44,6 +44,12 @@ export class Composer {
     this.button.title = button;
   }
 
+  /** @param {string} text goes on after what is there */
+  add(text) {
+    this.text = this.text ? `${this.text}\n${text}` : text;
+    this.focus();
+  }
+
   focus() {
     this.input.focus({ preventScroll: true });
   }

@@ -12,8 +12,8 @@ const NEAR_PX = 60;
  * @property {(item: Item) => string} systemText
  * @property {(line: Item["line"]) => (Node | string)[]} [bodyOf] what a bubble shows
  * @property {(line: Item["line"]) => string} [tag] what a bubble is called, if it is no plain one
- * @property {{until: (line: Item["line"]) => number, act: (line: Item["line"]) => Promise<unknown>}} [recall]
- *   until when one's own message may be taken back, and how
+ * @property {{until: (line: Item["line"]) => number, act: (line: Item["line"]) => Promise<unknown>, again: (line: Item["line"]) => void}} [recall]
+ *   until when one's own message may be taken back, how, and what writes it again
  * @property {() => void} older the person has scrolled to the top
  * @property {() => void} seen the person has come to the bottom
  * @property {(key: string) => void} retry
@@ -38,6 +38,8 @@ export class LogView {
     this.element = h("div", { class: "log-frame" }, this.scroller, this.below, this.voice);
     this.isAtBottom = true;
     this.lastKey = "";
+    /** @type {Map<string, Item["line"]>} what was taken back here, until this page goes */
+    this.taken = new Map();
     this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
     new ResizeObserver(() => this.isAtBottom && this.toBottom()).observe(this.scroller);
   }
@@ -100,7 +102,9 @@ export class LogView {
       fill(element, h("span", null, day(item.line.at, Date.now())));
     } else if (item.type === "system") {
       element.className = `system ${item.line.kind}`;
-      fill(element, h("span", null, this.parts.systemText(item)));
+      const taken = item.line.kind === "erased" ? this.taken.get(item.line.key) : undefined;
+      const again = taken && h("button", { type: "button", class: "link", onclick: () => this.parts.recall?.again(taken) }, t("editAgain"));
+      fill(element, h("span", null, this.parts.systemText(item), again && " ", again));
     } else {
       this.drawBubble(item, element);
     }
@@ -143,6 +147,7 @@ export class LogView {
         return fill(button, t("recallSure"));
       }
       button.disabled = true;
+      if (line.kind !== "file") this.taken.set(line.key, line);
       // What is refused stays, and may be tried again.
       await this.parts.recall?.act(line).catch(() => (button.disabled = false));
     };

@@ -74,6 +74,7 @@ const log = new LogView({
   recall: {
     until: (line) => (line.sender === model.me ? line.at + model.skew + (visitor.about?.recall_within_s ?? 0) * 1000 : 0),
     act: (line) => model.chat.call("message.recall", { conversation: model.conversation, seq: line.seq }),
+    again: (line) => composer.add(line.body),
   },
   older: () => model.conversation && model.chat.older(model.conversation).then(() => screen.set()),
   seen: () => screen.set(),

@@ -18,6 +18,7 @@ export default {
   conversations: "Conversations",
   delivered: "Delivered",
   discard: "Discard",
+  editAgain: "Edit again",
   erased: "This message was removed",
   failed: "Not sent",
   greeting: "Hello! How can we help?",

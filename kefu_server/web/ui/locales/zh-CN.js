@@ -18,6 +18,7 @@ export default {
   conversations: "会话列表",
   delivered: "已送达",
   discard: "删除",
+  editAgain: "重新编辑",
   erased: "该消息已删除",
   failed: "发送失败",
   greeting: "您好，有什么可以帮您？",
