@@ -16,7 +16,7 @@ def test_texts_that_are_set_in_the_console_are_said_and_are_no_answer(
     card = page.get_by_role("form", name="Tea & <b>Co</b>")
     card.get_by_label("Greeting").fill("Welcome to {site} <i>")
     card.get_by_label("To who waits").fill("One moment, please.")
-    card.get_by_label("seconds").fill("5")
+    card.get_by_label("After so many seconds").fill("5")
     card.get_by_role("button", name="Save").click()
     expect(card.get_by_role("status")).to_have_text("Saved")
     visitor = Visitor(world, browsers.context()).open().live()
