@@ -19,8 +19,13 @@ export class LabelMenu {
     this.changed = changed;
     /** @type {number | null} */
     this.conversation = null;
-    /** @type {string[]} */
+    /** @type {string[]} as they will be when all is saved */
     this.labels = [];
+    /** So many changes of this conversation's are on their way, one after the other. */
+    this.saving = 0;
+    this.turn = 0;
+    /** @type {Promise<unknown>} */
+    this.last = Promise.resolve();
     this.list = h("ul", { class: "label-list" });
     this.known = h("datalist", { id: `${id}-known` });
     this.input = h("input", { type: "text", class: "label-input", maxLength: LABEL_CHARS, placeholder: say("addLabel"), "aria-label": say("addLabel"), autocomplete: "off", dir: "auto", oninput: () => this.typed() });
@@ -56,9 +61,18 @@ export class LabelMenu {
     if (conversation !== this.conversation) {
       this.input.value = "";
       this.menu.open(false);
+      this.saving = 0;
+      this.turn += 1;
     }
+    // A row that is told meanwhile has not all of the changes yet.
+    if (this.saving) return;
     this.list.dataset.mark = mark;
     this.conversation = conversation;
+    this.draw(labels);
+  }
+
+  /** @param {string[]} labels */
+  draw(labels) {
     this.labels = labels;
     this.menu.button.classList.toggle("set", labels.length > 0);
     fill(this.list, ...labels.map((label) => this.chip(label)));
@@ -86,22 +100,31 @@ export class LabelMenu {
 
   /** @param {string} label */
   remove(label) {
-    void this.save(this.labels.filter((each) => each !== label));
-    // The button that had the focus goes.
+    // The button that has the focus goes, and the menu would close with it.
     this.input.focus();
+    void this.save(this.labels.filter((each) => each !== label));
   }
 
   /** @param {string[]} labels */
   async save(labels) {
-    const { conversation } = this;
+    const { conversation, turn } = this;
     if (conversation === null) return;
     fill(this.fault);
+    this.draw(labels);
+    this.saving += 1;
+    const call = () => this.desk.chat.call("conversation.label", { conversation, labels });
+    // Each says all labels, so they must arrive in the order of the clicks.
+    const saved = (this.last = this.last.then(call, call));
+    let isSaved = true;
     try {
-      await this.desk.chat.call("conversation.label", { conversation, labels });
-      if (conversation === this.conversation) this.show(conversation, labels);
-      this.changed(labels);
+      await saved;
     } catch {
-      fill(this.fault, say("labelFailed"));
+      isSaved = false;
     }
+    if (turn !== this.turn) return;
+    this.saving -= 1;
+    if (isSaved) return this.changed(labels);
+    fill(this.fault, say("labelFailed"));
+    this.list.dataset.mark = "";
   }
 }
