@@ -51,6 +51,7 @@ _LONGEST = (
 _WORKERS_MAX = 4
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One more than there are cores: most tests wait most of the time."""
     return min(_WORKERS_MAX, (os.cpu_count() or 1) + 1)

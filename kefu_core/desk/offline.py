@@ -17,6 +17,7 @@ from kefu_core.desk.letters import (
     notices_of,
 )
 from kefu_core.desk.methods import Id, Limit, Method, Methods, Params
+from kefu_core.desk.visiting import clean_path
 from kefu_core.desk.webhooks import deliveries_of
 from kefu_core.errors import Conflict, Invalid, NotFound, TooLarge, TooMany
 from kefu_core.model import Principal
@@ -218,7 +219,8 @@ def plain_page(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not host:
         return ""
     shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}{f':{port}' if port else ''}{parts.path}"
+    path = clean_path(parts.path)
+    return f"{parts.scheme}://{shown}{f':{port}' if port else ''}{path}"
 
 
 def _content(message: OfflineMessage) -> tuple[str, ...]:

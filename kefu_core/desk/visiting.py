@@ -2,13 +2,14 @@
 
 Addresses of pages may carry what is nobody's business: a password that a form has put
 into the query, the token of a link in a mail. User, password and fragment are never
-kept, and values of the query whose names say that they are secret are not either.
+kept, and neither are parts of the query and of the path whose names, or looks, say that
+they are secret or somebody's own. They are read as a page's server would, decoded.
 """
 
 import re
 from enum import StrEnum
 from typing import Annotated
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote_plus, urlsplit
 
 import msgspec
 
@@ -16,12 +17,28 @@ URL_CHARS, SHOWN_CHARS, TITLE_CHARS, SOURCE_CHARS = 500, 160, 60, 80
 HIDDEN = "***"
 """Stands where a value was."""
 _SECRET = re.compile(
-    r"pass|pwd|secret|token|auth|session|sid\b|sess|key|code|otp|sig|hash|hmac|jwt|"
-    r"credential|ticket|nonce|state|e-?mail|phone|mobile|idcard",
+    r"pass|pwd|secret|token|auth|session|sid\b|sess|key(?!word)|code|otp|sig|hash|hmac|"
+    r"jwt|credential|ticket|nonce|state|e-?mail|phone|mobile|idcard|\bpin\b|\btel|"
+    r"name|user|login|account|card|cvv|iban|\bssn|birth|\bdob|address|verif|confirm|"
+    r"invit|magic|密码|口令|验证码|手机|电话|邮箱|姓名|身份证|地址",
     re.IGNORECASE,
 )
-_TOKEN = re.compile(r"eyJ[\w-]{6,}\.|[0-9a-fA-F]{32,}|[\w-]{48,}")
-"""What signed tokens, digests and other long secrets look like, whatever their name."""
+_TOKEN = re.compile(r"eyJ[\w-]{6}|[0-9a-fA-F]{32}")
+"""What signed tokens and digests look like, whatever their name."""
+_LONG = re.compile(r"[\w-]{48,}")
+"""In a path it may be a headline, in a query it is a secret."""
+_MIXED = re.compile(r"[A-Za-z0-9_]{24,}")
+"""A secret where it has digits, small and large letters."""
+_OWN = re.compile(r"[^/@]@[^/@]|(?<!\d)(?:1[3-9]\d{9}|\d{17}[\dXx])(?!\d)")
+"""Addresses of e-mail, and the numbers of Chinese mobiles and identity cards."""
+_BEFORE_SECRET = re.compile(
+    r"(?:pass(?:word)?-?)?reset(?:-?pass\w*)?|verif\w*|confirm\w*|activat\w*|magic\w*|"
+    r"token|invit\w*|unsubscribe",
+    re.IGNORECASE,
+)
+"""The part of a path after which the token of a mail's link stands."""
+_DECODED = 3
+"""So often addresses within addresses are decoded."""
 _BROWSERS = (
     ("micromessenger", "WeChat"),
     ("dingtalk", "DingTalk"),
@@ -141,19 +158,51 @@ def clean_url(url: str) -> str:
     parts = _split(url)
     if parts is None:
         return ""
-    query = "&".join(map(_without_secret, parts.query.split("&")[:50]))
+    pairs = re.split("[&;]", parts.query, maxsplit=50)[:50]
+    query = "&".join(map(_without_secret, pairs))
     host = parts.netloc.rpartition("@")[2]
-    whole = f"{parts.scheme}://{host}{parts.path}" + (f"?{query}" if query else "")
+    path = clean_path(parts.path)
+    whole = f"{parts.scheme}://{host}{path}" + (f"?{query}" if query else "")
     return one_line(whole, URL_CHARS)
+
+
+def clean_path(path: str) -> str:
+    """Return the path of an address without what nobody may keep."""
+    kept: list[str] = []
+    is_secret = False
+    for part in path.split("/"):
+        name, *parameters = part.split(";")
+        text = _decoded(name)
+        shown = HIDDEN if text and (is_secret or _is_secret(text)) else name
+        kept.append(";".join([shown, *map(_without_secret, parameters)]))
+        is_secret = is_secret or _BEFORE_SECRET.fullmatch(text) is not None
+    return "/".join(kept)
 
 
 def _without_secret(pair: str) -> str:
     name, equals, value = pair.partition("=")
-    if not equals:
-        return HIDDEN if _TOKEN.search(name) else name
-    is_secret = _SECRET.search(name) or _TOKEN.search(value) or "@" in value
-    is_secret = is_secret or "%40" in value
-    return f"{name}={HIDDEN}" if is_secret else pair
+    what, text = _decoded(name), _decoded(value)
+    # An address within an address has a query of its own.
+    is_named = bool(equals) and _SECRET.search(what) is not None
+    is_inside = "=" in text and _SECRET.search(text) is not None
+    if is_named or is_inside or _is_secret(text) or _LONG.search(text):
+        return f"{name}={HIDDEN}"
+    return HIDDEN if _is_secret(what) or _LONG.search(what) else pair
+
+
+def _decoded(text: str) -> str:
+    for _ in range(_DECODED):
+        text = unquote_plus(text)
+    return text
+
+
+def _is_secret(text: str) -> bool:
+    return bool(_TOKEN.search(text) or _OWN.search(text)) or any(
+        any(map(str.isdigit, each))
+        and any(map(str.islower, each))
+        and any(map(str.isupper, each))
+        for each in _MIXED.findall(text)
+    )
 
 
 def source_of(referrer: str, url: str) -> str:
@@ -162,7 +211,7 @@ def source_of(referrer: str, url: str) -> str:
     if parts is None or origin_of(referrer) == origin_of(url):
         return ""
     host = parts.netloc.rpartition("@")[2].lower()
-    return one_line(host + parts.path.rstrip("/"), SOURCE_CHARS)
+    return one_line(host + clean_path(parts.path).rstrip("/"), SOURCE_CHARS)
 
 
 def browser_of(user_agent: str) -> str:

@@ -94,7 +94,8 @@
   }
 
   function look() {
-    const url = location.href;
+    // What stands after # is the page's own business, and may be a token.
+    const [url] = location.href.split("#");
     if (!isReady || (url === told && document.title === title)) return;
     told = url;
     title = document.title;

