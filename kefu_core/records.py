@@ -210,8 +210,10 @@ class Mail(Record, frozen=True, kw_only=True):
 
 
 class AttachmentStatus(StrEnum):
-    """Whether a message names the file."""
+    """How far a file has come: its bytes are kept, and a message names it."""
 
+    ARRIVING = "arriving"
+    """Its bytes may be in the storage, or a part of them, or nothing."""
     PENDING = "pending"
     """It is kept; its message is about to be written, or never came."""
     LINKED = "linked"

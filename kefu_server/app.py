@@ -167,8 +167,6 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
     ids = IdGenerator(unix_ms)
     storage = open_files(settings)
     spool: Spool = app.state.spool
-    # What a killed process had begun; nobody is sending anything yet.
-    await anyio.to_thread.run_sync(spool.sweep, unix_ms() / 1000 - 3600)
     desk = Desk(
         store,
         auth.authenticate,
@@ -194,7 +192,8 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         poster=HttpPoster(settings.webhooks.allow),
         storage=storage,
     )
-    async with node:
+    async with node, anyio.create_task_group() as tasks:
+        tasks.start_soon(spool.run, unix_ms)
         for problem in await store.problems():
             logger.warning(event("not_durable", problem=problem))
         if problem := await storage.problem():
@@ -214,6 +213,7 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
             yield
         finally:
             app.state.services = app.state.node = None
+            tasks.cancel_scope.cancel()
 
 
 class _TransportDoor:

@@ -1,8 +1,9 @@
 """Files that visitors and agents send each other.
 
-A file has three steps, each whole before the next: its bytes are kept for good, its row
-says whose it is, and a message in the log names it. So a message that was acknowledged
-always has its file, whatever dies in between; what is left without a message is swept
+A file has three steps, each whole before the next: its row says whose it is and where
+its bytes will be, the bytes are kept for good, and a message in the log names it. So a
+message that was acknowledged always has its file, and no bytes are ever without a row,
+whatever dies in between; what is left without a message is swept
 (`kefu_core.followers.files`). The uploader's key makes all of it happen once.
 """
 
@@ -42,7 +43,9 @@ if TYPE_CHECKING:
 
     from kefu_core.desk.desk import Desk
 
-_PENDING, _LINKED = AttachmentStatus.PENDING, AttachmentStatus.LINKED
+_ARRIVING, _PENDING = AttachmentStatus.ARRIVING, AttachmentStatus.PENDING
+_LINKED, _DROPPED = AttachmentStatus.LINKED, AttachmentStatus.DROPPED
+_UNNAMED = (_ARRIVING, _PENDING)
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +57,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     bytes_max: int
     known: Attachment | None
-    """What was kept under this key before; its bytes need not come again."""
+    """What came under this key before, or began to."""
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,24 +194,18 @@ class FileRoom:
             raise Invalid("The file is empty.")
         if media_type == filetypes.PROGRAM:
             raise NotAllowed("Programs may not be sent.")
-        if upload.known is not None:
-            if upload.known.sha256 != received.sha256:
-                raise Conflict("This key is of another file already.")
-            return await self.finish(upload, upload.known)
-        kept = await self._keep(upload, received, media_type)
-        return await self.finish(upload, kept)
+        row = upload.known or await self._announce(upload, received)
+        if row.sha256 != received.sha256:
+            raise Conflict("This key is of another file already.")
+        if row.status is _ARRIVING:
+            row = await self._keep(row, received, media_type)
+        elif row.status is not _LINKED:
+            row = await self._claim(row)
+        return await self._finish(upload, row)
 
-    async def _keep(
-        self, upload: Upload, received: Received, media_type: str
-    ) -> Attachment:
-        """Store the bytes, then the row."""
+    async def _announce(self, upload: Upload, received: Received) -> Attachment:
+        """Write the row, before the storage has anything that it does not name."""
         desk = self._desk
-        picture = await self._shrink(received, media_type)
-        key = _storage_key()
-        thumbnail_key = f"{key}.webp" if picture is not None else ""
-        if thumbnail_key:
-            await self.storage.put(thumbnail_key, received.thumbnail_path)
-        await self.storage.put(key, received.path)
         row = Attachment(
             id=desk.ids.new(),
             site_id=upload.conversation.site_id,
@@ -216,25 +213,58 @@ class FileRoom:
             uploader=upload.principal.participant,
             key=upload.key,
             name=upload.name,
-            media_type=picture.media_type if picture is not None else media_type,
+            media_type=filetypes.sniff(received.head),
             size=received.size,
-            width=picture.width if picture is not None else 0,
-            height=picture.height if picture is not None else 0,
             sha256=received.sha256,
-            storage_key=key,
-            thumbnail_key=thumbnail_key,
+            storage_key=_storage_key(),
+            status=_ARRIVING,
             created_at=UnixMs(desk.now_ms()),
         )
         try:
             await desk.store.put_records(row)
         except Conflict:
             # The same file came twice at once; the other one was first.
-            await self.delete_bytes(row)
             known = await self._known(upload.principal, upload.conversation, upload.key)
-            if known is None or known.sha256 != row.sha256:
-                raise Conflict("This key is of another file already.") from None
+            if known is None:
+                raise Busy(
+                    "This file is being cleared away.", retry_after_s=2.0
+                ) from None
             return known
         return row
+
+    async def _keep(
+        self, row: Attachment, received: Received, media_type: str
+    ) -> Attachment:
+        """Store the bytes where the row says, and say that they are there.
+
+        Two may do this at once, or one after another that died: they are the same
+        bytes in the same place.
+        """
+        picture = await self._shrink(received, media_type)
+        if picture is not None:
+            row = msgspec.structs.replace(
+                row,
+                media_type=picture.media_type,
+                width=picture.width,
+                height=picture.height,
+                thumbnail_key=f"{row.storage_key}.webp",
+            )
+        claimed = await self._claim(row)
+        if claimed.status is not _ARRIVING:
+            return claimed
+        if picture is not None:
+            await self.storage.put(row.thumbnail_key, received.thumbnail_path)
+        await self.storage.put(row.storage_key, received.path)
+        now = UnixMs(self._desk.now_ms())
+        kept = msgspec.structs.replace(row, status=_PENDING, created_at=now)
+        when = {"status": _ARRIVING.value}
+        if await self._desk.store.change_record(kept, when=when):
+            return kept
+        try:
+            return await self._reread(row)
+        except Busy:
+            await self.delete_bytes(row)
+            raise
 
     async def _shrink(self, received: Received, media_type: str) -> Picture | None:
         if self._thumbnailer is None or media_type not in filetypes.PICTURES:
@@ -243,15 +273,9 @@ class FileRoom:
         is_there = await anyio.Path(received.thumbnail_path).exists()
         return picture if is_there else None
 
-    async def finish(self, upload: Upload, kept: Attachment) -> SentMessage:
-        """Write the message of a file that is kept; once, however often it is asked.
-
-        Raises:
-            Busy: It is being deleted at this moment.
-        """
+    async def _finish(self, upload: Upload, kept: Attachment) -> SentMessage:
+        """Write the message of a file that is kept; once, however often it is asked."""
         desk = self._desk
-        if kept.status is not _LINKED:
-            kept = await self._claim(kept)
         appended = await desk.hub.append(
             Draft(
                 conversation=upload.conversation.id,
@@ -278,17 +302,23 @@ class FileRoom:
             duplicate=appended.duplicate,
         )
 
-    async def _claim(self, kept: Attachment) -> Attachment:
-        """Make the sweep wait: it takes nothing that was claimed a moment ago."""
-        desk = self._desk
-        claimed = msgspec.structs.replace(kept, created_at=UnixMs(desk.now_ms()))
-        when = {"status": _PENDING.value, "created_at": kept.created_at}
-        if kept.status is _PENDING and await desk.store.change_record(
-            claimed, when=when
-        ):
+    async def _claim(self, row: Attachment) -> Attachment:
+        """Write a row anew: the sweep takes nothing that was claimed a moment ago.
+
+        Raises:
+            Busy: It is being deleted at this moment.
+        """
+        store = self._desk.store
+        claimed = msgspec.structs.replace(row, created_at=UnixMs(self._desk.now_ms()))
+        when = {"status": row.status.value, "created_at": row.created_at}
+        if row.status in _UNNAMED and await store.change_record(claimed, when=when):
             return claimed
-        now = await desk.store.find_record(Attachment, kept.id)
-        if now is None or now.status is AttachmentStatus.DROPPED:
+        return await self._reread(row)
+
+    async def _reread(self, row: Attachment) -> Attachment:
+        """Return a row as it is now. Raises `Busy` when it is being deleted."""
+        now = await self._desk.store.find_record(Attachment, row.id)
+        if now is None or now.status is _DROPPED:
             raise Busy("This file is being cleared away.", retry_after_s=2.0)
         return now
 
@@ -321,7 +351,7 @@ class FileRoom:
             if 0 < number <= ID_MAX
             else None
         )
-        if found is None or found.status is AttachmentStatus.DROPPED:
+        if found is None or found.status in (_ARRIVING, _DROPPED):
             raise NotFound
         # One that is pending may be read: its message is there a moment before it is
         # linked, and only those who read the conversation know its number.

@@ -55,16 +55,17 @@ class FileSweep:
     async def sweep(self) -> int:
         """Do all that is due; return how many files went. Raises `StoreUnavailable`."""
         now = self._now_ms()
-        await self._give_up_pending(now - PENDING_MS)
+        for status in (AttachmentStatus.ARRIVING, AttachmentStatus.PENDING):
+            await self._give_up(status, now - PENDING_MS)
         for site in await self._store.sites():
             if site.retention_days > 0:
                 before = now - site.retention_days * DAY_MS
                 await self._give_up_old(site.id, before)
         return await self._delete_dropped()
 
-    async def _give_up_pending(self, until: int) -> None:
+    async def _give_up(self, unnamed: AttachmentStatus, until: int) -> None:
         after = 0
-        while rows := await self._rows(AttachmentStatus.PENDING, after, until=until):
+        while rows := await self._rows(unnamed, after, until=until):
             for row in rows:
                 # The process may have died after the message and before it said so.
                 is_named = await self._is_named(row)

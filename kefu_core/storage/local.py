@@ -2,9 +2,10 @@
 
 import errno
 import hashlib
+import logging
 import os
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -15,7 +16,10 @@ import anyio.to_thread
 from kefu_core.abc.files import FileMissing, FileStorage
 from kefu_core.errors import StorageFull, StoreUnavailable, TooLarge
 
+logger = logging.getLogger(__name__)
+
 CHUNK_BYTES = 262_144
+SWEEP_S = 3_600.0
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -171,6 +175,16 @@ class Spool:
     def _close(self, path: Path, opened: IO[bytes]) -> None:
         opened.close()
         path.unlink(missing_ok=True)
+
+    async def run(self, now_ms: Callable[[], int]) -> None:
+        """Sweep at once and every hour, until cancelled; no upload takes so long."""
+        while True:
+            try:
+                before_s = now_ms() / 1000 - SWEEP_S
+                await anyio.to_thread.run_sync(self.sweep, before_s)
+            except OSError as error:
+                logger.warning("what was left of uploads is not deleted: %s", error)
+            await anyio.sleep(SWEEP_S)
 
     def sweep(self, before_s: float) -> int:
         """Delete what nobody has written to since then (Unix seconds); count it."""

@@ -426,6 +426,37 @@ async def test_a_file_whose_server_died_before_its_message_is_said_later(
         assert len(room.stored()) == 1
 
 
+@pytest.mark.parametrize("is_before", [True, False])
+async def test_what_a_server_that_died_while_storing_left_is_used_or_swept(
+    room: Room, is_before: bool
+) -> None:
+    """Bytes are never without a row that says where they are."""
+    async with room.visitor() as visitor:
+        storage = room.app.state.services.desk.files.storage
+        put = storage.put
+
+        async def die(key: str, source: Path) -> None:
+            if not is_before:
+                await put(key, source)
+            raise ConnectionResetError
+
+        storage.put = die
+        for key in ("key-1", "key-2"):
+            sent = await room.put(visitor, picture(), key=key, name="a.png")
+            assert sent.status_code == 500
+        rows = await room.store.list_records(Attachment)
+        assert {row.status for row in rows} == {AttachmentStatus.ARRIVING}
+        assert (await visitor.get(f"/api/files/{rows[0].id}")).status_code == 404
+        storage.put = put
+        assert (await room.put(visitor, b"another")).status_code == 409
+        sent = await room.put(visitor, picture(), name="a.png")
+        assert (sent.status_code, sent.json()["seq"]) == (200, 1)
+        assert await _sweep(room, 1.1).sweep() == 1
+        (row,) = await room.store.list_records(Attachment)
+        assert (row.key, row.status) == ("key-1", AttachmentStatus.LINKED)
+        assert len(room.stored()) == 2
+
+
 async def test_too_many_files_are_told_to_wait(room: Room) -> None:
     async with room.visitor() as visitor:
         for number in range(20):
