@@ -10,6 +10,8 @@ from playwright.sync_api import Frame, Page, expect
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.world import World
 
+pytestmark = pytest.mark.browser
+
 AXE = Path("node_modules/axe-core/axe.min.js")
 PAGES = Path("kefu_server/web/console/pages.js")
 NAMES = re.findall(r'^    name: "([a-z-]+)",$', PAGES.read_text("utf-8"), re.MULTILINE)

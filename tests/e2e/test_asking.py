@@ -1,9 +1,12 @@
 """The form before the chat: set in the console, filled in by the visitor."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
 
 HOSTILE = "<img src=x onerror=alert(1)> 李雷"
 

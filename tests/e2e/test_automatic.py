@@ -1,9 +1,12 @@
 """What a site says by itself: set in the console, read as automatic on both sides."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
 
 
 def test_texts_that_are_set_in_the_console_are_said_and_are_no_answer(

@@ -1,10 +1,13 @@
 """An agent bans a visitor beside the conversation, and lifts it in the settings."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.test_visitor_pane import pane_of
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
 
 
 def test_a_visitor_is_banned_cut_off_and_let_back(

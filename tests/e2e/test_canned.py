@@ -1,9 +1,12 @@
 """Canned replies: made on their page, put in with `/`, by keyboard alone."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
 
 
 def test_a_reply_is_made_found_by_its_shortcut_and_put_in_with_the_visitors_name(

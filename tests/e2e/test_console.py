@@ -2,9 +2,12 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.people import AgentPerson, Visitor
+
+pytestmark = pytest.mark.browser
 
 NOTED = """
 window.noted = document.body.appendChild(document.createElement("output"));

@@ -5,11 +5,14 @@ import os
 import re
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from playwright.sync_api import Route, expect
 
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
 
 PDF = b"%PDF-1.7 x"
 SHOTS = os.environ.get("KEFU_SHOTS", "")

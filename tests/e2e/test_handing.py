@@ -1,9 +1,12 @@
 """Two agents: one hands a conversation to the other, with a note, and closes it."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
 
 
 def test_a_conversation_is_handed_over_with_a_note_closed_and_opened_again(
@@ -27,4 +30,4 @@ def test_a_conversation_is_handed_over_with_a_note_closed_and_opened_again(
     expect(visitor.view.get_by_text("小博").first).to_be_visible()
     other.page.get_by_role("button", name="Close conversation").click()
     other.page.get_by_role("button", name="Open again").click()
-    expect(other.page.get_by_role("button", name="Take")).to_be_visible()
+    expect(other.page.get_by_role("button", name="Take", exact=True)).to_be_visible()

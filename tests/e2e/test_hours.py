@@ -1,9 +1,12 @@
 """Business hours: set in the console, told by the widget."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
 
 
 def test_a_closed_shop_says_when_it_opens_and_asks_for_a_message(

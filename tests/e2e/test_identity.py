@@ -7,6 +7,7 @@ from typing import Any
 
 import jwt
 import msgspec
+import pytest
 from playwright.sync_api import expect
 
 from kefu_core.abc.store import Store
@@ -16,6 +17,8 @@ from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.test_hostile_fields import in_store
 from tests.e2e.test_visitor_pane import pane_of
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
 
 SECRET = "s" * 43
 

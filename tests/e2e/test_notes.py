@@ -1,9 +1,12 @@
 """Internal notes: written in the composer, read by colleagues, never by the visitor."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
 
 
 def test_a_note_is_for_colleagues_and_its_text_never_becomes_a_reply(

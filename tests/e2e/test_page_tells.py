@@ -1,11 +1,14 @@
 """A shop's page says who its visitor is: shown to agents as text, and nothing more."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.payloads import PAYLOADS
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.test_visitor_pane import pane_of
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
 
 BEFORE = """<script>
 window.kefu = window.kefu || function () { (kefu.q = kefu.q || []).push(arguments); };

@@ -1,9 +1,12 @@
 """The end of a conversation: the visitor ends it and says how it was."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
 
 
 def test_a_visitor_ends_rates_and_changes_it_and_the_agent_follows(

@@ -1,9 +1,12 @@
 """Taking a message back: gone from both screens, and after a reload too."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
 
 
 def test_what_is_taken_back_leaves_the_other_screen_at_once(

@@ -1,10 +1,13 @@
 """Two agents and several visitors: who is there, who gets what, and who waits."""
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.test_accessible import assert_everybody_can_use
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
 
 
 def choose(page: Page, status: str) -> None:

@@ -1,9 +1,12 @@
 """An admin adds an agent in the console, who logs in; switched off, they are out."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.people import AgentPerson, Browsers
 from tests.e2e.world import PASSWORD, World
+
+pytestmark = pytest.mark.browser
 
 
 def test_an_account_is_added_used_and_switched_off(

@@ -4,10 +4,13 @@ import json
 import urllib.error
 import urllib.request
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.people import AgentPerson, Browsers
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
 
 
 def ask(world: World, secret: str) -> int:

@@ -1,10 +1,13 @@
 """Who the visitor is, beside the conversation: two agents who know it and change it."""
 
+import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.e2e.payloads import PAYLOADS
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
 
 
 def pane_of(agent: AgentPerson) -> Locator:

@@ -1,10 +1,13 @@
 """Who is on a shop's pages, as the agent sees it while it changes."""
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.test_accessible import assert_everybody_can_use
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
 
 HOSTILE = "document.title = '<img src=x onerror=alert(1)>'"
 
@@ -66,7 +69,7 @@ def test_an_agent_watches_who_comes_goes_and_talks(
     expect(line.locator(".visit-state")).to_have_text("Waiting, number 1")
     page.get_by_role("button", name="Open the chat").click()
     agent.sees("hello")
-    page.get_by_role("button", name="Take").first.click()
+    page.get_by_role("button", name="Take", exact=True).first.click()
     page.get_by_role("link", name="Visitors").click()
     expect(line.locator(".visit-state")).to_contain_text("In a chat with")
     page.get_by_role("searchbox").fill("cart nobody")
