@@ -83,25 +83,27 @@ class TrustedProxies:
         """
         hops = [hop.strip() for header in headers for hop in header.split(",")]
         for hop in reversed(hops):
-            if not _is_address(hop):
+            address = _parse(hop)
+            if address is None:
                 return None
             if not self._is_trusted(hop):
-                return hop
+                return str(address)
         return None
 
-    def _is_trusted(self, address: str) -> bool:
-        if not _is_address(address):
-            return False
-        parsed = ipaddress.ip_address(address)
-        return any(parsed in network for network in self._networks)
+    def _is_trusted(self, text: str) -> bool:
+        address = _parse(text)
+        return address is not None and any(address in n for n in self._networks)
 
 
-def _is_address(text: str) -> bool:
+def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return an address, IPv4 also where a socket for both wrote it as IPv6."""
     try:
-        ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
 
 
 class SecurityHeaders:

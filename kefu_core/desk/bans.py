@@ -27,6 +27,8 @@ KEPT_MS = 7 * 86_400_000
 _SHORTEST = {4: 8, 6: 16}
 """Prefixes shorter than these are slips of a key rather than networks."""
 _IPV6_PREFIX = 64
+_MAPPED_PREFIX = 96
+"""Of IPv4 addresses that are written as IPv6."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -142,8 +144,10 @@ def parse_place(text: str) -> tuple[BanKind, str]:
         ) from None
     if isinstance(network, ipaddress.IPv6Network):
         mapped = network.network_address.ipv4_mapped
-        if mapped is not None and network.prefixlen == network.max_prefixlen:
-            return BanKind.ADDRESS, str(mapped)
+        if mapped is not None and network.prefixlen >= _MAPPED_PREFIX:
+            # As it is counted: a ban of it as IPv6 would hold nobody.
+            prefix = network.prefixlen - _MAPPED_PREFIX
+            return parse_place(f"{mapped}/{prefix}")
         if network.prefixlen >= _IPV6_PREFIX:
             whole = network.supernet(new_prefix=_IPV6_PREFIX)
             return BanKind.ADDRESS, str(whole)

@@ -6,6 +6,7 @@ from kefu_core.limits import Limits
 from kefu_core.protocol.pace import TokenBucket
 
 _FORGET_ABOVE = 4_096
+_FORGET_EVERY_S = 1.0
 
 
 def network_of(address: str) -> str:
@@ -28,6 +29,7 @@ class AddressLimiter:
         self._limits = limits
         self._open: dict[str, int] = {}
         self._paces: dict[str, TokenBucket] = {}
+        self._forget_at = 0.0
 
     def enter(self, address: str, now: float) -> bool:
         """Count a connection in; False if it must be refused (and was not counted)."""
@@ -55,7 +57,10 @@ class AddressLimiter:
             self._open.pop(network, None)
 
     def _forget(self, now: float) -> None:
-        if len(self._paces) > _FORGET_ABOVE:
+        # Once in a while: who has a network of thousands of /64s would have each new
+        # connection look at all of them.
+        if len(self._paces) > _FORGET_ABOVE and now >= self._forget_at:
+            self._forget_at = now + _FORGET_EVERY_S
             self._paces = {
                 network: pace
                 for network, pace in self._paces.items()

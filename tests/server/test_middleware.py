@@ -43,6 +43,15 @@ async def test_what_the_client_wrote_itself_is_not_believed() -> None:
     assert await address_seen("10.0.0.1", "203.0.113.1", "192.0.2.7") == "192.0.2.7"
 
 
+async def test_a_socket_for_both_kinds_of_addresses_changes_nothing() -> None:
+    """It writes IPv4 as IPv6: `::ffff:10.0.0.1`."""
+    assert await address_seen("::ffff:10.0.0.1", "192.0.2.7") == "192.0.2.7"
+    assert await address_seen("10.0.0.1", "::ffff:192.0.2.7") == "192.0.2.7"
+    chain = "203.0.113.1, ::ffff:192.0.2.7, ::FFFF:10.0.0.2"
+    assert await address_seen("::ffff:10.0.0.1", chain) == "192.0.2.7"
+    assert await address_seen("::ffff:192.0.2.1", "203.0.113.1") == "::ffff:192.0.2.1"
+
+
 async def test_a_stranger_or_a_garbled_header_changes_nothing() -> None:
     assert await address_seen("192.0.2.1", "203.0.113.1") == "192.0.2.1"
     assert await address_seen("10.0.0.1", "203.0.113.1", trusted="") == "10.0.0.1"

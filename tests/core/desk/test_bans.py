@@ -153,6 +153,8 @@ async def test_a_network_is_for_admins_and_holds_on_every_site() -> None:
         ("shop.example", None),
         ("203.0.113.5/33", None),
         ("", None),
+        ("::ffff:203.0.113.0/120", (BanKind.NETWORK, "203.0.113.0/24")),
+        ("::ffff:0:0/96", None),
     ],
 )
 def test_what_an_address_is_taken_for(text: str, expected: Any) -> None:
