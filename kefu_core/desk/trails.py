@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 INTERVAL_S = 3.0
 PAGES_MAX = 100
 """Of one visit; more are counted and not kept."""
+VISITS_MAX = 20
+"""So many of a visitor's visits are told, those that were last."""
 _NEVER = -1
 """In the place of a record's id: this page was erased while it was shown."""
 
@@ -156,21 +158,25 @@ def _record(visit: Visit, number: int, now: UnixMs) -> KeptVisit:
     )
 
 
-async def load_trail(
+async def load_visits(
     store: Store, visitor: ParticipantId, may_see: Callable[[int], bool]
-) -> list[SeenPage] | None:
-    """Return the pages of a visitor's last visit that was kept; None: there is none.
+) -> list[KeptVisit]:
+    """Return a visitor's visits that were kept, the newest first.
 
     Args:
-        store: Where it is.
+        store: Where they are.
         visitor: Whose.
         may_see: Whether who asks serves a site.
     """
-    kept = await store.list_records(KeptVisit, where={"visitor": visitor}, limit=1)
-    if not kept or not may_see(kept[0].site_id):
-        return None
+    where = {"visitor": visitor}
+    kept = await store.list_records(KeptVisit, where=where, limit=VISITS_MAX)
+    return [visit for visit in kept if may_see(visit.site_id)]
+
+
+async def load_pages(store: Store, visit: KeptVisit) -> list[SeenPage]:
+    """Return the pages of a visit that was kept."""
     pages = await store.list_records(
-        PageView, where={"visit_id": kept[0].id}, after=0, limit=PAGES_MAX
+        PageView, where={"visit_id": visit.id}, after=0, limit=PAGES_MAX
     )
     return [
         SeenPage(url=page.url, title=page.title, at=page.at, seconds=page.seconds)

@@ -198,6 +198,8 @@ class Visits:
             return None
         visit = Visit(visitor, site_id, address, UnixMs(self._now_ms()))
         visit.source = source_of(report.referrer, report.url)
+        # Who comes back to an open conversation need not wait for the next message.
+        visit.has_acted = bool(self._talk_of(visit))
         self._visits[visitor] = visit
         self._of_address[address] += 1
         return visit

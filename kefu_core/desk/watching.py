@@ -6,12 +6,13 @@ import msgspec
 
 from kefu_core.desk.drafts import check_characters
 from kefu_core.desk.methods import Id, Method, Methods, Params
-from kefu_core.desk.trails import load_trail
+from kefu_core.desk.trails import load_pages, load_visits
 from kefu_core.desk.visiting import INVITATION_CHARS
 from kefu_core.desk.visits import SeenPage, Visit
 from kefu_core.errors import NotFound
 from kefu_core.ids import visitor_participant
 from kefu_core.model import Principal
+from kefu_core.records import Visit as KeptVisit
 from kefu_core.types import ConversationId, ParticipantId, UnixMs
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class GetVisit(Params, frozen=True, kw_only=True):
     """`visit.get`: the pages of this visit; of who has left, if it talked, the last."""
 
     visitor: Id
+    visit: Id | None = None
+    """One of the earlier visits instead."""
 
 
 class Invite(Params, frozen=True, kw_only=True):
@@ -80,12 +83,32 @@ class PageRow(TypedDict):
     seconds: int
 
 
+class VisitSummary(TypedDict):
+    """One visit without its pages."""
+
+    id: int
+    """0 while it is not stored."""
+    site_id: int
+    since: UnixMs
+    until: UnixMs
+    """When it was seen last."""
+    page_count: int
+    source: str
+    browser: str
+    language: str
+    screen: str
+
+
 class OneVisit(msgspec.Struct, frozen=True, kw_only=True):
     """One visitor's pages: of who is here the last 30."""
 
     visitor: int
     is_here: bool
+    """This visit is going on."""
+    visit: VisitSummary
     pages: list[PageRow]
+    earlier: list[VisitSummary]
+    """Other visits that are stored, the newest first."""
 
 
 async def _list(
@@ -108,20 +131,56 @@ def find_visit(desk: "Desk", principal: Principal, visitor: int) -> Visit:
 
 
 async def _get(desk: "Desk", principal: Principal, params: GetVisit) -> OneVisit:
-    visit = desk.visits.find(params.visitor)
-    pages: list[SeenPage] | None
-    if visit is not None and principal.serves(visit.site_id):
-        pages = desk.visits.trail(visit)
+    here = desk.visits.find(params.visitor)
+    if here is not None and not principal.serves(here.site_id):
+        here = None
+    who = visitor_participant(params.visitor)
+    kept = await load_visits(desk.store, who, principal.serves)
+    # What goes on is told as it is now, not as it was written down.
+    if here is not None and params.visit in (None, here.kept_id):
+        shown = _of_now(here, UnixMs(desk.now_ms()))
+        pages = desk.visits.trail(here)
     else:
-        who = visitor_participant(params.visitor)
-        pages = await load_trail(desk.store, who, principal.serves)
-    if pages is None:
-        raise NotFound
+        found = next((v for v in kept if params.visit in (None, v.id)), None)
+        if found is None:
+            raise NotFound
+        shown, here = _of_kept(found), None
+        pages = await load_pages(desk.store, found)
     return OneVisit(
         visitor=params.visitor,
-        is_here=visit is not None,
+        is_here=here is not None,
+        visit=shown,
         pages=[*map(_page_row, pages)],
+        earlier=[_of_kept(visit) for visit in kept if visit.id != shown["id"]],
     )
+
+
+def _of_now(visit: Visit, now: UnixMs) -> VisitSummary:
+    return {
+        "id": visit.kept_id,
+        "site_id": visit.site_id,
+        "since": visit.since,
+        "until": now,
+        "page_count": visit.pages,
+        "source": visit.source,
+        "browser": visit.browser,
+        "language": visit.language,
+        "screen": visit.screen,
+    }
+
+
+def _of_kept(visit: KeptVisit) -> VisitSummary:
+    return {
+        "id": visit.id,
+        "site_id": visit.site_id,
+        "since": visit.started_at,
+        "until": visit.last_seen_at,
+        "page_count": visit.pages,
+        "source": visit.referrer,
+        "browser": visit.user_agent,
+        "language": visit.language,
+        "screen": visit.screen,
+    }
 
 
 def _page_row(page: SeenPage) -> PageRow:

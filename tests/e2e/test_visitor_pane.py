@@ -5,6 +5,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.e2e.payloads import PAYLOADS
 from tests.e2e.people import AgentPerson, Browsers, Visitor
+from tests.e2e.test_accessible import assert_everybody_can_use
 from tests.e2e.world import World
 
 pytestmark = pytest.mark.browser
@@ -68,3 +69,48 @@ def test_agents_say_who_a_visitor_is_and_never_overwrite_each_other(
     expect(mine).to_be_hidden()
     expect(one.page.locator(".composer-input")).to_be_visible()
     assert one.page.evaluate("window.__pwned === undefined")
+
+
+def test_the_pane_tells_where_the_visitor_is_and_was(
+    world: World, browsers: Browsers, visitor: Visitor
+) -> None:
+    visitor.write("hello")
+    visitor.sees_all_stored(1)
+    agent = AgentPerson(world, browsers.context())
+    agent.open_first()
+    visit = pane_of(agent).get_by_role("region", name="Visit", exact=True)
+    expect(visit.get_by_text("On the site now")).to_be_visible()
+    expect(visit.get_by_text("directly")).to_be_visible()
+    # It goes on while it is looked at, and what a page is called is only text.
+    title = next(text for text in PAYLOADS if "<img" in text and "\n" not in text)[:50]
+    visitor.page.evaluate(
+        "title => { history.pushState({}, '', '/tea'); document.title = title }", title
+    )
+    trail = visit.get_by_role("list", name="Pages of this visit").get_by_role(
+        "listitem"
+    )
+    expect(trail).to_have_count(2)
+    expect(visit.locator(".visit-now")).to_contain_text("/tea")
+    assert_everybody_can_use(agent.page)
+    # Folded it asks for nothing, and stays folded.
+    agent.page.get_by_role("button", name="Visit", exact=True).click()
+    expect(trail.first).to_be_hidden()
+    agent.page.reload()
+    agent.open_first()
+    expect(pane_of(agent).get_by_label("Name")).to_be_visible()
+    expect(visit.get_by_text("On the site now")).to_be_hidden()
+    agent.page.get_by_role("button", name="Visit", exact=True).click()
+    expect(trail).to_have_count(2)
+    # Who leaves is told to be gone; the pages stay, and are an earlier visit next time.
+    visitor.page.goto("about:blank")
+    expect(visit.get_by_text("Not on the site; last seen")).to_be_visible(
+        timeout=15_000
+    )
+    expect(trail).to_have_count(2)
+    visitor.page.goto(world.shop.url)
+    expect(visit.get_by_text("On the site now")).to_be_visible()
+    earlier = visit.locator(".visit-earlier")
+    expect(earlier).to_have_count(1)
+    earlier.get_by_role("button").click()
+    expect(earlier.get_by_role("listitem")).to_have_count(2)
+    assert agent.page.evaluate("window.__pwned === undefined")

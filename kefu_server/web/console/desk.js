@@ -36,6 +36,7 @@ const TOPIC = "conversations";
 const LEFT = "offline";
 const AGENTS = "agents";
 const PROFILES = "profiles";
+const VISITORS = "visitors";
 const FOLLOWED_MINE = 40;
 const FOLLOWED_MAX = 100;
 
@@ -80,6 +81,8 @@ export class Desk {
     this.agents = new Map();
     /** @type {Map<number, any>} visitors who were changed lately, and how often */
     this.profiles = new Map();
+    /** @type {Set<import("./visitors/watching.js").Onlooker>} who draws those that are on the sites */
+    this.onlookers = new Set();
     /** @type {(conversation: number) => void} shows it in the chat */
     this.show = () => {};
     this.chat.session.watch(TOPIC);
@@ -110,6 +113,8 @@ export class Desk {
     else if (event.type === "list" && event.topic === AGENTS) this.agents = /** @type {Map<number, any>} */ (event.rows);
     else if (event.type === "list" && event.topic === PROFILES) this.profiles = event.rows;
     else if (event.type === "list" && event.topic === TOPIC) this.listed(event.rows);
+    // A crowd changes all the time: the chat is not drawn for those whom it does not show.
+    else if (event.type === "list" && event.topic === VISITORS && ![...this.onlookers].some((matters) => matters(event.rows))) return;
     else if (event.type === "message" && event.frame.sender.startsWith("v")) {
       this.heard(event.frame.conversation, event.frame.body ?? "", event.frame.sender);
     } else if (event.type === "status" && event.status !== "live") {

@@ -83,6 +83,7 @@ function work(me) {
 
   function build() {
     room?.writing.keep();
+    room?.pane.visit.rest();
     list = new ListView(desk, { select, tab: (tab) => screen.set({ tab }) });
     room = new RoomView(desk, { leave: () => select(null), changed: () => screen.set() });
     light = new Light((chosen) => desk.use(chosen));
@@ -196,6 +197,7 @@ function work(me) {
     const isLost = status === "stopped" || (status !== "live" && Date.now() - desk.lostAt > GRACE_MS);
     frame.classList.toggle("has-room", isHistory ? Boolean(archive.place?.conversation) : page === "chat" && selected !== null);
     frame.classList.toggle("no-info", page === "chat" && !room.pane.isOpen);
+    if (page !== "chat") room.pane.visit.rest();
     if (isHistory) {
       archive.show();
     } else if (page === "chat") {

@@ -71,6 +71,41 @@ async def test_agents_see_the_pages_of_who_has_left() -> None:
                 await w.desk.call(PRINCIPALS[who], "visit.get", {"visitor": visitor})
 
 
+async def test_agents_see_earlier_visits_and_the_pages_of_each() -> None:
+    async with world() as w:
+        await see(w, "/a")
+        await talk(w)
+        await see(w, "/a", has_left=True)
+        w.at_s += LEFT_S + 60
+        w.desk.visits.tell()
+        await w.desk.trails.keep()
+        await see(w, "/b")
+        now = await w.desk.call(AGENT, "visit.get", {"visitor": 1})
+        assert [page["title"] for page in now["pages"]] == ["/b"]
+        # What goes on is stored too, and stands once.
+        (earlier,) = now["earlier"]
+        assert now["is_here"]
+        assert earlier["id"] != now["visit"]["id"]
+        assert (earlier["page_count"], earlier["site_id"]) == (1, 1)
+        asked = {"visitor": 1, "visit": earlier["id"]}
+        then = await w.desk.call(AGENT, "visit.get", asked)
+        assert [page["title"] for page in then["pages"]] == ["/a"]
+        assert not then["is_here"]
+        assert then["visit"] == earlier
+        assert [each["id"] for each in then["earlier"]] == [now["visit"]["id"]]
+        same = await w.desk.call(
+            AGENT, "visit.get", {"visitor": 1, "visit": now["visit"]["id"]}
+        )
+        assert same["is_here"]
+        assert same["pages"] == now["pages"]
+        # A visit is asked for with whose it is, and by who serves its site.
+        for who, visitor in (("a3", 1), ("a1", 2)):
+            with pytest.raises(NotFound):
+                await w.desk.call(
+                    PRINCIPALS[who], "visit.get", {**asked, "visitor": visitor}
+                )
+
+
 async def test_who_leaves_while_others_are_being_kept_is_kept_next() -> None:
     async with world() as w:
         for visitor in (2, 1):

@@ -8,7 +8,9 @@ import { VisitorBan } from "../bans/visitor.js";
 import { NOWHERE, writePlace } from "../history/place.js";
 import { statusText } from "../people.js";
 import { VisitorForm } from "./form.js";
+import { remember, wasOpen } from "./memory.js";
 import { tell } from "./phrases.js";
+import { VisitPart } from "./visit.js";
 
 const MEMORY = "kefu.pane";
 
@@ -24,8 +26,8 @@ export class VisitorPane {
     this.desk = desk;
     this.changed = changed;
     this.isSheet = matchMedia("(max-width: 1080px)");
-    this.isOpen = !this.isSheet.matches && remembered();
-    this.isSheet.addEventListener("change", () => this.open(!this.isSheet.matches && remembered()));
+    this.isOpen = !this.isSheet.matches && wasOpen(MEMORY);
+    this.isSheet.addEventListener("change", () => this.open(!this.isSheet.matches && wasOpen(MEMORY)));
     this.visitor = 0;
     /** @type {Known | null} */
     this.known = null;
@@ -42,13 +44,14 @@ export class VisitorPane {
     this.fault = h("p", { class: "fault", role: "alert" });
     this.form = h("section", { hidden: true, "aria-label": tell("who") });
     this.more = h("div");
+    this.visit = new VisitPart(desk, changed);
     this.ban = new VisitorBan(desk, () => ((this.isStale = true), changed()));
-    this.element = h("aside", { class: "info", id: "visitor-pane", "aria-label": tell("title"), onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) }, this.hide, this.facts, this.form, this.fault, this.more);
+    this.element = h("aside", { class: "info", id: "visitor-pane", "aria-label": tell("title"), onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) }, this.hide, this.facts, this.visit.element, this.form, this.fault, this.more);
   }
 
   toggle() {
     this.open(!this.isOpen);
-    if (!this.isSheet.matches) remember(this.isOpen);
+    if (!this.isSheet.matches) remember(MEMORY, this.isOpen);
     const next = this.isOpen && this.isSheet.matches ? this.hide : this.button;
     // What is not shown yet cannot have the focus.
     requestAnimationFrame(() => next.focus());
@@ -72,6 +75,7 @@ export class VisitorPane {
   /** Nobody is looked at. */
   clear() {
     this.select(0);
+    this.visit.show(0, false);
   }
 
   /** @param {Row} row */
@@ -82,6 +86,7 @@ export class VisitorPane {
     const isOld = this.isStale || !this.known || this.told !== this.toldNow;
     if (this.isOpen && isOld && desk.chat.isLive && !this.isAsking) void this.ask();
     this.element.toggleAttribute("inert", !this.isOpen);
+    this.visit.show(this.visitor, this.isOpen);
   }
 
   /** @param {number} visitor */
@@ -155,22 +160,5 @@ export class VisitorPane {
       h("li", null, h("a", { href: writePlace({ ...NOWHERE, visitor: row.visitor, conversation: row.id }) }, h("span", null, stamp(row.last_at, now), " · ", statusText(row)), h("bdi", null, row.last_line || "–"))),
     );
     return h("section", { class: "pane-part" }, h("h4", null, tell("earlier")), h("ul", { class: "earlier" }, ...items));
-  }
-}
-
-function remembered() {
-  try {
-    return localStorage.getItem(MEMORY) !== "closed";
-  } catch {
-    return true;
-  }
-}
-
-/** @param {boolean} isOpen */
-function remember(isOpen) {
-  try {
-    localStorage.setItem(MEMORY, isOpen ? "open" : "closed");
-  } catch {
-    // It is as it was after the next reload.
   }
 }

@@ -1,9 +1,10 @@
 /** @import {Desk} from "../desk.js" */
 import { fill, h } from "../../ui/dom.js";
-import { clock, span } from "../../ui/time.js";
+import { span } from "../../ui/time.js";
 import { shownName } from "../people.js";
 import { InviteForm } from "./invite.js";
 import { tell } from "./phrases.js";
+import { itemsOfTrail, pathOf } from "./trail.js";
 
 /**
  * @typedef {object} Visit a row of the list `visitors`
@@ -29,8 +30,6 @@ import { tell } from "./phrases.js";
  * @property {"" | "sent" | "shown" | "accepted" | "refused"} invitation
  * @property {string} invited_by an agent, or the name of a rule
  * @property {boolean} has_refused
- *
- * @typedef {{url: string, title: string, at: number, seconds: number}} SeenPage
  */
 
 export const COLUMNS = 7;
@@ -137,8 +136,7 @@ export class Line {
     this.trailMark = mark;
     try {
       const { pages } = await this.desk.chat.call("visit.get", { visitor: this.visitor });
-      const last = pages.length - 1;
-      fill(this.trail, ...pages.map((/** @type {SeenPage} */ page, /** @type {number} */ at) => h("li", null, h("time", null, clock(page.at)), linkOf(page), h("span", { class: "visit-long" }, at === last ? tell("now") : span(page.seconds * 1000)))));
+      fill(this.trail, ...itemsOfTrail(pages, true));
       // One that was called for is the newest there is: begin to read there.
       this.trail.scrollTop = this.trail.scrollHeight;
     } catch {
@@ -151,18 +149,4 @@ export class Line {
 /** @param {Parameters<typeof tell>[0]} name what a column is called, where there are no columns */
 function label(name) {
   return h("span", { class: "visit-label" }, tell(name));
-}
-
-/** @param {SeenPage} page */
-function linkOf({ url, title }) {
-  const text = h("span", { dir: "auto" }, title || pathOf(url));
-  const path = h("small", { dir: "ltr" }, pathOf(url));
-  // A visitor's own words may say anything, an address of a script as well.
-  if (!/^https?:\/\//.test(url)) return h("span", { class: "visit-link" }, text, path);
-  return h("a", { class: "visit-link", href: url, target: "_blank", rel: "noopener noreferrer" }, text, path);
-}
-
-/** @param {string} url */
-function pathOf(url) {
-  return url.replace(/^https?:\/\/[^/]*/, "") || "/";
 }

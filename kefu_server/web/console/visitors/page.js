@@ -1,14 +1,13 @@
 /** @import {Desk} from "../desk.js" */
 /** @import {Visit} from "./line.js" */
 /** @import {By, Order} from "./order.js" */
-import { unwatch } from "../../client/lists.js";
 import { fill, h } from "../../ui/dom.js";
 import { shownName } from "../people.js";
 import { Line } from "./line.js";
 import { filtered, sorted } from "./order.js";
 import { tell } from "./phrases.js";
+import { lookAway, lookOn, TOPIC } from "./watching.js";
 
-const TOPIC = "visitors";
 const STEP = 200;
 const LONG_MS = 1_900;
 /** @type {[Parameters<typeof tell>[0], By | null][]} */
@@ -33,6 +32,7 @@ class VisitorsPage {
     /** @type {Map<number, Line>} */
     this.lines = new Map();
     this.siteMark = "";
+    this.onlooker = () => true;
     this.chooser = h("select", { "aria-label": tell("site"), hidden: true, onchange: () => this.refresh() });
     this.seek = h("input", { type: "search", "aria-label": tell("search"), placeholder: tell("search"), oninput: () => this.refresh() });
     this.count = h("span", { class: "visit-count" });
@@ -58,14 +58,12 @@ class VisitorsPage {
   }
 
   enter() {
-    this.desk.chat.watch(TOPIC);
+    lookOn(this.desk, this.onlooker);
     this.refresh();
   }
 
-  /** What nobody looks at is not sent. */
   leave() {
-    unwatch(this.desk.chat.session, TOPIC);
-    this.desk.chat.connection.pump();
+    lookAway(this.desk, this.onlooker);
   }
 
   /** @param {By} by */
