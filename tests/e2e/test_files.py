@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.e2e.people import AgentPerson, Browsers, Visitor
 from tests.e2e.world import World
@@ -95,6 +95,68 @@ def test_files_go_both_ways_once_and_failures_can_be_tried_again(
         {"name": "保修卡.txt", "mimeType": "", "buffer": b"two years"}
     )
     expect(view.locator(".file-name", has_text="保修卡.txt")).to_be_visible()
+
+
+_BRING = """(element, [kind, name]) => {
+  const brought = new DataTransfer();
+  brought.items.add(new File([`This is ${name}.`], name));
+  const how = { bubbles: true, cancelable: true };
+  element.dispatchEvent(
+    kind === "paste"
+      ? new ClipboardEvent(kind, { ...how, clipboardData: brought })
+      : new DragEvent(kind, { ...how, dataTransfer: brought }));
+}"""
+
+
+def _bring(target: Locator, kind: str, name: str) -> None:
+    """Paste a file into something, drag it over it or drop it there."""
+    target.evaluate(_BRING, [kind, name])
+
+
+def _hold(_: Route) -> None:
+    """Let a request go nowhere until it is taken back."""
+
+
+def test_files_are_pasted_dropped_taken_back_and_found_in_the_history(
+    world: World, visitor: Visitor, agent: AgentPerson
+) -> None:
+    visitor.write("Here is the invoice.")
+    agent.open_first("queue")
+    agent.write("Thank you.")
+    visitor.sees("Thank you.")
+    for side, zone, other in (
+        (visitor, visitor.view.locator("body"), agent),
+        (agent, agent.page.locator(".room-inside .log-frame"), visitor),
+    ):
+        here = side.view
+        expect(here.get_by_role("button", name="Send a file")).to_be_visible()
+        side.page.route(re.compile("name=wrong-"), _hold)
+        who = type(side).__name__
+        _bring(here.locator(".composer-input"), "paste", f"wrong-{who}.txt")
+        _bring(here.locator(".composer-input"), "paste", f"pasted-{who}.txt")
+        expect(here.locator(".parcel")).to_have_count(2)
+        _bring(zone, "dragover", "")
+        expect(here.locator("[data-drop='Drop to send']")).to_be_visible()
+        _bring(zone, "drop", f"dropped-{who}.txt")
+        expect(here.locator("[data-drop]")).to_have_count(0)
+        expect(here.locator(".parcel")).to_have_count(3)
+        # The first is on its way, the others wait for it; it is taken back.
+        here.get_by_role("button", name=f"Cancel: wrong-{who}.txt").click()
+        expect(here.locator(".tray")).to_be_hidden()
+        for view in (here, other.view):
+            cards = view.locator(".message .file-name", has_text=who)
+            expect(cards).to_have_text([f"pasted-{who}.txt", f"dropped-{who}.txt"])
+
+    agent.page.get_by_role("link", name="History").click()
+    agent.page.locator(".row.found").first.click()
+    card = agent.page.locator(".reader .file-card", has_text="pasted-Visitor.txt")
+    with agent.page.expect_download() as started:
+        card.click()
+    assert started.value.suggested_filename == "pasted-Visitor.txt"
+    saved = Path(started.value.path()).read_text()
+    assert saved == "This is pasted-Visitor.txt."
+    if SHOTS:
+        agent.page.screenshot(path=f"{SHOTS}/history.png")
 
 
 def test_an_admin_says_which_files_a_site_takes(

@@ -3,6 +3,7 @@
 /** @import {Place} from "./place.js" */
 import { fill, h, icon } from "../../ui/dom.js";
 import { getLocale, t } from "../../ui/i18n.js";
+import { FileLines } from "../../ui/filelines.js";
 import { itemsOf } from "../../ui/items.js";
 import { LabelMenu } from "../labels.js";
 import { systemText } from "../lines.js";
@@ -43,11 +44,12 @@ export class Reader {
     this.place = /** @type {Place | null} */ (null);
     /** @type {RegExp | null} */
     this.finder = null;
+    const files = new FileLines(async () => ({}));
     this.log = new ReaderLog({
       nameOf: parts.nameOf,
       isMe: () => false,
       systemText: ({ line }) => systemText(line, parts.nameOf, parts.desk.me.id),
-      bodyOf: (line) => markedNodes(markWords(line.body, this.finder)),
+      bodyOf: (line) => (line.kind === "file" ? [files.of(line)] : markedNodes(markWords(line.body, this.finder))),
       tag: (line) => (line.kind === "note" ? say("noteTag") : ""),
       older: () => void pages.older(),
       newer: () => void pages.newer(),
