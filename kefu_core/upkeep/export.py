@@ -15,7 +15,7 @@ from kefu_core.abc.archive import ConversationFilter
 from kefu_core.abc.store import Store
 from kefu_core.errors import NotFound
 from kefu_core.model import Conversation, Message, MessageKind, Person, Site
-from kefu_core.records import VisitorProfile
+from kefu_core.records import Ban, BanKind, PageView, Visit, VisitorProfile
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 from kefu_core.upkeep.csv_table import CsvWriter
 from kefu_core.upkeep.html_page import HtmlWriter
@@ -109,6 +109,8 @@ class _Walker:
         self._on_progress = on_progress
         self._sites: dict[int, Site] = {}
         self._names: dict[ParticipantId, Person] = {}
+        self._visited: set[tuple[ParticipantId, int]] = set()
+        """Whose visits were written lately."""
         self._conversations = 0
         self._messages = 0
 
@@ -147,13 +149,19 @@ class _Walker:
         site = self._sites.get(row.site_id) or Site(
             id=row.site_id, name="", embed_key=""
         )
-        profile = None
+        profile, bans = None, []
         if self._writer.wants_profiles:
             number = int(row.visitor[1:])
             profile = await self._store.find_record(VisitorProfile, number)
+            bans = await self._bans(row)
         names = await self._known(_named(row, []))
-        page = Page(conversation=row, site=site, names=names, profile=profile)
+        page = Page(
+            conversation=row, site=site, names=names, profile=profile, bans=bans
+        )
         yield self._writer.conversation(page)
+        async with aclosing(self._visits(row)) as visits:
+            async for text in visits:
+                yield text
         after = Seq(0)
         while after < row.last_seq:
             limit = min(_PAGE, row.last_seq - after)
@@ -169,6 +177,31 @@ class _Walker:
         yield self._writer.cursors(row, await self._store.cursors(row.id))
         self._conversations += 1
         self._tell()
+
+    async def _bans(self, row: Conversation) -> list[Ban]:
+        where = {"kind": BanKind.VISITOR, "value": row.visitor}
+        found = await self._store.list_records(Ban, where=where)
+        return [ban for ban in found if ban.site_id in (0, row.site_id)]
+
+    async def _visits(self, row: Conversation) -> AsyncGenerator[str]:
+        """Yield the stored visits of a visitor to this site, once where it can be."""
+        whose = (row.visitor, row.site_id)
+        if not self._writer.wants_profiles or whose in self._visited:
+            return
+        if len(self._visited) >= _NAMES_MAX:
+            self._visited.clear()
+        self._visited.add(whose)
+        where = {"visitor": row.visitor}
+        after = 0
+        while page := await self._store.list_records(Visit, where=where, after=after):
+            after = page[-1].id
+            for visit in page:
+                if visit.site_id != row.site_id:
+                    continue
+                pages = await self._store.list_records(
+                    PageView, where={"visit_id": visit.id}, after=0
+                )
+                yield self._writer.visit(visit, pages)
 
     async def _known(
         self, wanted: Iterable[ParticipantId]

@@ -34,6 +34,7 @@ from kefu_core.upkeep.records import (
     PersonRecord,
     Record,
     SiteRecord,
+    VisitRecord,
 )
 
 LINE_BYTES_MAX = 262_144
@@ -217,6 +218,8 @@ class _Reader:
                 await self._cursor(number, record)
             case EndRecord():
                 await self._end(record)
+            case VisitRecord():
+                pass  # Where somebody was stays where it was kept, as long as there.
             case HeaderRecord():
                 raise Invalid("is a second header")
 

@@ -4,19 +4,23 @@ import msgspec
 
 from kefu_core.folding import is_visitor
 from kefu_core.model import Conversation, Cursor, Message
+from kefu_core.records import PageView, Visit
 from kefu_core.types import ParticipantId
 from kefu_core.upkeep.persons import facts_of
 from kefu_core.upkeep.records import (
     FORMAT,
     VERSION,
+    BanFact,
     ConversationRecord,
     CursorRecord,
     EndRecord,
     HeaderRecord,
     MessageRecord,
+    PageRecord,
     PersonRecord,
     Record,
     SiteRecord,
+    VisitRecord,
 )
 from kefu_core.upkeep.writing import Heading, Page, Writer
 
@@ -51,6 +55,27 @@ class JsonLinesWriter(Writer):
             last_seq=row.last_seq,
         )
         return self._site(page) + self._people(page, row.visitor) + _line(record)
+
+    def visit(self, visit: Visit, pages: list[PageView]) -> str:
+        return _line(
+            VisitRecord(
+                id=visit.id,
+                site=visit.site_id,
+                visitor=visit.visitor,
+                started_at=visit.started_at,
+                last_seen_at=visit.last_seen_at,
+                source=visit.referrer,
+                browser=visit.user_agent,
+                language=visit.language,
+                screen=visit.screen,
+                pages=[
+                    PageRecord(
+                        url=page.url, title=page.title, at=page.at, seconds=page.seconds
+                    )
+                    for page in pages
+                ],
+            )
+        )
 
     def messages(self, page: Page) -> str:
         return self._people(page) + "".join(
@@ -107,6 +132,10 @@ class JsonLinesWriter(Writer):
                             name=person.name,
                             role=person.role.value,
                             **facts_of(page.profile if person.id == visitor else None),
+                            bans=[
+                                BanFact(at=ban.created_at, until=ban.expires_at)
+                                for ban in (page.bans if person.id == visitor else [])
+                            ],
                         )
                     )
                 )

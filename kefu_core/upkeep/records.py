@@ -38,6 +38,14 @@ class SiteRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag="
     retention_days: int = 0
 
 
+class BanFact(msgspec.Struct, frozen=True, kw_only=True):
+    """That a visitor was banned; why is in no archive."""
+
+    at: int
+    until: int
+    """0: for good."""
+
+
 class PersonRecord(
     msgspec.Struct,
     frozen=True,
@@ -59,6 +67,8 @@ class PersonRecord(
     language: str = ""
     attributes: dict[str, str | int | float | bool | None] = {}
     """What pages told of a visitor, unchecked."""
+    bans: list[BanFact] = []
+    """Of the visitor itself; not brought back."""
 
 
 class ConversationRecord(
@@ -72,6 +82,37 @@ class ConversationRecord(
     opened_at: int
     last_seq: int
     """How many messages follow."""
+
+
+class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of a visit."""
+
+    url: str
+    title: str
+    at: int
+    seconds: int
+
+
+class VisitRecord(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="t",
+    tag="visit",
+    omit_defaults=True,
+):
+    """A stay on a site's pages that is stored with its visitor; not brought back."""
+
+    id: int
+    site: int
+    visitor: str
+    started_at: int
+    last_seen_at: int
+    source: str = ""
+    browser: str = ""
+    language: str = ""
+    screen: str = ""
+    pages: list[PageRecord] = []
 
 
 class MessageRecord(
@@ -118,6 +159,7 @@ Record = (
     | SiteRecord
     | PersonRecord
     | ConversationRecord
+    | VisitRecord
     | MessageRecord
     | CursorRecord
     | EndRecord

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 import msgspec
 
 from kefu_core.model import Conversation, Cursor, Message, Person, Site
-from kefu_core.records import VisitorProfile
+from kefu_core.records import Ban, PageView, Visit, VisitorProfile
 from kefu_core.types import ParticipantId, UnixMs
 
 
@@ -26,13 +26,15 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[Message] = []
     profile: VisitorProfile | None = None
     """Of the visitor, with the first page of a conversation, for whoever writes it."""
+    bans: list[Ban] = []
+    """Of the visitor itself, with its profile."""
 
 
 class Writer(ABC):
     """A format. Every method returns the next piece of text."""
 
     wants_profiles = False
-    """Whether it writes more of a visitor than the name."""
+    """Whether it writes more of a visitor than the name: what is known, and visits."""
 
     @abstractmethod
     def begin(self, heading: Heading) -> str:
@@ -41,6 +43,10 @@ class Writer(ABC):
     @abstractmethod
     def conversation(self, page: Page) -> str:
         """Return what a conversation begins with; the page has no messages yet."""
+
+    def visit(self, visit: Visit, pages: list[PageView]) -> str:
+        """Return one visit of who is in the conversation that has just begun."""
+        return ""
 
     @abstractmethod
     def messages(self, page: Page) -> str:
