@@ -51,6 +51,9 @@ SPOKEN_KINDS = frozenset({MessageKind.TEXT, MessageKind.FILE})
 CONTENT_KINDS = SENDABLE_KINDS | SPOKEN_KINDS | {MessageKind.RATING}
 """What people wrote or sent: what retention and erasure blank."""
 INTERNAL_KINDS = frozenset({MessageKind.NOTE, MessageKind.LABELS})
+OWN_KEYS = "desk-"
+"""Begins the keys of what the desk writes in somebody's name; no client's key does, or
+it could stand where such a line is to be, which then would never be written."""
 
 
 class Role(StrEnum):

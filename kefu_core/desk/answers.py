@@ -27,6 +27,7 @@ from kefu_core.errors import (
     TooMany,
 )
 from kefu_core.model import (
+    OWN_KEYS,
     Conversation,
     Draft,
     Person,
@@ -211,7 +212,7 @@ async def _put_into_log(
         Draft(
             conversation=ConversationId(left.conversation_id),
             sender=left.visitor,
-            key=f"left-{left.id}",
+            key=f"{OWN_KEYS}left-{left.id}",
             body=left.body,
             data={"left": left.id},
         )

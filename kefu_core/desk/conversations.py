@@ -19,6 +19,7 @@ from kefu_core.errors import Busy, Conflict, Invalid, NotFound
 from kefu_core.folding import LABEL_CHARS, LABELS_MAX
 from kefu_core.ids import ID_MAX
 from kefu_core.model import (
+    OWN_KEYS,
     Conversation,
     ConversationStatus,
     Draft,
@@ -224,7 +225,7 @@ async def write_line(
     draft = Draft(
         conversation=row.id,
         sender=principal.participant,
-        key=f"desk-{desk.ids.new()}",
+        key=f"{OWN_KEYS}{desk.ids.new()}",
         kind=kind,
         data=data,
         given=given,

@@ -9,7 +9,7 @@ from kefu_core.desk.access import readable, rights_of
 from kefu_core.errors import Invalid, NotAllowed, TooLarge
 from kefu_core.ids import ID_MAX
 from kefu_core.limits import Limits
-from kefu_core.model import SENDABLE_KINDS, Conversation, Principal
+from kefu_core.model import OWN_KEYS, SENDABLE_KINDS, Conversation, Principal
 from kefu_core.protocol.frames import Send
 
 VISITOR_DATA_BYTES_MAX = 1_024
@@ -44,7 +44,14 @@ def _check_text(principal: Principal, send: Send, limits: Limits) -> None:
     if len(send.body) > maximum:
         raise TooLarge(f"{len(send.body)} characters; at most {maximum}.")
     check_characters(send.body, "The text")
-    check_characters(send.key, "The key")
+    check_key(send.key)
+
+
+def check_key(key: str) -> None:
+    """Refuse a client's key that is none. Raises `Invalid`."""
+    check_characters(key, "The key")
+    if key.startswith(OWN_KEYS):
+        raise Invalid(f"A key may not begin with {OWN_KEYS!r}.")
 
 
 def check_characters(text: str, what: str) -> None:

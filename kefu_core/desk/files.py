@@ -19,7 +19,7 @@ import msgspec
 from kefu_core import filetypes
 from kefu_core.abc.files import FileStorage, Picture, Thumbnailer
 from kefu_core.desk.access import READING, WRITING, check_scope, rights_of
-from kefu_core.desk.drafts import check_characters
+from kefu_core.desk.drafts import check_key
 from kefu_core.desk.messages import SentMessage
 from kefu_core.desk.pace import Paces
 from kefu_core.errors import (
@@ -143,7 +143,7 @@ class FileRoom:
             raise NotAllowed
         if not 1 <= len(key) <= desk.limits.key_chars_max:
             raise Invalid(f"A key has 1 to {desk.limits.key_chars_max} characters.")
-        check_characters(key, "The key")
+        check_key(key)
         settings = await self._settings(row.site_id)
         cleaned = filetypes.clean_name(name)
         _check_name(cleaned, settings)

@@ -16,6 +16,7 @@ from kefu_core.desk.methods import Id, Method, Methods, Params
 from kefu_core.errors import Conflict, Invalid, NotFound, TooLarge
 from kefu_core.ids import ID_MAX, agent_participant
 from kefu_core.model import (
+    OWN_KEYS,
     Conversation,
     ConversationStatus,
     Draft,
@@ -118,7 +119,7 @@ async def _write_note(
     draft = Draft(
         conversation=row.id,
         sender=principal.participant,
-        key=f"desk-{desk.ids.new()}",
+        key=f"{OWN_KEYS}{desk.ids.new()}",
         kind=MessageKind.NOTE,
         body=note,
     )

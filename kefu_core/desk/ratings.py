@@ -18,6 +18,7 @@ from kefu_core.desk.routing import as_read
 from kefu_core.desk.rows import visitors_row
 from kefu_core.errors import Busy, Conflict, NotAllowed
 from kefu_core.model import (
+    OWN_KEYS,
     Conversation,
     ConversationStatus,
     Draft,
@@ -95,7 +96,7 @@ async def _rate(
         draft = Draft(
             conversation=row.id,
             sender=principal.participant,
-            key=f"rate-{end}-{len(given)}",
+            key=f"{OWN_KEYS}rate-{end}-{len(given)}",
             kind=MessageKind.RATING,
             body=comment,
             data=data | ({"instead": given[-1].seq} if given else {}),

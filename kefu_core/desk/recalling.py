@@ -14,6 +14,7 @@ from kefu_core.desk.methods import Id, Method, Methods, Params
 from kefu_core.errors import Conflict, NotAllowed, NotFound
 from kefu_core.ids import ID_MAX
 from kefu_core.model import (
+    OWN_KEYS,
     SENDABLE_KINDS,
     Conversation,
     Draft,
@@ -67,7 +68,7 @@ async def _recall(
     told = Draft(
         conversation=row.id,
         sender=principal.participant,
-        key=f"recall-{message.seq}",
+        key=f"{OWN_KEYS}recall-{message.seq}",
         kind=MessageKind.RECALL,
         ref=message.seq,
     )

@@ -35,6 +35,7 @@ from kefu_core.hours import is_open
 from kefu_core.hub import Hub
 from kefu_core.ids import SYSTEM, IdGenerator
 from kefu_core.model import (
+    OWN_KEYS,
     SPOKEN_KINDS,
     Appended,
     Conversation,
@@ -215,7 +216,7 @@ class Router:
         draft = Draft(
             conversation=row.id,
             sender=SYSTEM,
-            key=f"desk-{self._ids.new()}",
+            key=f"{OWN_KEYS}{self._ids.new()}",
             kind=MessageKind.ASSIGNMENT,
             data={"assignee": to.who if to is not None else None, "reason": reason},
             given=given,

@@ -5,19 +5,23 @@ from typing import Any
 
 import anyio
 import msgspec
+import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from kefu_core.errors import ConnectionClosed
+from kefu_core.desk.access import rights_of
+from kefu_core.errors import ConnectionClosed, Invalid, NotAllowed
 from kefu_core.folding import is_visitor
-from kefu_core.model import MessageKind
+from kefu_core.model import OWN_KEYS, SENDABLE_KINDS, MessageKind
 from kefu_core.protocol import frames as f
 from kefu_core.types import ConversationId
 from tests.core.desk.world import PRINCIPALS, Wire, World, world
 
 TOKENS = sorted(PRINCIPALS)
+VISITORS_LINES = (MessageKind.CLOSE, MessageKind.RATING, MessageKind.RECALL)
+"""What the desk writes in the name of a visitor who asked for it."""
 names = st.sampled_from(["v1", "v2", "a1", "a2", "s0", "", "v1@2"])
 tokens = st.sampled_from(TOKENS)
 owners = st.sampled_from(["v1", "v2", "v1@2"])
@@ -138,9 +142,11 @@ class Impostors(RuleBasedStateMachine):
         owner=owners,
         claims=claims,
         method=st.sampled_from(
-            ["conversation.open", "conversation.take", "conversation.close"]
+            [f"conversation.{what}" for what in ("open", "take", "close", "end")]
+            + ["conversation.rate", "message.recall"]
         ),
         assignee=st.none() | names,
+        number=st.integers(1, 5),
     )
     def call(
         self,
@@ -149,8 +155,13 @@ class Impostors(RuleBasedStateMachine):
         claims: dict[str, str],
         method: str,
         assignee: str | None,
+        number: int,
     ) -> None:
         params: dict[str, Any] = dict(claims)
+        if method == "conversation.rate":
+            params["score"] = number
+        if method == "message.recall":
+            params["seq"] = number
         if method != "conversation.open":
             params["conversation"] = self.conversations[owner]
         if assignee is not None:
@@ -173,13 +184,19 @@ class Impostors(RuleBasedStateMachine):
                 sender, _, rest = message.key.partition("/")
                 if rest:
                     assert message.sender == sender
+                    kind = message.kind
+                    if kind is MessageKind.ERASED:
+                        # Its own sender has taken it back.
+                        kind = MessageKind((message.data or {})["was"])
                     if is_visitor(message.sender):
-                        assert message.kind is MessageKind.TEXT
-                    assert message.kind in (MessageKind.TEXT, MessageKind.NOTE)
+                        assert kind is MessageKind.TEXT
+                    assert kind in SENDABLE_KINDS
                 else:
                     # Written by the desk for whoever pressed the button.
-                    assert message.key.startswith("desk-")
-                    assert not is_visitor(message.sender)
+                    assert message.key.startswith(OWN_KEYS)
+                    assert message.kind not in SENDABLE_KINDS
+                    if is_visitor(message.sender):
+                        assert message.kind in VISITORS_LINES
                     if message.kind is MessageKind.ASSIGNMENT:
                         assert message.data == {"assignee": message.sender}
 
@@ -224,6 +241,60 @@ TestImpostors.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+@pytest.mark.parametrize("kind", list(MessageKind))
+def test_no_request_writes_a_line_that_is_the_desks(kind: MessageKind) -> None:
+    async def run() -> None:
+        async with world() as w:
+            conversation = await w.conversation("v1")
+            params = {"conversation": conversation, "kind": kind.value, "body": "x"}
+            for who in ("v1", "a1", "a2"):
+                asked = params | {"key": f"by {who}"}
+                sendable = rights_of(PRINCIPALS[who]).kinds
+                if kind in sendable:
+                    await w.desk.call(PRINCIPALS[who], "message.send", asked)
+                else:
+                    with pytest.raises(NotAllowed):
+                        await w.desk.call(PRINCIPALS[who], "message.send", asked)
+            log = await w.store.history(conversation)
+            assert all(m.key == f"by {m.sender}" for m in log)
+            assert all(m.kind in SENDABLE_KINDS for m in log)
+
+    anyio.run(run)
+
+
+def test_no_message_stands_where_a_line_of_the_desk_is_to_be() -> None:
+    """Its key would be known already, and the line never be written."""
+
+    async def run() -> None:
+        async with world() as w:
+            conversation = await w.conversation("v1")
+            me = PRINCIPALS["v1"]
+            target = {"conversation": conversation}
+            wire = await w.live("v1")
+            for number, key in enumerate(("desk-recall-1", "desk-rate-2-0"), 1):
+                send = {**target, "key": key, "body": "x"}
+                with pytest.raises(Invalid, match="desk-"):
+                    await w.desk.call(me, "message.send", send)
+                answers = await wire.answers(f.Send(n=number, **send))
+                assert [x.code for x in answers] == ["bad_request"]
+            await w.desk.call(me, "message.send", {**target, "key": "k", "body": "x"})
+            await w.desk.call(me, "message.recall", {**target, "seq": 1})
+            await w.desk.call(me, "conversation.end", target)
+            await w.desk.call(me, "conversation.rate", {**target, "score": 5})
+            log = await w.store.history(conversation)
+            assert [m.kind.value for m in log] == [
+                "erased",
+                "recall",
+                "close",
+                "rating",
+            ]
+            assert all(m.key.startswith(OWN_KEYS) for m in log[1:])
+            assert all(m.sender == "v1" for m in log)
+            wire.cut()
+
+    anyio.run(run)
 
 
 def test_the_key_of_a_message_is_told_to_its_sender_only() -> None:
