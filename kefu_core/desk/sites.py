@@ -223,7 +223,7 @@ def _unknown(given: Any, taken: Any) -> str:
             found = _unknown(value, taken[name])
             if found:
                 return found
-    if isinstance(given, list) and isinstance(taken, list):
+    if isinstance(given, list) and isinstance(taken, list | tuple):
         for one, other in zip(given, taken, strict=False):
             found = _unknown(one, other)
             if found:
