@@ -16,6 +16,7 @@ MIB = 1_048_576
 FILE_BYTES_MAX = 100 * MIB
 """No site may allow larger files: each is held on disk twice for a moment."""
 FileSize = Annotated[int, msgspec.Meta(ge=1, le=FILE_BYTES_MAX)]
+DayBytes = Annotated[int, msgspec.Meta(ge=1, le=1024 * 1024 * MIB)]
 Ending = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]{1,10}\Z")]
 
 
@@ -171,6 +172,10 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
     """One file of a visitor."""
     agent_bytes_max: FileSize = 25 * MIB
     """One file of an agent."""
+    visitor_day_bytes_max: DayBytes = 100 * MIB
+    """All files of one visitor within 24 hours."""
+    site_day_bytes_max: DayBytes = 10 * 1024 * MIB
+    """All files of the site within 24 hours; beyond it only agents send more."""
     endings: Annotated[tuple[Ending, ...], msgspec.Meta(max_length=100)] = ()
     """Only files whose names end so, such as `pdf`; empty: all but programs."""
 

@@ -43,6 +43,17 @@ class Records(ABC):
         """
 
     @abstractmethod
+    async def sum_records(
+        self,
+        kind: type[Record],
+        field: str,
+        *,
+        where: Wanted | None = None,
+        at_least: Mapping[str, int] | None = None,
+    ) -> int:
+        """Return the sum of a numeric field over all that match; 0 for none."""
+
+    @abstractmethod
     async def put_records(self, *records: Record) -> None:
         """Create or replace these, all or none.
 

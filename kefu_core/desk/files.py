@@ -19,6 +19,7 @@ import msgspec
 from kefu_core import filetypes
 from kefu_core.abc.files import FileStorage, Picture, Thumbnailer
 from kefu_core.desk.access import READING, WRITING, check_scope, rights_of
+from kefu_core.desk.allowance import check_day
 from kefu_core.desk.drafts import check_key
 from kefu_core.desk.messages import SentMessage
 from kefu_core.desk.pace import Paces
@@ -132,7 +133,7 @@ class FileRoom:
             NotFound: There is no such conversation, or it is not theirs.
             NotAllowed: The site takes no such file.
             TooLarge: It is larger than allowed here.
-            TooMany: Too many files lately.
+            TooMany: Too many files lately, or too many bytes in these 24 hours.
             Conflict: The key is of something else.
         """
         desk = self._desk
@@ -159,6 +160,7 @@ class FileRoom:
         known = await self._known(principal, row, key)
         if known is None:
             desk.file_paces.take(principal)
+            await self._check_day(principal, row, size or 1, settings)
         return Upload(
             principal=principal,
             conversation=row,
@@ -185,6 +187,7 @@ class FileRoom:
         Raises:
             Invalid: It is empty, or not the file that this key named before.
             NotAllowed: It is a program.
+            TooLarge, TooMany: A visitor has sent too many bytes in these 24 hours.
             StoreUnavailable: Sending it again with the same key is safe.
 
         Cancellation: nothing, a file without a message, or all of it.
@@ -194,6 +197,11 @@ class FileRoom:
             raise Invalid("The file is empty.")
         if media_type == filetypes.PROGRAM:
             raise NotAllowed("Programs may not be sent.")
+        if upload.known is None:
+            # Others came in meanwhile, and not every sender says the size before.
+            where = upload.conversation
+            settings = await self._settings(where.site_id)
+            await self._check_day(upload.principal, where, received.size, settings)
         row = upload.known or await self._announce(upload, received)
         if row.sha256 != received.sha256:
             raise Conflict("This key is of another file already.")
@@ -321,6 +329,13 @@ class FileRoom:
         if now is None or now.status is _DROPPED:
             raise Busy("This file is being cleared away.", retry_after_s=2.0)
         return now
+
+    async def _check_day(
+        self, principal: Principal, row: Conversation, size: int, settings: FileSettings
+    ) -> None:
+        if not principal.is_agent:
+            desk, who = self._desk, principal.participant
+            await check_day(desk.store, row.site_id, who, size, settings, desk.now_ms())
 
     async def _known(
         self, principal: Principal, row: Conversation, key: str

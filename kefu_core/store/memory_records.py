@@ -55,6 +55,22 @@ class MemoryRecords(Records):
         found.sort(key=lambda record: record.id, reverse=after is None)
         return cast("list[R]", found[: min(limit, PAGE_MAX)])
 
+    async def sum_records(
+        self,
+        kind: type[Record],
+        field: str,
+        *,
+        where: Wanted | None = None,
+        at_least: Mapping[str, int] | None = None,
+    ) -> int:
+        await anyio.lowlevel.checkpoint()
+        return sum(
+            getattr(record, field)
+            for record in self._records[kind].values()
+            if all(_is_one_of(record, f, v) for f, v in (where or {}).items())
+            and all(getattr(record, f) >= v for f, v in (at_least or {}).items())
+        )
+
     async def put_records(self, *records: Record) -> None:
         await anyio.lowlevel.checkpoint()
         before = {kind: dict(rows) for kind, rows in self._records.items()}

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     Row,
     delete,
+    func,
     select,
     update,
 )
@@ -75,6 +76,25 @@ class SqlRecords(Records):
         async def read(connection: AsyncConnection) -> list[R]:
             rows = (await connection.execute(query)).all()
             return [_record(kind, row) for row in rows]
+
+        return await self._read(read)
+
+    async def sum_records(
+        self,
+        kind: type[Record],
+        field: str,
+        *,
+        where: Wanted | None = None,
+        at_least: Mapping[str, int] | None = None,
+    ) -> int:
+        table = TABLES[kind]
+        conditions = _conditions(kind, where or {})
+        conditions += [table.c[f] >= v for f, v in (at_least or {}).items()]
+        query = select(func.sum(table.c[field])).where(*conditions)
+
+        async def read(connection: AsyncConnection) -> int:
+            # Some engines sum numbers to decimals, and nothing to nothing.
+            return int((await connection.execute(query)).scalar() or 0)
 
         return await self._read(read)
 

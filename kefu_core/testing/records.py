@@ -126,6 +126,10 @@ class RecordsContract:
         late = await store.list_records(Ban, at_least={"expires_at": 50})
         assert [ban.id for ban in late] == [6, 5]
         assert await store.list_records(Ban, where={"value": "V1"}) == []
+        asked = {"where": {"kind": [BanKind.NETWORK]}, "at_least": {"expires_at": 30}}
+        assert await store.sum_records(Ban, "expires_at", **asked) == 30 + 50  # type: ignore[arg-type]
+        assert await store.sum_records(Ban, "id") == 21
+        assert await store.sum_records(Ban, "id", where={"value": "V1"}) == 0
 
     async def test_of_many_who_change_a_record_at_once_one_does(
         self, store: Store

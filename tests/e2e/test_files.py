@@ -171,6 +171,7 @@ def test_an_admin_says_which_files_a_site_takes(
     expect(card.get_by_text("Endings have up to 10")).to_be_visible()
     card.get_by_label("Only these endings").fill(".PDF，txt")
     card.get_by_label("Largest file of a visitor, in MB").fill("0.5")
+    card.get_by_label("All files of one visitor in 24 hours").fill("0.1")
     card.get_by_role("button", name="Save").click()
     expect(card.get_by_text("Saved", exact=True)).to_be_visible()
     expect(card.get_by_label("Only these endings")).to_have_value("pdf, txt")
@@ -189,3 +190,15 @@ def test_an_admin_says_which_files_a_site_takes(
         visitor.view.get_by_text("This kind of file may not be sent")
     ).to_be_visible()
     expect(visitor.view.locator(".file-card")).to_contain_text("c.pdf")
+
+    # Of this day nothing is left for a larger one; it says when there will be.
+    visitor.view.locator("input[type=file]").set_input_files(
+        {"name": "d.pdf", "mimeType": "", "buffer": b"%PDF-" + b"x" * 104_850}
+    )
+    expect(
+        visitor.view.get_by_text(
+            "The limit for files is reached; try again in 24 hours"
+        )
+    ).to_be_visible()
+    if SHOTS:
+        visitor.page.screenshot(path=f"{SHOTS}/limit.png")

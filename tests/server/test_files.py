@@ -426,6 +426,41 @@ async def test_a_file_whose_server_died_before_its_message_is_said_later(
         assert len(room.stored()) == 1
 
 
+async def test_bytes_of_a_day_are_limited_and_a_restart_forgets_none(
+    tmp_path: Path, settings: Settings
+) -> None:
+    def start() -> KefuApp:
+        url = f"sqlite+aiosqlite:///{tmp_path}/kefu.db"
+        return create_app(settings, store=SqlStore(url, now=monotonic, now_ms=unix_ms))
+
+    async def unannounced() -> AsyncIterator[bytes]:
+        yield b"12345"
+
+    app = start()
+    async with app.router.lifespan_context(app):
+        room = await _room_of(app)
+        await _settle(room, visitor_day_bytes_max=10, site_day_bytes_max=14)
+        async with room.visitor() as visitor:
+            assert (await room.put(visitor, b"12345")).status_code == 200
+            assert (await room.put(visitor, b"1234", key="key-2")).status_code == 200
+    app = start()
+    async with app.router.lifespan_context(app):
+        room.app, room.store = app, app.state.services.store
+        async with room.visitor() as visitor, await room.agent(ANA) as agent:
+            for content in (b"12", unannounced()):
+                refused = await room.put(visitor, content, key="key-3")
+                assert refused.status_code == 429
+                wait_s = refused.json()["error"]["retry_after_s"]
+                assert 86_000 < wait_s <= 86_401
+            # What is known costs nothing, and what fits in no day is too large.
+            assert (await room.put(visitor, b"12345")).json()["duplicate"]
+            assert (await room.put(visitor, b"x" * 11, key="k")).status_code == 413
+            assert len(room.stored()) == 2
+            # An agent may go on, and then the site has no room for visitors.
+            assert (await room.put(agent, b"12345", key="key-4")).status_code == 200
+            assert (await room.put(visitor, b"1", key="key-5")).status_code == 429
+
+
 @pytest.mark.parametrize("is_before", [True, False])
 async def test_what_a_server_that_died_while_storing_left_is_used_or_swept(
     room: Room, is_before: bool

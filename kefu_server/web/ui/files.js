@@ -1,6 +1,6 @@
 import { fill, h, icon, ICONS } from "./dom.js";
 import { FileLines } from "./filelines.js";
-import { sizeText, word } from "./filewords.js";
+import { sizeText, whenText, word } from "./filewords.js";
 
 ICONS.clip = "M20 11.500l-8.200 8.200a5 5 0 0 1-7-7l8.600-8.700a3.300 3.300 0 0 1 4.700 4.700l-8.600 8.600a1.700 1.700 0 0 1-2.400-2.400l7.900-7.900";
 
@@ -149,7 +149,8 @@ export class Files {
   refused(parcel, status) {
     if (status === 413) this.fail(parcel, word("tooLargeHere"), true);
     else if (status === 403 || status === 400) this.fail(parcel, word("notAllowed"), true);
-    else this.fail(parcel, word(status === 429 ? "tooMany" : "failed"));
+    else if (status === 429) this.fail(parcel, word("tooMany", { when: whenText(secondsIn(parcel.request?.responseText)) }));
+    else this.fail(parcel, word("failed"));
   }
 
   /**
@@ -188,5 +189,17 @@ export class Files {
       h("button", { type: "button", class: "parcel-drop", "aria-label": `${word("cancel")}: ${file.name}`, title: word("cancel"), onclick: () => this.drop(parcel) }, icon("close")),
     );
     this.show();
+  }
+}
+
+/**
+ * @param {string} [text] a refusal
+ * @returns {number} seconds until it may be tried again; 0: it does not say
+ */
+function secondsIn(text = "") {
+  try {
+    return JSON.parse(text).error.retry_after_s ?? 0;
+  } catch {
+    return 0;
   }
 }

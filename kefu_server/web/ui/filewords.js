@@ -11,12 +11,13 @@ const WORDS = {
     tooLarge: "Too large: at most {size}",
     tooLargeHere: "Too large",
     notAllowed: "This kind of file may not be sent",
-    tooMany: "Too many files; try again later",
+    tooMany: "The limit for files is reached; try again {when}",
     empty: "The file is empty",
     waiting: "Waiting",
     download: "Download {name}",
     gone: "This file cannot be loaded now",
     files: "Files being sent",
+    later: "later",
   },
   "zh-CN": {
     attach: "发送文件",
@@ -27,12 +28,13 @@ const WORDS = {
     tooLarge: "文件过大，最大 {size}",
     tooLargeHere: "文件过大",
     notAllowed: "不支持发送此类文件",
-    tooMany: "发送过于频繁，请稍后再试",
+    tooMany: "文件发送已达上限，请{when}再试",
     empty: "文件是空的",
     waiting: "等待发送",
     download: "下载 {name}",
     gone: "暂时无法加载该文件",
     files: "正在发送的文件",
+    later: "稍后",
   },
 };
 
@@ -42,6 +44,17 @@ const WORDS = {
  */
 export function word(word, values = {}) {
   return filled(WORDS[getLocale() === "en" ? "en" : "zh-CN"][word], values);
+}
+
+/**
+ * @param {number} seconds
+ * @returns {string} such as: in 5 minutes; of what is not known: later
+ */
+export function whenText(seconds) {
+  const minutes = Math.ceil(seconds / 60);
+  if (!(minutes > 0)) return word("later");
+  const names = new Intl.RelativeTimeFormat(getLocale());
+  return minutes < 100 ? names.format(minutes, "minute") : names.format(Math.ceil(minutes / 60), "hour");
 }
 
 /** @param {number} bytes */

@@ -6,6 +6,7 @@ import { speaker } from "../phrases.js";
 
 const MIB = 1_048_576;
 const MIB_MAX = 100;
+const DAY_MIB_MAX = 1_048_576;
 /** What the section says. */
 const PHRASES = {
   en: {
@@ -13,6 +14,9 @@ const PHRASES = {
     visitorsMay: "Visitors may send files",
     visitorMax: "Largest file of a visitor, in MB",
     agentMax: "Largest file of an agent, in MB",
+    visitorDay: "All files of one visitor in 24 hours, in MB",
+    siteDay: "All files of the site in 24 hours, in MB",
+    siteDayMore: "Beyond it visitors wait; agents may go on.",
     endings: "Only these endings",
     endingsMore: "Such as: jpg, png, pdf. Empty: all but programs.",
     save: "Save",
@@ -25,6 +29,9 @@ const PHRASES = {
     visitorsMay: "允许访客发送文件",
     visitorMax: "访客单个文件上限（MB）",
     agentMax: "客服单个文件上限（MB）",
+    visitorDay: "每位访客 24 小时内的文件总量上限（MB）",
+    siteDay: "整个站点 24 小时内的文件总量上限（MB）",
+    siteDayMore: "超出后访客需等待，客服仍可发送。",
     endings: "仅允许以下扩展名",
     endingsMore: "例如：jpg, png, pdf。留空则允许除程序外的所有文件。",
     save: "保存",
@@ -70,12 +77,14 @@ class FilesSection {
     }
   }
 
-  /** @param {{id: number, name: string, settings: {files: {visitors_may: boolean, visitor_bytes_max: number, agent_bytes_max: number, endings: string[]}}}} site */
+  /** @param {{id: number, name: string, settings: {files: {visitors_may: boolean, visitor_bytes_max: number, agent_bytes_max: number, visitor_day_bytes_max: number, site_day_bytes_max: number, endings: string[]}}}} site */
   card({ id, name, settings: { files } }) {
     const may = h("input", { type: "checkbox", checked: files.visitors_may });
-    const size = (/** @type {number} */ bytes) => h("input", { type: "number", required: true, min: "0.1", max: String(MIB_MAX), step: "0.1", value: String(Math.round((bytes / MIB) * 10) / 10) });
+    const size = (/** @type {number} */ bytes, max = MIB_MAX) => h("input", { type: "number", required: true, min: "0.1", max: String(max), step: "0.1", value: String(Math.round((bytes / MIB) * 10) / 10) });
     const visitors = size(files.visitor_bytes_max);
     const agents = size(files.agent_bytes_max);
+    const visitorDay = size(files.visitor_day_bytes_max, DAY_MIB_MAX);
+    const siteDay = size(files.site_day_bytes_max, DAY_MIB_MAX);
     const endings = h("input", { type: "text", value: files.endings.join(", "), autocomplete: "off", spellcheck: false });
     const fault = h("p", { class: "fault", role: "alert" });
     const saved = h("span", { role: "status" });
@@ -87,6 +96,8 @@ class FilesSection {
         visitors_may: may.checked,
         visitor_bytes_max: Math.round(Number(visitors.value) * MIB),
         agent_bytes_max: Math.round(Number(agents.value) * MIB),
+        visitor_day_bytes_max: Math.round(Number(visitorDay.value) * MIB),
+        site_day_bytes_max: Math.round(Number(siteDay.value) * MIB),
         endings: endingsIn(endings.value),
       };
       try {
@@ -104,6 +115,8 @@ class FilesSection {
       box(may, tell("visitorsMay")),
       field(tell("visitorMax"), visitors),
       field(tell("agentMax"), agents),
+      field(tell("visitorDay"), visitorDay),
+      field(tell("siteDay"), siteDay, tell("siteDayMore")),
       field(tell("endings"), endings, tell("endingsMore")),
       fault,
       h("div", { class: "card-tools" }, h("button", { class: "primary" }, tell("save")), saved),
