@@ -54,8 +54,9 @@ NAMES = (
     "page.html", "image.png", "a.svg", "a.xhtml", "../../etc/passwd", "..\\..\\a.png",
     "/etc/passwd", "C:\\a.png", "a.png\x00.html", "\u202egnp.lmth", "CON", "nul.txt",
     "." * 40, "a" * 255 + ".png", "a.png.html", "a.html;.png", 'a".html',
-    "a\r\nX: 1.png", "%2e%2e%2fa", "~/.ssh/id", "$(id).png", "`id`.png", "|id", "-rf", "＜script＞.png",
-    "😀.png", "a\u200b.png", "a.png ", " ", "a.png:$DATA", "desktop.ini", ".htaccess",
+    "a\r\nX: 1.png", "%2e%2e%2fa", "~/.ssh/id", "$(id).png", "`id`.png", "|id", "-rf",
+    "＜script＞.png", "😀.png", "a\u200b.png", "a.png ", " ", "a.png:$DATA",
+    "desktop.ini", ".htaccess",
 )  # fmt: skip
 
 
