@@ -21,12 +21,14 @@ import logging
 import re
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import anyio
 import msgspec
 
 from kefu_core.abc.store import Store
 from kefu_core.desk.staffing import Staffing
+from kefu_core.desk.visits import Visit
 from kefu_core.errors import Conflict, Invalid, KefuError
 from kefu_core.hours import find_zone, is_open, opens_at
 from kefu_core.hub import Hub
@@ -34,6 +36,7 @@ from kefu_core.ids import SYSTEM
 from kefu_core.model import (
     Appended,
     Conversation,
+    ConversationStatus,
     Cursor,
     Draft,
     Given,
@@ -44,7 +47,7 @@ from kefu_core.types import ConversationId, UnixMs
 
 logger = logging.getLogger(__name__)
 
-GREETING, WAITING, AWAY = "greeting", "waiting", "away"
+GREETING, WAITING, AWAY, INVITATION = "greeting", "waiting", "away", "invitation"
 """What a line is about, in its `data`."""
 INTERVAL_S = 1.0
 LOOK_INTERVAL_S = 30.0
@@ -133,6 +136,27 @@ class Automatic:
         appended = await self._append(row, site, GREETING, "auto-greeting")
         return appended.conversation or row if appended is not None else row
 
+    async def quote(self, row: Conversation, visit: Visit | None) -> Conversation:
+        """Let a conversation begin with what an agent invited the visitor with.
+
+        Only where it begins, or begins again, and where the visitor was shown it and
+        did not decline; return the row then.
+        """
+        word = visit.word if visit is not None else None
+        is_beginning = not row.last_seq or row.status is ConversationStatus.CLOSED
+        if visit is None or word is None or not is_beginning:
+            return row
+        if visit.site_id != row.site_id or visit.participant != row.visitor:
+            return row
+        appended = await self._write(
+            row,
+            # Numbers of invitations begin anew with the server; visits do not.
+            f"auto-invitation-{visit.since}-{word.id}",
+            word.text,
+            {"about": INVITATION, "agent": word.agent},
+        )
+        return appended.conversation or row if appended is not None else row
+
     async def run(self) -> None:
         """Say what is due, until cancelled."""
         while True:
@@ -210,21 +234,27 @@ class Automatic:
     async def _append(
         self, row: Conversation, site: Site, about: str, key: str
     ) -> Appended | None:
-        """Write a line; None if it was not to be written as things are now."""
-        assert self._hub is not None, "used before attach()"
+        """Write a text of the site; None if it is not to be written as things are."""
         texts = site.settings.talk
         text = {
             GREETING: texts.greeting,
             WAITING: texts.waiting,
             AWAY: texts.away,
         }[about]
+        body = filled(text, site, UnixMs(self._now_ms()))
+        return await self._write(row, key, body, {"about": about})
+
+    async def _write(
+        self, row: Conversation, key: str, body: str, data: dict[str, Any]
+    ) -> Appended | None:
+        assert self._hub is not None, "used before attach()"
         draft = Draft(
             conversation=row.id,
             sender=SYSTEM,
             key=key,
             kind=MessageKind.AUTO,
-            body=filled(text, site, UnixMs(self._now_ms())),
-            data={"about": about},
+            body=body,
+            data=data,
             given=Given(
                 status=row.status,
                 assignee=row.assignee,

@@ -96,6 +96,8 @@ async def _open(desk: "Desk", principal: Principal, params: Any) -> OwnConversat
         await _check_form(desk, principal, talk, params.team, answers)
         row = await _open_new(desk, principal)
     await _keep(desk, principal, answers)
+    # A word of one's own comes in the place of the site's greeting.
+    row = await desk.automatic.quote(row, desk.visits.find(int(row.visitor[1:])))
     row = await desk.automatic.greet(row)
     if params.team is not None:
         row = await _turn_to(desk, principal, row, params.team)

@@ -13,6 +13,8 @@ from urllib.parse import SplitResult, unquote_plus, urlsplit
 
 import msgspec
 
+from kefu_core.types import ParticipantId
+
 URL_CHARS, SHOWN_CHARS, TITLE_CHARS, SOURCE_CHARS = 500, 160, 60, 80
 HIDDEN = "***"
 """Stands where a value was."""
@@ -99,6 +101,8 @@ class Invitation(msgspec.Struct, kw_only=True):
     """Who asks, as the visitor reads it."""
     by: str
     """The agent, or the name of the site's rule."""
+    agent: ParticipantId | None = None
+    """Whose words these are; None: a rule's."""
     state: Answered = Answered.SENT
 
     @property

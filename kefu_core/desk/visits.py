@@ -90,6 +90,8 @@ class Visit:
         self.is_hidden = self.is_returning = self.is_leaving = False
         self.has_refused = False
         self.invitation: Invitation | None = None
+        self.word: Invitation | None = None
+        """What an agent asked it with in own words, and it has read."""
         self.has_acted = False
         """It had a conversation: the trail is kept."""
         self.kept_id = self.kept_pages = 0
@@ -230,6 +232,10 @@ class Visits:
         if invitation is None or invitation.id != reply.id or not invitation.is_open:
             return
         invitation.state = reply.state
+        if reply.state is Answered.REFUSED:
+            visit.word = None
+        elif reply.state is not Answered.SENT and invitation.agent and invitation.text:
+            visit.word = invitation
         visit.has_refused |= reply.state is Answered.REFUSED
 
     def _left(self, visit: Visit | None, report: Report) -> Visit | None:
@@ -240,7 +246,15 @@ class Visits:
 
     # -- inviting --------------------------------------------------------------------
 
-    def invite(self, visit: Visit, text: str, *, name: str, by: str) -> Invitation:
+    def invite(
+        self,
+        visit: Visit,
+        text: str,
+        *,
+        name: str,
+        by: str,
+        agent: ParticipantId | None = None,
+    ) -> Invitation:
         """Ask a visitor into the chat; the page hears of it with its next report.
 
         Raises:
@@ -251,7 +265,9 @@ class Visits:
         if self._talk_of(visit):
             raise Conflict("This visitor is in the chat already.")
         self._invited += 1
-        visit.invitation = Invitation(id=self._invited, text=text, name=name, by=by)
+        visit.invitation = Invitation(
+            id=self._invited, text=text, name=name, by=by, agent=agent
+        )
         self._marked[visit.visitor] = None
         return visit.invitation
 

@@ -203,7 +203,8 @@ async def _invite(desk: "Desk", principal: Principal, params: Invite) -> Invited
     visit = find_visit(desk, principal, params.visitor)
     check_characters(params.text, "visit.invite: the text")
     name, by = principal.name, principal.participant
-    sent = desk.visits.invite(visit, params.text.strip(), name=name, by=by)
+    text = params.text.strip()
+    sent = desk.visits.invite(visit, text, name=name, by=by, agent=by)
     return Invited(visitor=visit.visitor, invitation=sent.id)
 
 

@@ -69,6 +69,12 @@ def test_an_agent_watches_who_comes_goes_and_talks(
     expect(line.locator(".visit-state")).to_have_text("Waiting, number 1")
     page.get_by_role("button", name="Open the chat").click()
     agent.sees("hello")
+    # What it was invited with begins the conversation, for both, in the agent's name.
+    for view in (visitor.view, page):
+        first = view.locator(".message").first
+        expect(first.locator(".bubble")).to_contain_text("<b>Any</b> questions?")
+        expect(first.locator(".tag")).to_have_text("Invitation")
+    expect(visitor.view.locator(".message .who").first).to_have_text("小茶")
     page.get_by_role("button", name="Take", exact=True).first.click()
     page.get_by_role("link", name="Visitors").click()
     expect(line.locator(".visit-state")).to_contain_text("In a chat with")

@@ -61,6 +61,14 @@ export function itemsOf(lines, isMine, other) {
 }
 
 /**
+ * @param {Line} line
+ * @returns {string} whose words these are: the system may quote an agent
+ */
+export function speakerOf({ kind, sender, data }) {
+  return kind === "auto" && typeof data?.agent === "string" ? data.agent : sender;
+}
+
+/**
  * @param {Line} line a rating
  * @returns {string} such as ★★★★☆
  */
@@ -74,7 +82,7 @@ export function starsOf(line) {
  * @param {Line} line
  */
 function continues(last, line) {
-  if (last.type !== "bubble" || last.line.sender !== line.sender) return false;
+  if (last.type !== "bubble" || speakerOf(last.line) !== speakerOf(line)) return false;
   return last.line.kind === line.kind && line.at - last.line.at < GROUP_MS;
 }
 

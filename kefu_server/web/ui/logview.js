@@ -1,6 +1,7 @@
 /** @import {Item} from "./items.js" */
 import { fill, h, icon, reconcile } from "./dom.js";
 import { t } from "./i18n.js";
+import { speakerOf } from "./items.js";
 import { clock, day } from "./time.js";
 
 const NEAR_PX = 60;
@@ -123,7 +124,7 @@ export class LogView {
     element.dataset.key = line.key;
     element.dataset.state = state ?? "";
     element.dataset.seq = String(line.seq ?? "");
-    const name = this.parts.nameOf(line.sender);
+    const name = this.parts.nameOf(speakerOf(line));
     const left = isMine && line.seq ? (this.parts.recall?.until(line) ?? 0) - Date.now() : 0;
     const showsFoot = isLast || state === "sending" || state === "failed";
     fill(
@@ -162,7 +163,7 @@ export class LogView {
    */
   foot(line, state) {
     const { retry, discard, tag } = this.parts;
-    const name = line.kind === "auto" ? t("automatic") : tag?.(line);
+    const name = line.kind === "auto" ? t(speakerOf(line) === line.sender ? "automatic" : "invitation") : tag?.(line);
     return h(
       "div",
       { class: "foot" },

@@ -128,6 +128,7 @@ export class Model {
 
   /** @param {import("../client/frames").MessageFrame} message */
   arrived(message) {
+    if (message.kind === "auto") void this.named(String(message.data?.agent ?? ""));
     if (message.sender === this.me || !["text", "file"].includes(message.kind)) return;
     this.named(message.sender);
     if (message.seq > this.liveHead) this.heard(message.body ?? "", message.sender);

@@ -9,13 +9,14 @@ import msgspec
 import pytest
 
 from kefu_core.desk.automatic import LATE_MS, Automatic, filled
+from kefu_core.desk.visiting import Answered, InvitationReply, Report
 from kefu_core.followers.figures import figures_of
 from kefu_core.ids import SYSTEM
 from kefu_core.model import Message, MessageKind, Site
 from kefu_core.node import unix_ms
 from kefu_core.site import Hours, SiteSettings, Talk
-from kefu_core.types import UnixMs
-from tests.core.desk.world import World, world
+from kefu_core.types import ConversationId, UnixMs
+from tests.core.desk.world import PRINCIPALS, World, world
 
 pytestmark = pytest.mark.anyio
 
@@ -75,6 +76,70 @@ async def test_a_conversation_begins_with_the_greeting_once() -> None:
         # Nobody has written yet, so nobody waits.
         assert (row.waiting_since, row.queued_at, row.first_reply_at) == (None, 0, 0)
         assert row.last_line == ""
+
+
+async def answer(w: World, number: int, state: Answered) -> None:
+    """Let the page of the first visitor say what became of an invitation."""
+    reply = InvitationReply(id=number, state=state)
+    page = Report(page="p", url="https://shop.example/", invitation=reply)
+    w.desk.visits.report(1, 1, page)
+
+
+async def test_what_an_agent_invited_with_begins_the_conversation_once() -> None:
+    async with shop() as (w, _), w.client("v1") as one, w.client("v1") as two:
+        w.desk.visits.report(1, 1, Report(page="p", url="https://shop.example/"))
+        asked = {"visitor": 1, "text": " May <b>I</b> help? "}
+        sent = await w.desk.call(PRINCIPALS["a1"], "visit.invite", asked)
+        await answer(w, sent["invitation"], Answered.ACCEPTED)
+        # One that nobody has seen yet takes nothing away.
+        await w.desk.call(PRINCIPALS["a1"], "visit.invite", {"visitor": 1})
+        number = await one.open_conversation()
+        assert await two.open_conversation() == number
+        assert await said(w, number) == [("invitation", "May <b>I</b> help?")]
+        log = await w.store.history(ConversationId(number))
+        assert (log[0].seq, log[0].data) == (1, {"about": "invitation", "agent": "a1"})
+        row = await w.store.find_conversation(ConversationId(number))
+        assert row is not None
+        # It is no answer, and nobody waits before the visitor has written.
+        assert (row.waiting_since, row.first_reply_at, row.assignee) == (None, 0, None)
+        # What goes on has begun already.
+        await w.say(number, "v1", "yes")
+        assert await one.open_conversation() == number
+        about = [about for about, _ in await said(w, number)]
+        assert about.count("invitation") == 1
+        assert "greeting" not in about
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "visitor"),
+    [
+        ("May I help?", Answered.REFUSED, "v1"),
+        ("May I help?", Answered.SENT, "v1"),
+        ("", Answered.ACCEPTED, "v1"),
+        ("May I help?", Answered.ACCEPTED, "v2"),
+    ],
+)
+async def test_what_led_nowhere_is_not_quoted(
+    text: str, state: Answered, visitor: str
+) -> None:
+    async with shop() as (w, _), w.client(visitor) as client:
+        w.desk.visits.report(1, 1, Report(page="p", url="https://shop.example/"))
+        asked = {"visitor": 1, "text": text}
+        sent = await w.desk.call(PRINCIPALS["a1"], "visit.invite", asked)
+        await answer(w, sent["invitation"], state)
+        number = await client.open_conversation()
+        assert [about for about, _ in await said(w, number)] == ["greeting"]
+
+
+async def test_a_rule_named_like_an_agent_speaks_for_nobody() -> None:
+    async with shop() as (w, _), w.client("v1") as client:
+        w.desk.visits.report(1, 1, Report(page="p", url="https://shop.example/"))
+        visit = w.desk.visits.find(1)
+        assert visit is not None
+        sent = w.desk.visits.invite(visit, "Tea?", name="shop", by="a1")
+        await answer(w, sent.id, Answered.ACCEPTED)
+        number = await client.open_conversation()
+        assert [about for about, _ in await said(w, number)] == ["greeting"]
 
 
 async def test_who_waits_is_told_once_a_wait_by_whichever_node() -> None:

@@ -1,6 +1,7 @@
 export default {
   agent: "Support",
   allChats: "All",
+  invitation: "Invitation",
   automatic: "Automatic",
   assignedTo: "Assigned to {name}",
   assignedToNobody: "Back in the queue",

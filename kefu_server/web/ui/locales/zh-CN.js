@@ -1,6 +1,7 @@
 export default {
   agent: "客服",
   allChats: "全部",
+  invitation: "邀请",
   automatic: "自动消息",
   assignedTo: "已由{name}接待",
   assignedToNobody: "已回到排队",
