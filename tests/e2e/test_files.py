@@ -159,6 +159,38 @@ def test_files_are_pasted_dropped_taken_back_and_found_in_the_history(
         agent.page.screenshot(path=f"{SHOTS}/history.png")
 
 
+def test_a_first_file_takes_who_waits_and_texts_keep_their_place(
+    world: World, visitor: Visitor, agent: AgentPerson
+) -> None:
+    visitor.write("How does it work?")
+    agent.open_first("queue")
+    held: list[Route] = []
+    agent.page.route(re.compile("name=manual"), lambda route: held.append(route))
+    _bring(agent.page.locator(".composer-input"), "paste", "manual.txt")
+    agent.write("As it says on page 2.")
+    expect(agent.page.get_by_text("You took this conversation")).to_be_visible()
+    expect(agent.page.get_by_text("Your message follows the file")).to_be_visible()
+    waits = agent.page.locator(".message", has_text="page 2")
+    expect(waits).to_have_attribute("data-state", "sending")
+    held[0].continue_()
+    for view in (agent.page, visitor.view):
+        expect(view.locator(".message .bubble")).to_contain_text(
+            ["How does it work?", "manual.txt", "As it says on page 2."]
+        )
+    expect(agent.page.locator(".tray")).to_be_hidden()
+
+    # What waits for a file that is taken back goes at once.
+    visitor.page.route(re.compile("name=wrong"), _hold)
+    _bring(visitor.view.locator(".composer-input"), "paste", "wrong.txt")
+    visitor.write("Thank you!")
+    expect(visitor.view.get_by_text("Your message follows the file")).to_be_visible()
+    if SHOTS:
+        visitor.page.screenshot(path=f"{SHOTS}/follows.png")
+    visitor.view.get_by_role("button", name="Cancel: wrong.txt").click()
+    agent.sees("Thank you!")
+    expect(visitor.view.locator(".tray")).to_be_hidden()
+
+
 def test_an_admin_says_which_files_a_site_takes(
     world: World, visitor: Visitor, browsers: Browsers
 ) -> None:

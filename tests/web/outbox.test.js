@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Lanes } from "../../kefu_server/web/client/lanes.js";
 import { Outbox } from "../../kefu_server/web/client/outbox.js";
 import { TabStorage } from "../../kefu_server/web/client/tabs.js";
 import { FakeLocks, FakeStorage } from "./fakes.js";
@@ -96,4 +97,21 @@ test("locks that refuse are as no locks", async () => {
   };
   const outbox = await open(storage, refusing, "2");
   assert.deepEqual(outbox.pending().map((e) => e.key), ["a"]);
+});
+
+test("what is written after a file waits for it, what was written before does not", () => {
+  const outbox = new Outbox();
+  const lanes = new Lanes(outbox);
+  const taken = () => lanes.take(0, 9).map(({ key, n }) => `${key}${n}`);
+  outbox.add({ ...entry("before"), at: 5 });
+  lanes.heldFrom = (conversation) => (conversation === 7 ? 5 : Infinity);
+  outbox.add({ ...entry("after"), at: 6 });
+  outbox.add({ ...entry("elsewhere"), at: 6, conversation: 8 });
+  assert.deepEqual(taken(), ["before1", "elsewhere1"]);
+  lanes.heldFrom = () => Infinity;
+  assert.deepEqual(taken(), ["after2"]);
+  // What has its number goes again, whatever was chosen since.
+  lanes.heldFrom = () => 0;
+  lanes.broken({ t: "error", key: "after", code: "busy" }, 0);
+  assert.deepEqual(lanes.take(1e9, 9).map(({ key, n }) => `${key}${n}`), ["after2"]);
 });

@@ -26,6 +26,8 @@ export class Lanes {
     this.numbers = new Map();
     /** @type {Set<string>} */
     this.onWire = new Set();
+    /** @type {(conversation: number) => number} what is written later waits */
+    this.heldFrom = () => Infinity;
   }
 
   /** A new connection: every n is fresh and nothing is on the wire. */
@@ -45,6 +47,7 @@ export class Lanes {
     for (const entry of this.outbox.pending()) {
       if (this.onWire.size >= limit) break;
       if (entry.conversation === null || this.onWire.has(entry.key)) continue;
+      if (entry.at > this.heldFrom(entry.conversation) && !this.numbers.has(entry.key)) continue;
       const lane = this.lane(entry.conversation);
       if (lane.resumeAt > now) continue;
       lane.resumeAt = 0;

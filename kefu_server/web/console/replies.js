@@ -53,6 +53,17 @@ export class Replies {
   }
 
   /**
+   * A file answers too: the first one to a waiting visitor takes the conversation.
+   * @param {number} conversation
+   * @returns {Promise<boolean>} false: another agent has it
+   */
+  async mayAnswer(conversation) {
+    const row = this.desk.rows.get(conversation);
+    if (!row || row.status === "active" || !this.desk.chat.isLive) return true;
+    return this.take(conversation);
+  }
+
+  /**
    * @param {number} conversation
    * @returns {Promise<boolean>} false: another agent has it
    */

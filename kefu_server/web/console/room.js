@@ -59,7 +59,11 @@ export class RoomView {
       open: async () => this.id ?? 0,
       headers: async () => ({}),
       bytesMax: () => 0,
+      texts: (to) => [...desk.chat.outbox.of(to), ...(desk.replies.held.get(to) ?? [])],
+      freed: () => desk.chat.flush(),
+      may: async (to) => ((await desk.replies.mayAnswer(to)) ? "" : desk.replies.notice(to) || say("takeFull")),
     });
+    desk.chat.session.lanes.heldFrom = (conversation) => this.files.heldFrom(conversation);
     this.writing = new Writing({ composer: this.composer, drafts: desk.drafts, switched: () => this.switched() });
     this.name = h("h2");
     this.sub = h("span", { class: "room-sub" });

@@ -1,6 +1,6 @@
 import { fill, h, icon, ICONS } from "./dom.js";
 import { FileLines } from "./filelines.js";
-import { sizeText, whenText, word } from "./filewords.js";
+import { secondsIn, sizeText, whenText, word } from "./filewords.js";
 
 ICONS.clip = "M20 11.500l-8.200 8.200a5 5 0 0 1-7-7l8.600-8.700a3.300 3.300 0 0 1 4.700 4.700l-8.600 8.600a1.700 1.700 0 0 1-2.400-2.400l7.900-7.900";
 
@@ -9,6 +9,7 @@ ICONS.clip = "M20 11.500l-8.200 8.200a5 5 0 0 1-7-7l8.600-8.700a3.300 3.300 0 0 
  * @property {File} file
  * @property {string} key the same at every try, so that it is sent once
  * @property {number} to the conversation; 0 until there is one
+ * @property {number} at when it was chosen
  * @property {string} failure why it is not sent; empty: it waits or goes
  * @property {boolean} isFinal trying again is of no use
  * @property {XMLHttpRequest | null} request
@@ -22,9 +23,19 @@ ICONS.clip = "M20 11.500l-8.200 8.200a5 5 0 0 1-7-7l8.600-8.700a3.300 3.300 0 0 
  * @property {() => Promise<number>} open the conversation, made if there is none
  * @property {() => Promise<Record<string, string>>} headers what a request needs
  * @property {() => number} bytesMax 0: nobody knows
+ * @property {(to: number) => {at: number, failure?: string}[]} texts what is written there and not stored
+ * @property {() => void} freed what was written later may go
+ * @property {(to: number) => Promise<string>} [may] why nothing may be sent there; empty: it may
  */
 
-/** Sends what is picked, pasted or dropped: one after the other, each once. */
+/** A server that keeps a file answers sooner, however slow its storage is. */
+const STALL_MS = 120_000;
+
+/**
+ * Sends what is picked, pasted or dropped: one after the other, each once. Texts and
+ * files stand in the order in which the person sent them: a file waits for texts of
+ * before, and texts of later (`heldFrom`) for the file, until it is there or fails.
+ */
 export class Files {
   /** @param {FilesParts} parts */
   constructor(parts) {
@@ -39,6 +50,9 @@ export class Files {
       { type: "button", class: "composer-attach", "aria-label": word("attach"), title: word("attach"), onclick: () => this.input.click() },
       icon("clip"),
     );
+    this.note = h("li", { class: "tray-note", role: "status" }, word("follows"));
+    /** Looks again whether earlier texts are stored. */
+    this.look = () => {};
     this.tray = h("ul", { class: "tray", "aria-label": word("files"), hidden: true });
     const { composer, zone } = parts;
     composer.element.prepend(this.tray, this.button, this.input);
@@ -83,7 +97,7 @@ export class Files {
       const key = `f-${crypto.getRandomValues(new Uint32Array(4)).join("-")}`;
       const bar = h("progress", { max: 1, value: 0, "aria-label": file.name });
       /** @type {Parcel} */
-      const parcel = { file, key, to, failure: "", isFinal: false, request: null, row: h("li"), bar };
+      const parcel = { file, key, to, at: Date.now(), failure: "", isFinal: false, request: null, row: h("li"), bar };
       const max = this.parts.bytesMax();
       if (!file.size) this.fail(parcel, word("empty"), true);
       else if (max && file.size > max) this.fail(parcel, word("tooLarge", { size: sizeText(max) }), true);
@@ -97,9 +111,22 @@ export class Files {
   show() {
     const here = this.parts.here() ?? 0;
     const shown = this.parcels.filter(({ to }) => !to || to === here);
-    fill(this.tray, ...shown.map(({ row }) => row));
+    const isHeld = this.parts.texts(here).some(({ at, failure }) => !failure && at > this.heldFrom(here));
+    const rows = [...shown.map(({ row }) => row), ...(isHeld ? [this.note] : [])];
+    // Drawn at every change around it; what is pressed right now must stay.
+    if (rows.length !== this.tray.children.length || rows.some((row, i) => row !== this.tray.children[i])) fill(this.tray, ...rows);
     this.tray.hidden = !shown.length;
+    this.look();
     return shown;
+  }
+
+  /**
+   * @param {number} conversation
+   * @returns {number} what is written there later waits for a file; Infinity: nothing does
+   */
+  heldFrom(conversation) {
+    const going = this.parcels.filter(({ to, failure }) => !failure && (!to || to === conversation));
+    return Math.min(...going.map(({ at }) => at));
   }
 
   async go() {
@@ -113,13 +140,25 @@ export class Files {
   async carry(parcel) {
     try {
       parcel.to ||= await this.parts.open();
+      const refusal = (await this.parts.may?.(parcel.to)) ?? "";
+      await this.turn(parcel);
+      if (!this.parcels.includes(parcel)) return;
+      if (refusal) return this.fail(parcel, refusal);
       const status = await this.put(parcel, await this.parts.headers());
       if (status === 200) this.drop(parcel);
       else if (status >= 0) this.refused(parcel, status);
     } catch {
       this.fail(parcel, word("failed"));
+    } finally {
+      if (this.parcels.includes(parcel)) this.draw(parcel);
     }
-    this.draw(parcel);
+  }
+
+  /** @param {Parcel} parcel waits until what was written before it is stored, or it is taken back */
+  async turn(parcel) {
+    const isLate = () => this.parcels.includes(parcel) && this.parts.texts(parcel.to).some(({ at, failure }) => !failure && at <= parcel.at);
+    // Who looks at another page draws nothing here.
+    while (isLate()) await new Promise((resolve) => (setTimeout(resolve, 500), (this.look = () => resolve(null))));
   }
 
   /**
@@ -132,11 +171,19 @@ export class Files {
     request.open("PUT", `/api/conversations/${parcel.to}/files/${parcel.key}?name=${encodeURIComponent(parcel.file.name.slice(-200))}`);
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.setRequestHeader("content-type", "application/octet-stream");
-    request.upload.onprogress = ({ loaded, total }) => (parcel.bar.value = total ? loaded / total : 0);
+    let isStalled = false;
+    let timer = 0;
+    const moves = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => ((isStalled = true), request.abort()), STALL_MS);
+    };
+    request.upload.onprogress = ({ loaded, total }) => (moves(), (parcel.bar.value = total ? loaded / total : 0));
     return new Promise((resolve) => {
+      request.onloadend = () => clearTimeout(timer);
       request.onload = () => resolve(request.status);
-      request.onerror = request.ontimeout = () => resolve(0);
-      request.onabort = () => resolve(-1);
+      request.onerror = () => resolve(0);
+      request.onabort = () => resolve(isStalled ? 0 : -1);
+      moves();
       request.send(parcel.file);
       this.draw(parcel);
     });
@@ -159,11 +206,13 @@ export class Files {
    */
   fail(parcel, failure, isFinal = false) {
     Object.assign(parcel, { failure, isFinal });
+    this.parts.freed();
   }
 
   /** @param {Parcel} parcel */
   again(parcel) {
-    parcel.failure = "";
+    // It is sent now, after what was written meanwhile.
+    Object.assign(parcel, { failure: "", at: Date.now() });
     parcel.bar.value = 0;
     this.draw(parcel);
     void this.go();
@@ -173,6 +222,7 @@ export class Files {
   drop(parcel) {
     this.parcels = this.parcels.filter((each) => each !== parcel);
     parcel.request?.abort();
+    this.parts.freed();
     this.show();
   }
 
@@ -189,17 +239,5 @@ export class Files {
       h("button", { type: "button", class: "parcel-drop", "aria-label": `${word("cancel")}: ${file.name}`, title: word("cancel"), onclick: () => this.drop(parcel) }, icon("close")),
     );
     this.show();
-  }
-}
-
-/**
- * @param {string} [text] a refusal
- * @returns {number} seconds until it may be tried again; 0: it does not say
- */
-function secondsIn(text = "") {
-  try {
-    return JSON.parse(text).error.retry_after_s ?? 0;
-  } catch {
-    return 0;
   }
 }

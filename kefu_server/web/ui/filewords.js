@@ -18,6 +18,7 @@ const WORDS = {
     gone: "This file cannot be loaded now",
     files: "Files being sent",
     later: "later",
+    follows: "Your message follows the file",
   },
   "zh-CN": {
     attach: "发送文件",
@@ -35,6 +36,7 @@ const WORDS = {
     gone: "暂时无法加载该文件",
     files: "正在发送的文件",
     later: "稍后",
+    follows: "文件发送完成后，消息会随即发出",
   },
 };
 
@@ -63,4 +65,16 @@ export function sizeText(bytes) {
   const power = Math.min(3, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
   const value = bytes / 1024 ** power;
   return `${value < 10 && power ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
+}
+
+/**
+ * @param {string} [text] a refusal
+ * @returns {number} seconds until it may be tried again; 0: it does not say
+ */
+export function secondsIn(text = "") {
+  try {
+    return JSON.parse(text).error.retry_after_s ?? 0;
+  } catch {
+    return 0;
+  }
 }

@@ -147,7 +147,10 @@ const files = new Later(
       open: () => model.opened(),
       headers: async () => ({ authorization: `Bearer ${await visitor.get(false)}` }),
       bytesMax: () => visitor.about?.file_bytes ?? 0,
+      texts: () => model.waiting(),
+      freed: () => model.chat.flush(),
     });
+    model.chat.session.lanes.heldFrom = (conversation) => made.heldFrom(conversation);
     made.button.hidden = !visitor.about?.file_bytes;
     return made;
   },

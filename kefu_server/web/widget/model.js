@@ -160,17 +160,22 @@ export class Model {
     this.chat.send(this.conversation, body);
   }
 
+  /** @returns {import("../client/outbox.js").Entry[]} what is written and not stored */
+  waiting() {
+    const { outbox } = this.chat;
+    return [...(this.conversation ? outbox.of(this.conversation) : []), ...outbox.of(null)];
+  }
+
   /** @returns {Line[]} the log, and below it what waits */
   lines() {
-    const { outbox, logs } = this.chat;
+    const { logs } = this.chat;
     const log = this.conversation ? logs.all.get(this.conversation) : undefined;
     const sender = this.me;
     const mine = [...(log?.echoes.values() ?? [])].sort((a, b) => a.seq - b.seq);
-    const waiting = [...(this.conversation ? outbox.of(this.conversation) : []), ...outbox.of(null)];
     return [
       ...(log?.messages ?? []).map((m) => ({ ...m, body: m.body ?? "", key: m.key ?? `#${m.seq}` })),
       ...mine.map((echo) => ({ ...echo, sender })),
-      ...waiting.map((entry) => ({ ...entry, sender })),
+      ...this.waiting().map((entry) => ({ ...entry, sender })),
     ];
   }
 
