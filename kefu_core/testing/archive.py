@@ -317,7 +317,7 @@ class ArchiveContract:
         assert await self.found(world, "vip cafe 客户") == [TEXTS[5]]
         assert await self.found(world, "sf 1234") == [TEXTS[2]]
 
-    async def test_notes_and_names_of_files_are_found_and_the_rest_is_not(
+    async def test_notes_names_of_files_and_comments_are_found_and_the_rest_is_not(
         self, store: Store, clock: Clock
     ) -> None:
         world = await self.world(store, clock)
@@ -327,7 +327,7 @@ class ArchiveContract:
             data = {"labels": ["发货"], "assignee": "a7", "was": "text"}
             await world.say(conversation, f"发货 {kind}", kind=kind, data=data)
         found = await self.found(world, "发货")
-        assert sorted(found) == ["发货 file", "发货 note", "发货 text"]
+        assert sorted(found) == ["发货 file", "发货 note", "发货 rating", "发货 text"]
 
     async def test_operators_quotes_and_wildcards_are_text(
         self, store: Store, clock: Clock
