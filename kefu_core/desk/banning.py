@@ -165,12 +165,12 @@ async def _wanted(
     if (params.visitor is None) == (params.address is None):
         raise Invalid("ban.put: either a visitor or an address is banned.")
     if params.visitor is not None:
-        profile = await load_profile(desk, principal, params.visitor)
-        visitor = visitor_participant(profile.id)
-        places = _places_of(desk, visitor, profile.site_id)
+        site_id = await _site_of(desk, principal, params.visitor)
+        visitor = visitor_participant(params.visitor)
+        places = _places_of(desk, visitor, site_id) if params.with_address else []
         return [
-            (BanKind.VISITOR, visitor, profile.site_id),
-            *((k, v, profile.site_id) for k, v in places if params.with_address),
+            (BanKind.VISITOR, visitor, site_id),
+            *((kind, value, site_id) for kind, value in places),
         ]
     kind, value = parse_place(params.address or "")
     if not _may(principal, kind, params.site):
@@ -182,16 +182,28 @@ async def _wanted(
     return [(kind, value, params.site)]
 
 
+async def _site_of(desk: "Desk", principal: Principal, visitor: int) -> int:
+    """Return whose visitor it is, also of one who only looks. Raises `NotFound`."""
+    visit = desk.visits.find(visitor)
+    is_known = await desk.store.find_record(VisitorProfile, visitor) is not None
+    if not is_known and visit is not None and principal.serves(visit.site_id):
+        return visit.site_id
+    return (await load_profile(desk, principal, visitor)).site_id
+
+
 def _places_of(
     desk: "Desk", visitor: ParticipantId, site_id: int
 ) -> list[tuple[BanKind, str]]:
-    """Return from where a visitor is connected here."""
+    """Return from where a visitor is connected here, or looks at the site's pages."""
     principals = [connection.principal for connection in desk.hub.connections()]
     addresses = {
         p.address
         for p in principals
         if p is not None and p.participant == visitor and p.site_id == site_id
     }
+    visit = desk.visits.find(int(visitor[1:]))
+    if visit is not None and visit.site_id == site_id and visit.address:
+        addresses.add(visit.address)
     places = []
     for address in sorted(addresses)[:ADDRESSES_MAX]:
         # Where nobody knows the address there is nothing to ban.

@@ -96,6 +96,15 @@ def test_an_agent_watches_who_comes_goes_and_talks(
     expect(line).to_have_count(1)
     other.page.reload()
     world.network.wait_until_said(b'"has_refused":true')
+    # Who only looks can be banned as well: of it nothing is stored.
+    fresh.get_by_role("button", name="Ban…").click()
+    fresh.get_by_label("Reason").fill("<i>spam</i>")
+    fresh.get_by_role("button", name="Ban", exact=True).click()
+    expect(fresh.get_by_text("<i>spam</i>")).to_be_visible()
+    assert_everybody_can_use(page)
+    fresh.get_by_role("button", name="Lift").click()
+    fresh.get_by_role("button", name="Press again to lift it").click()
+    expect(fresh.get_by_role("button", name="Ban…")).to_be_visible()
 
 
 def test_a_rule_invites_by_itself(world: World, browsers: Browsers) -> None:

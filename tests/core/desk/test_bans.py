@@ -7,7 +7,8 @@ import pytest
 
 from kefu_core.client.client import Rejected
 from kefu_core.desk.bans import KEPT_MS, Bans, parse_place
-from kefu_core.errors import Banned, CloseCode, Invalid
+from kefu_core.desk.visiting import Report
+from kefu_core.errors import Banned, CloseCode, Invalid, NotFound
 from kefu_core.node import monotonic, unix_ms
 from kefu_core.protocol import frames as f
 from kefu_core.records import AuditEntry, Ban, BanKind
@@ -108,6 +109,24 @@ async def test_an_address_is_banned_with_the_visitor_who_is_at_it() -> None:
         assert not await is_refused(w, "v2", "203.0.113.6")
         # An agent at that address works on.
         assert not await is_refused(w, "a1", HERE)
+
+
+async def test_who_only_looks_is_banned_by_who_serves_the_site() -> None:
+    async with world() as w:
+        w.desk.visits.report(
+            1, 77, Report(page="p", url="https://shop.example/"), address=HERE
+        )
+        with pytest.raises(NotFound):
+            await ban(w, "a3", visitor=77)
+        with pytest.raises(NotFound):
+            await ban(w, visitor=78)
+        rows = await ban(w, visitor=77, with_address=True)
+        assert [(row["kind"], row["value"], row["site_id"]) for row in rows] == [
+            ("visitor", "v77", 1),
+            ("address", HERE, 1),
+        ]
+        with pytest.raises(Banned):
+            w.desk.bans.check_visitor(1, ParticipantId("v77"), "198.51.100.1")
 
 
 async def test_a_network_is_for_admins_and_holds_on_every_site() -> None:

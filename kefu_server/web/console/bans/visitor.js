@@ -63,10 +63,14 @@ export class VisitorBan {
    * @param {Record<string, any>} params
    */
   async call(method, params) {
+    const { visitor } = this;
     fill(this.fault);
     try {
-      await this.desk.chat.call(method, params);
-      delete this.inside.dataset.mark;
+      const { rows } = await this.desk.chat.call(method, params);
+      if (visitor !== this.visitor) return;
+      // Of who only looks there is nothing to ask for: what came of it is the answer.
+      const [made] = rows ?? [];
+      this.show(visitor, made ? { id: made.id, reason: made.reason, agent: made.agent, expires_at: made.expires_at } : null);
     } catch (error) {
       const isTold = error instanceof Refusal && error.code !== "disconnected";
       fill(this.fault, isTold ? error.message : tell("failed"));

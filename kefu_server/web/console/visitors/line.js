@@ -1,5 +1,6 @@
 /** @import {Desk} from "../desk.js" */
 import { fill, h } from "../../ui/dom.js";
+import { VisitorBan } from "../bans/visitor.js";
 import { span } from "../../ui/time.js";
 import { shownName } from "../people.js";
 import { InviteForm } from "./invite.js";
@@ -62,7 +63,8 @@ export class Line {
     this.chat = h("button", { type: "button", class: "plain", hidden: true, onclick: () => this.desk.show(Number(this.row?.conversation)) }, tell("openChat"));
     this.invite = new InviteForm(desk, visitor);
     this.tools = h("div", { class: "visit-tools" }, this.chat, this.invite.element);
-    this.detail = h("tr", { class: "visit-more", hidden: true }, h("td", { colSpan: COLUMNS }, h("h2", null, tell("trail")), this.trail, this.tools));
+    this.ban = new VisitorBan(desk, () => {});
+    this.detail = h("tr", { class: "visit-more", hidden: true }, h("td", { colSpan: COLUMNS }, h("h2", null, tell("trail")), this.trail, this.tools, this.ban.element));
     this.element = h("tbody", null, this.cells, this.detail);
   }
 
@@ -127,7 +129,19 @@ export class Line {
   open(isOpen) {
     this.detail.hidden = !isOpen;
     this.toggle.setAttribute("aria-expanded", String(isOpen));
-    if (isOpen) void this.load();
+    if (!isOpen) return;
+    void this.load();
+    void this.loadBan();
+  }
+
+  async loadBan() {
+    try {
+      const { ban } = await this.desk.chat.call("visitor.get", { visitor: this.visitor });
+      this.ban.show(this.visitor, ban);
+    } catch {
+      // Of who only looks nothing is stored.
+      if (!this.ban.visitor) this.ban.show(this.visitor, null);
+    }
   }
 
   async load() {
