@@ -167,8 +167,8 @@ def test_a_first_file_takes_who_waits_and_texts_keep_their_place(
     held: list[Route] = []
     agent.page.route(re.compile("name=manual"), lambda route: held.append(route))
     _bring(agent.page.locator(".composer-input"), "paste", "manual.txt")
-    agent.write("As it says on page 2.")
     expect(agent.page.get_by_text("You took this conversation")).to_be_visible()
+    agent.write("As it says on page 2.")
     expect(agent.page.get_by_text("Your message follows the file")).to_be_visible()
     waits = agent.page.locator(".message", has_text="page 2")
     expect(waits).to_have_attribute("data-state", "sending")

@@ -3,6 +3,17 @@ import { sizeText, word } from "./filewords.js";
 
 ICONS.file = "M6.500 3.500h7l4 4v13h-11zM13 3.500v4.500h4.500";
 const SIDE_PX = 240;
+const END_CHARS = 9;
+
+/**
+ * @param {string} name
+ * @returns {HTMLElement} what has no room is left out in the middle: its ending tells most
+ */
+export function fileName(name) {
+  const letters = [...name];
+  const end = letters.length > 2 * END_CHARS ? letters.splice(-END_CHARS).join("") : "";
+  return h("span", { class: "file-name" }, h("bdi", null, letters.join("")), end && h("bdi", null, end));
+}
 
 /**
  * What a message of kind `file` shows: a picture with a small one, else a card. Both are
@@ -30,7 +41,7 @@ export class FileLines {
       "button",
       { type: "button", class: isPicture ? "picture" : "file-card", title: body, "aria-label": word("download", { name: body }) },
       isPicture ? this.picture(file, body, width, height) : icon("file"),
-      !isPicture && h("span", { class: "file-text" }, h("bdi", { class: "file-name" }, body), state),
+      !isPicture && h("span", { class: "file-text" }, fileName(body), state),
     );
     button.addEventListener("click", () => this.save(file, body, button, state, size));
     this.drawn.set(file, button);

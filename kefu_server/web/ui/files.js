@@ -1,5 +1,5 @@
 import { fill, h, icon, ICONS } from "./dom.js";
-import { FileLines } from "./filelines.js";
+import { FileLines, fileName } from "./filelines.js";
 import { secondsIn, sizeText, whenText, word } from "./filewords.js";
 
 ICONS.clip = "M20 11.500l-8.200 8.200a5 5 0 0 1-7-7l8.600-8.700a3.300 3.300 0 0 1 4.700 4.700l-8.600 8.600a1.700 1.700 0 0 1-2.400-2.400l7.900-7.900";
@@ -233,7 +233,7 @@ export class Files {
     const told = failure || (request ? sizeText(file.size) : word("waiting"));
     fill(
       row,
-      h("span", { class: "parcel-text" }, h("bdi", { class: "file-name" }, file.name), h("span", { class: "file-size", role: "status" }, told)),
+      h("span", { class: "parcel-text" }, fileName(file.name), h("span", { class: "file-size", role: "status" }, told)),
       !failure && bar,
       failure && !isFinal && h("button", { type: "button", class: "link", onclick: () => this.again(parcel) }, word("retry")),
       h("button", { type: "button", class: "parcel-drop", "aria-label": `${word("cancel")}: ${file.name}`, title: word("cancel"), onclick: () => this.drop(parcel) }, icon("close")),

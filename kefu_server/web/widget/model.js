@@ -163,13 +163,12 @@ export class Model {
   /** @returns {import("../client/outbox.js").Entry[]} what is written and not stored */
   waiting() {
     const { outbox } = this.chat;
-    return [...(this.conversation ? outbox.of(this.conversation) : []), ...outbox.of(null)];
+    return this.conversation ? [...outbox.of(this.conversation), ...outbox.of(null)] : outbox.of(null);
   }
 
   /** @returns {Line[]} the log, and below it what waits */
   lines() {
-    const { logs } = this.chat;
-    const log = this.conversation ? logs.all.get(this.conversation) : undefined;
+    const log = this.conversation ? this.chat.logs.all.get(this.conversation) : undefined;
     const sender = this.me;
     const mine = [...(log?.echoes.values() ?? [])].sort((a, b) => a.seq - b.seq);
     return [
