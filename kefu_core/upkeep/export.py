@@ -229,4 +229,9 @@ def _named(row: Conversation, messages: Iterable[Message]) -> set[ParticipantId]
             assignee = (message.data or {}).get("assignee")
             if isinstance(assignee, str):
                 named.add(ParticipantId(assignee))
+        elif message.kind is MessageKind.AUTO:
+            # The system quotes an agent.
+            agent = (message.data or {}).get("agent")
+            if isinstance(agent, str):
+                named.add(ParticipantId(agent))
     return named

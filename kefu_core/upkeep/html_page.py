@@ -155,7 +155,11 @@ class HtmlWriter(Writer):
             case MessageKind.RECALL:
                 return words["recall"]
             case MessageKind.AUTO:
-                return _text(message.body)
+                who = data.get("agent")
+                if not isinstance(who, str):
+                    return _text(message.body)
+                name = self._name(page, ParticipantId(who))
+                return f"{name}: {_text(message.body)}"
             case _:
                 return words["unknown"]
 

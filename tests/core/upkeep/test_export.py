@@ -15,11 +15,20 @@ import pytest
 from kefu_core.abc.archive import ConversationFilter
 from kefu_core.abc.store import Store
 from kefu_core.errors import NotFound
+from kefu_core.ids import SYSTEM
+from kefu_core.model import MessageKind
 from kefu_core.testing.stores import Clock, draft
 from kefu_core.types import ConversationId, UnixMs
 from kefu_core.upkeep.csv_table import COLUMNS, local_time, safe_cell
 from kefu_core.upkeep.export import ExportFormat, Selection, export
-from tests.core.upkeep.world import everything, guest, memory_store, talk
+from tests.core.upkeep.world import (
+    ANA_ID,
+    SHOP,
+    everything,
+    guest,
+    memory_store,
+    talk,
+)
 
 pytestmark = pytest.mark.anyio
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -263,3 +272,22 @@ async def test_a_page_speaks_english_where_that_is_asked_for() -> None:
     assert '<html lang="en">' in page
     for text in ("internal note", "Assigned to", "Labels:", "1 conversations"):
         assert text in page
+
+
+async def test_a_page_names_the_agent_whom_the_system_quotes() -> None:
+    async with memory_store() as store:
+        row = await store.open_conversation(SHOP.id, guest(1))
+        data = {"about": "invitation", "agent": ANA_ID}
+        await store.append(
+            draft(
+                row.id,
+                sender=SYSTEM,
+                kind=MessageKind.AUTO,
+                body="<b>Tea</b>?",
+                data=data,
+            )
+        )
+        page = (await exported(store, ExportFormat.HTML)).decode()
+        assert "<bdi>安娜</bdi>: <bdi>&lt;b&gt;Tea&lt;/b&gt;?</bdi>" in page
+        archive = (await exported(store, ExportFormat.JSONL)).decode()
+        assert '"id":"a7","name":"安娜"' in archive
