@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio import pytest_plugin
 from hypothesis import HealthCheck, settings
 
 from tests.databases import (
@@ -77,6 +78,20 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     with turn(folder, is_alone=item.get_closest_marker("alone") is not None):
         return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None, object, object]:
+    """Let no test fail for the one before it.
+
+    Where the end of a loop is interrupted, by a time-out for example, anyio keeps the
+    runner and gives it to the next test, which would hear only that it is closed.
+    """
+    try:
+        return (yield)
+    finally:
+        if not pytest_plugin._runner_leases:
+            pytest_plugin._current_runner = pytest_plugin._runner_stack = None
 
 
 @pytest.fixture(params=_BACKENDS)
