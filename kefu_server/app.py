@@ -1,9 +1,10 @@
 """The ASGI application: opens the node, mounts transports, routes and pages."""
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 from starlette.applications import Starlette
@@ -151,6 +152,23 @@ def _routes(
 
 
 @asynccontextmanager
+async def _beside(
+    work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any
+) -> AsyncIterator[None]:
+    """Do something meanwhile; an error of the block is raised as it is, in no group."""
+    failure: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(work, *arguments)
+        try:
+            yield
+        except Exception as error:
+            failure = error
+        tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+@asynccontextmanager
 async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
     """Open store, hub and desk for as long as the server runs."""
     secret = load_secret(settings)
@@ -192,8 +210,7 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         poster=HttpPoster(settings.webhooks.allow),
         storage=storage,
     )
-    async with node, anyio.create_task_group() as tasks:
-        tasks.start_soon(spool.run, unix_ms)
+    async with node, _beside(spool.run, unix_ms):
         for problem in await store.problems():
             logger.warning(event("not_durable", problem=problem))
         if problem := await storage.problem():
@@ -213,7 +230,6 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
             yield
         finally:
             app.state.services = app.state.node = None
-            tasks.cancel_scope.cancel()
 
 
 class _TransportDoor:

@@ -134,7 +134,7 @@ def test_a_token_is_created_listed_without_its_secret_and_revoked(
     asked = ("token", "create", "robot", "--agent", "ana", "--scope")
     wrong = kefu(tmp_path, *asked, "everything")
     assert wrong.returncode == 1
-    assert "there are: conversations:read" in wrong.stderr
+    assert "there are: bans:read, " in wrong.stderr
     made = kefu(tmp_path, *asked, "conversations:read", "--days", "30")
     assert (made.returncode, made.stderr) == (0, "")
     secret = made.stdout.strip()
