@@ -36,6 +36,22 @@ def test_the_rail_leads_to_every_page_and_the_url_names_it(agent: AgentPerson) -
     expect(pages.locator("[aria-current=page]")).to_have_text("Chats")
 
 
+def test_a_row_that_is_drawn_anew_while_it_is_pressed_opens_all_the_same(
+    visitor: Visitor, agent: AgentPerson
+) -> None:
+    visitor.write("hello")
+    page = agent.page
+    page.locator("#tab-queue").click()
+    line = page.locator(".row .row-line")
+    expect(line).to_have_text("hello")
+    line.hover()
+    page.mouse.down()
+    visitor.write("Is anybody there?")
+    expect(line).to_have_text("Is anybody there?")
+    page.mouse.up()
+    expect(page.locator(".composer-input")).to_be_visible()
+
+
 def test_a_question_mark_shows_the_keys_but_not_while_one_writes(
     visitor: Visitor, agent: AgentPerson
 ) -> None:

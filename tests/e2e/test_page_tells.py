@@ -31,7 +31,8 @@ def test_what_a_page_says_of_its_visitor_is_shown_to_agents(
     expect(pane.get_by_label("E-mail")).to_have_value("lin@example.cn")
     # A telephone number that is none does not stop the rest.
     expect(pane.get_by_label("Telephone")).to_have_value("")
-    terms = pane.locator(".attributes")
+    told = pane.locator("section", has_text="Told by the visitor's browser")
+    terms = told.locator(".attributes")
     expect(terms).to_have_text("planproorders3viptrue")
     # Later, and whatever it is, it is text; null takes an attribute away.
     hostile = {f"<b>{n}": text for n, text in enumerate(PAYLOADS[:12])}
