@@ -37,6 +37,7 @@ class Past:
         self.agent = agent
         self._ids = IdGenerator(clock)
         self._count = 0
+        self.opened: list[ConversationId] = []
 
     async def open(self, name: str) -> ConversationId:
         """Open a conversation of a new visitor."""
@@ -46,6 +47,7 @@ class Past:
         (site,) = await self.store.sites()
         row = await self.store.open_conversation(site.id, visitor)
         self.visitor = visitor.id
+        self.opened.append(row.id)
         return row.id
 
     async def say(
@@ -97,7 +99,12 @@ def store_past(world: World, write: Callable[[Past], Awaitable[None]]) -> None:
         settings = load_settings(environ=world.environment())
         async with open_store(settings, now_ms=clock) as store:
             (agent,) = await store.agents()
-            await write(Past(store, clock, agent_participant(agent.id)))
+            past = Past(store, clock, agent_participant(agent.id))
+            await write(past)
+            # The server that was killed may have walked beyond these times already,
+            # and would not look for what is older.
+            while await store.index_some(past.opened):
+                pass
 
     # The thread's own event loop is the browser's.
     with ThreadPoolExecutor(1) as executor:
