@@ -54,8 +54,8 @@ _WORKERS_MAX = 4
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than there are cores: most tests wait most of the time."""
-    return min(_WORKERS_MAX, (os.cpu_count() or 1) + 1)
+    """As many as there are cores: with more, browsers wait for each other too long."""
+    return min(_WORKERS_MAX, os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

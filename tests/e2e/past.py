@@ -160,6 +160,7 @@ def hostile(texts: list[str]) -> Callable[[Past], Awaitable[None]]:
                 id=visitor_participant(1_000 + number), name=text, role=Role.VISITOR
             )
             row = await past.store.open_conversation(other.id, visitor)
+            past.opened.append(row.id)
             await past.say(row.id, visitor.id, f"needle {text}")
             await past.say(row.id, past.agent, f"needle {text}", MessageKind.NOTE)
             await past.say(

@@ -49,15 +49,17 @@ export class VisitorToken {
 
   /** @returns {Promise<string>} */
   async ask() {
+    const { identity } = this;
     const response = await fetch("/api/visitor/token", {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ site: this.site, token: this.stored(), identity: this.identity }),
+      body: JSON.stringify({ site: this.site, token: this.stored(), identity }),
     });
     this.isUnknown = response.status === 401;
-    if (this.isUnknown && this.identity) {
+    if (this.isUnknown && identity) {
       console.warn(`kefu: ${(await response.json()).error.text}`);
-      this.identity = null;
+      // The page may have said another one meanwhile.
+      if (this.identity === identity) this.identity = null;
       return this.ask();
     }
     if (!response.ok) {
