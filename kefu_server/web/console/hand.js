@@ -14,6 +14,8 @@ export class HandMenu {
     this.desk = desk;
     /** @type {Row | null} */
     this.row = null;
+    /** What is offered, to see whether it has changed. */
+    this.mark = "";
     this.select = h("select", null);
     this.note = h("textarea", { maxLength: 2000, dir: "auto" });
     this.fault = h("p", { class: "fault", role: "alert" });
@@ -36,6 +38,7 @@ export class HandMenu {
     fill(this.fault);
     try {
       await this.desk.directory.list("teams");
+      this.mark = "";
       this.offer();
       this.select.focus();
     } catch {
@@ -49,9 +52,15 @@ export class HandMenu {
     const them = others(desk).filter((each) => `a${each.id}` !== row?.assignee && isOf(each));
     const agents = them.map((each) => h("option", { value: `agent ${each.id}`, disabled: !hasRoom(each) }, `${each.name} · ${tell(each.status)} · ${loadShort(each)}`));
     const teams = [...desk.directory.teams].filter(([id]) => row?.status !== "queued" || id !== row.team_id).map(([id, name]) => h("option", { value: `team ${id}` }, name));
+    const mark = JSON.stringify([row?.status, row?.team_id, ...[...agents, ...teams].map((option) => [option.value, option.textContent, option.disabled])]);
+    if (this.mark === mark) return;
+    const chosen = this.mark ? this.select.value : null;
+    this.mark = mark;
     const group = (/** @type {string} */ label, /** @type {HTMLElement[]} */ options) => options.length > 0 && h("optgroup", { label }, ...options);
     const back = (row?.status !== "queued" || row.team_id !== 0) && h("option", { value: "" }, say("handQueue"));
     fill(this.select, group(say("toAgents"), agents), group(say("toTeams"), teams), back);
+    // Who is there changes while one writes the note: what was chosen stays chosen.
+    if ([...this.select.options].some(({ value }) => value === chosen)) this.select.value = String(chosen);
     this.button.disabled = !this.select.options.length;
   }
 
@@ -64,6 +73,7 @@ export class HandMenu {
     this.row = row;
     this.element.hidden = row.status === "closed";
     this.menu.button.disabled = !this.desk.chat.isLive;
+    if (!this.menu.panel.hidden && this.mark) this.offer();
   }
 
   async hand() {
