@@ -1,5 +1,6 @@
 """The event loops that tests marked `anyio` run on, and how long Hypothesis looks."""
 
+import itertools
 import os
 import sys
 from collections.abc import Generator
@@ -21,7 +22,7 @@ from tests.databases import (
 from tests.dialects.watching import (
     every_statement_is_one_that_all_engines_take,  # noqa: F401
 )
-from tests.turns import folder_of_workers, turn
+from tests.turns import browser, folder_of_workers, turn
 
 _BACKENDS: list[Any] = [
     pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
@@ -50,12 +51,13 @@ _LONGEST = (
     "core/store",
 )
 _WORKERS_MAX = 4
+_CORES = os.cpu_count() or 1
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """As many as there are cores: with more, browsers wait for each other too long."""
-    return min(_WORKERS_MAX, os.cpu_count() or 1)
+    """One more than there are cores: most tests wait most of the time."""
+    return min(_WORKERS_MAX, _CORES + 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -68,6 +70,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return _LONGEST.index(folder) + 1 if folder in _LONGEST else len(_LONGEST) + 1
 
     items.sort(key=place)
+    # Files with a browser are spread among the others, which run beside them.
+    alone = [item for item in items if not place(item)]
+    rest = [item for item in items if place(item)]
+    seen = [item for item in rest if item.get_closest_marker("browser")]
+    other = [item for item in rest if not item.get_closest_marker("browser")]
+    items[:] = alone + _spread(_by_file(seen), _by_file(other))
+
+
+def _by_file(items: list[pytest.Item]) -> list[list[pytest.Item]]:
+    return [
+        list(group) for _, group in itertools.groupby(items, lambda item: item.path)
+    ]
+
+
+def _spread(
+    seen: list[list[pytest.Item]], other: list[list[pytest.Item]]
+) -> list[pytest.Item]:
+    """Return two files with a browser, one without, and so on; then the rest."""
+    found: list[pytest.Item] = []
+    while seen or other:
+        for group in (*seen[:_CORES], *other[:1]):
+            found += group
+        seen, other = seen[_CORES:], other[1:]
+    return found
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -77,7 +103,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     if folder is None:
         return (yield)
     with turn(folder, is_alone=item.get_closest_marker("alone") is not None):
-        return (yield)
+        if item.get_closest_marker("browser") is None:
+            return (yield)
+        # With more browsers than cores, pages wait for each other for too long.
+        with browser(folder, _CORES):
+            return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,9 +6,12 @@ Whoever waits for all of it holds a gate meanwhile, so that no newcomer passes.
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_LOOK_S = 0.05
 
 
 @contextmanager
@@ -25,6 +28,21 @@ def turn(folder: Path, *, is_alone: bool) -> Iterator[None]:
         if not is_alone:
             fcntl.flock(gate, fcntl.LOCK_UN)
         yield
+
+
+@contextmanager
+def browser(folder: Path, count: int) -> Iterator[None]:
+    """Hold one of so many places for tests that drive a browser."""
+    while True:
+        for number in range(count):
+            with open(folder / f"browser{number}", "w") as place:
+                try:
+                    fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                yield
+                return
+        time.sleep(_LOOK_S)
 
 
 def folder_of_workers(basetemp: Path) -> Path | None:

@@ -11,14 +11,9 @@ from kefu_core.transports.registry import find_transport
 from tests.conformance.conftest import serve_by_hypercorn
 from tests.depth import times
 
-_EACH, _EACH_OF_HTTP = times(2, 1), times(14, 1)
+_EACH_OF_HTTP = times(7, 1)
 """Of so many bytes one is cut; the long run does them all."""
 _ALL = ("websocket", "tcp", "longpoll")
-
-
-def _some(share: tuple[int, int], each: int) -> tuple[int, int]:
-    number, of = share
-    return number * each, of * each
 
 
 class _OneOfThree(TransportContract):
@@ -43,7 +38,7 @@ class _OneOfThree(TransportContract):
 
     @pytest.fixture
     def share(self, world_share: tuple[int, int]) -> tuple[int, int]:
-        return _some(world_share, _EACH)
+        return world_share
 
 
 class TestWebSocket(_OneOfThree):
@@ -63,7 +58,8 @@ class TestLongPoll(_OneOfThree):
     def share(self, world_share: tuple[int, int]) -> tuple[int, int]:
         # Most bytes of HTTP are headers, and each cut waits for a retry; every byte
         # of the bodies is cut in test_longpoll_faults.py.
-        return _some(world_share, _EACH_OF_HTTP)
+        number, of = world_share
+        return number * _EACH_OF_HTTP, of * _EACH_OF_HTTP
 
 
 def test_every_error_code_is_earned_on_every_transport() -> None:

@@ -17,10 +17,10 @@ def end_the_server(signal: str, times: int) -> CrashOutcome:
         return run_crash(options, progress)
 
 
-@pytest.mark.timeout(times(110, 300))
+@pytest.mark.timeout(times(150, 400))
 def test_a_server_killed_again_and_again_loses_doubles_and_reorders_nothing() -> None:
     """Half of the kills come in the middle of a group commit."""
-    kills = times(4, 10)
+    kills = times(10, 30)
     outcome = end_the_server("kill", kills)
     verdict = outcome.verdict
     assert [round_.exit_status for round_ in outcome.rounds] == [-9] * kills
@@ -33,7 +33,7 @@ def test_a_server_killed_again_and_again_loses_doubles_and_reorders_nothing() ->
 
 @pytest.mark.timeout(times(90, 300))
 def test_a_server_stopped_under_load_keeps_everything_and_says_drain() -> None:
-    stops = times(2, 5)
+    stops = times(3, 10)
     outcome = end_the_server("term", stops)
     verdict = outcome.verdict
     assert [round_.exit_status for round_ in outcome.rounds] == [0] * stops
@@ -54,7 +54,7 @@ def test_a_killed_database_ends_no_connection_and_loses_nothing(name: str) -> No
         SERVERS[name]()
     except ServerMissingError as missing:
         pytest.skip(f"{missing}; no database was killed")
-    kills = times(2, 5)
+    kills = times(3, 10)
     options = CrashOptions(
         target="database", url=name, kills=kills, clients=40, rate=60.0
     )

@@ -14,7 +14,7 @@ from tests.simulation.seeds import FOUND
 
 pytestmark = pytest.mark.alone
 
-COUNT = int(os.environ.get("KEFU_SIMULATION_SEEDS", str(times(250, 1_000))))
+COUNT = int(os.environ.get("KEFU_SIMULATION_SEEDS", str(times(500, 1_000))))
 
 
 @pytest.fixture(scope="module")

@@ -150,7 +150,7 @@ async def test_an_upgrade_killed_again_and_again_is_finished_by_the_next(
     await first_schema(path)
     rng = random.Random(7)
     killed = 0
-    for _ in range(times(7, 20)):
+    for _ in range(times(20, 100)):
         killed += upgrade_and_kill(path, rng.uniform(0.0, 0.25))
         found = sqlite3.connect(path)
         assert found.execute("PRAGMA integrity_check").fetchone() == ("ok",)
