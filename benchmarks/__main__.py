@@ -33,6 +33,7 @@ from benchmarks.store.reading import ReadError
 from benchmarks.store.run import MARKS, StoreOptions, run_store
 from benchmarks.store.showing import plot_store, show_store
 from benchmarks.storm import StormOptions, run_storm
+from benchmarks.translated import CHOICES, run_translated
 from benchmarks.visitors import VisitorsOptions, run_visitors
 
 console = Console()
@@ -73,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     chat.add_argument("--idle", type=int, default=500, help="idle connections, 0: none")
     chat.add_argument("--processes", type=int, default=0, help="generator processes")
+    chat.add_argument(
+        "--translation",
+        choices=CHOICES,
+        help="latency with and without a service that answers at once, takes 2 s or "
+        "fails, by turns in one run; --rate is then 50 where none is given",
+    )
     chat.add_argument("--profile", default="", help="file for py-spy's raw stacks")
     chat.add_argument("--json", type=Path, metavar="FILE")
     chat.set_defaults(run=_chat)
@@ -132,6 +139,9 @@ def _add_noisy(noisy: argparse.ArgumentParser) -> None:
     noisy.add_argument("--flood", type=float, default=1_000.0, help="frames a second")
     noisy.add_argument("--seconds", type=float, default=8.0, help="of each window")
     noisy.add_argument("--rounds", type=int, default=3, help="pairs of windows")
+    noisy.add_argument(
+        "--elsewhere", action="store_true", help="flood another server of this machine"
+    )
     noisy.add_argument("--json", type=Path, metavar="FILE")
     noisy.set_defaults(run=_noisy)
 
@@ -186,6 +196,11 @@ def _chat(options: argparse.Namespace) -> int:
         profile=options.profile,
         command=options.line,
     )
+    if options.translation:
+        with Progress(console=console) as progress:
+            found, verdict = run_translated(chat, options.translation, progress)
+        show_verdict(console, verdict)
+        return _show(found, options.json, passed=verdict.passed)
     with Progress(console=console) as progress:
         result, verdict = run_chat(chat, progress)
     return _finish(result, verdict, options.json)
@@ -200,6 +215,7 @@ def _noisy(options: argparse.Namespace) -> int:
         flood=options.flood,
         seconds=options.seconds,
         rounds=options.rounds,
+        is_elsewhere=options.elsewhere,
     )
     with Progress(console=console) as progress:
         found, verdict = run_noisy(noisy, progress)

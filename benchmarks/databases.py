@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,7 +21,8 @@ from typing import Any
 
 import psutil
 
-HOST = "127.0.0.1"
+from benchmarks.ports import HOST, free_port
+
 START_S = 60.0
 PASSWORD = "not-a-secret"
 
@@ -331,10 +331,3 @@ class Postgres(PrivateServer):
 
 
 SERVERS: dict[str, type[PrivateServer]] = {"mysql": MariaDb, "postgres": Postgres}
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

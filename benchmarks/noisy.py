@@ -5,7 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -36,6 +36,8 @@ class NoisyOptions(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 8.0
     """Of each window; a quiet one and a loud one are a round."""
     rounds: int = 3
+    is_elsewhere: bool = False
+    """The flooder has a server of its own: what it costs then, the machine costs."""
 
 
 class _Flooding:
@@ -84,7 +86,13 @@ class _Flooding:
 def _open(options: NoisyOptions, home: Path) -> Iterator[tuple[Kefu, Crowd, FloodPlan]]:
     server = Kefu(home, has_raised_limits=False)
     agents = server.add_agents(options.agents)
-    with server:
+    with ExitStack() as stack:
+        stack.enter_context(server)
+        flooded = server
+        if options.is_elsewhere:
+            (home / "elsewhere").mkdir()
+            other = Kefu(home / "elsewhere", has_raised_limits=False)
+            flooded = stack.enter_context(other)
         plans = make_plans(
             server,
             home,
@@ -94,17 +102,17 @@ def _open(options: NoisyOptions, home: Path) -> Iterator[tuple[Kefu, Crowd, Floo
             rate=options.rate,
             processes=generator_count(),
         )
-        token = server.visitor_token()
+        token = flooded.visitor_token()
         flood = FloodPlan(
-            url=server.url(options.transport),
+            url=flooded.url(options.transport),
             transport=options.transport,
             token=token,
-            conversation=server.open_conversation(token),
+            conversation=flooded.open_conversation(token),
             frames_per_s=options.flood,
         )
-        with Crowd(plans, home) as crowd:
-            crowd.hear("ready")
-            yield server, crowd, flood
+        crowd = stack.enter_context(Crowd(plans, home))
+        crowd.hear("ready")
+        yield server, crowd, flood
 
 
 def run_noisy(
@@ -140,7 +148,8 @@ def run_noisy(
             records += read_history(path)
         # What the flooder got through is nobody's loss and in no history.
         rows = load_rows(server.database_url)
-        others = [row for row in rows if row.conversation != plan.conversation]
+        own = set() if options.is_elsewhere else {plan.conversation}
+        others = [row for row in rows if row.conversation not in own]
         verdict = judge(records, others)
     calm, noise = latency_of(sorted(quiet)), latency_of(sorted(loud))
     answers: dict[str, int] = {}
@@ -154,6 +163,7 @@ def run_noisy(
         "agents": options.agents,
         "rate": options.rate,
         "flood": options.flood,
+        "is_elsewhere": options.is_elsewhere,
         "quiet_ms": msgspec.to_builtins(calm),
         "loud_ms": msgspec.to_builtins(noise),
         "p99_ratio": round(noise.p99 / calm.p99, 2) if calm.p99 else None,

@@ -18,10 +18,10 @@ from urllib.response import addinfourl
 
 import psutil
 
+from benchmarks.ports import HOST, free_port
 from kefu_server import accounts, database
 from kefu_server.settings import Settings, load_settings
 
-HOST = "127.0.0.1"
 ADDRESSES = 49
 """Clients come from 127.0.0.2 to 127.0.0.50: what one address may do is limited."""
 READY_S = 30.0
@@ -40,13 +40,6 @@ addresses stay as they are; clients dial from many."""
 
 class TargetError(Exception):
     """A server process did not do what was asked; says what it printed."""
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 class Process:
@@ -161,6 +154,7 @@ class Kefu(Process):
         wrapper: list[str] | None = None,
         database_url: str = "",
         has_raised_limits: bool = True,
+        translation_file: str = "",
     ) -> None:
         """Create the tables, a site and a secret; `start` runs the server.
 
@@ -169,6 +163,7 @@ class Kefu(Process):
             wrapper: A command to run the server under, such as `strace`.
             database_url: An empty database to use instead of a file.
             has_raised_limits: One connection may be faster than people are.
+            translation_file: Names services; empty: it translates nothing.
         """
         self._tokens_count = 0
         port = free_port()
@@ -182,6 +177,8 @@ class Kefu(Process):
         }
         if database_url:
             environ["KEFU_DATABASE_URL"] = database_url
+        if translation_file:
+            environ["KEFU_TRANSLATION_FILE"] = translation_file
         (directory / "kefu.toml").write_text("")
         environ["KEFU_CONFIG"] = str(directory / "kefu.toml")
         self.settings: Settings = load_settings(environ=environ)

@@ -14,8 +14,9 @@ from pathlib import Path
 import msgspec
 from rich.progress import Progress
 
+from benchmarks.ports import HOST
 from benchmarks.result import latency_of, machine, versions
-from benchmarks.target import ADDRESSES, HOST, PASSWORD, Kefu, TargetError
+from benchmarks.target import ADDRESSES, PASSWORD, Kefu, TargetError
 from kefu_core.client import Client
 from kefu_core.desk.visits import TOPIC
 from kefu_core.protocol import frames as f

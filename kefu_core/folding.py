@@ -10,6 +10,8 @@ from kefu_core.ids import ID_MAX
 from kefu_core.model import (
     INTERNAL_KINDS,
     SPOKEN_KINDS,
+    UNTRANSLATED_FOR_ALL,
+    UNTRANSLATED_FOR_VISITOR,
     Conversation,
     ConversationStatus,
     Message,
@@ -47,6 +49,8 @@ def fold(conversation: Conversation, message: Message) -> Conversation:
             waiting_since = None
         elif waiting_since is None:
             waiting_since = message.at
+    elif _is_of_last_line(conversation, message):
+        last_line = first_line(message.body)
     if is_closed:
         waiting_since = None
     was_closed = conversation.status is _CLOSED
@@ -64,6 +68,7 @@ def fold(conversation: Conversation, message: Message) -> Conversation:
         queued_at=_queued_after(conversation, message, status, waiting_since),
         first_reply_at=_replied_after(conversation, message, is_new=was_closed),
         closed_at=_closed_after(conversation, message) if is_closed else UnixMs(0),
+        untranslated=_untranslated_after(conversation, message),
     )
 
 
@@ -168,6 +173,14 @@ def _was_text(message: Message) -> bool:
     )
 
 
+def _is_of_last_line(conversation: Conversation, message: Message) -> bool:
+    """Whether this edits the newest text: nothing came since its sender looked."""
+    return (
+        message.kind is MessageKind.EDIT
+        and (message.data or {}).get("upto") == conversation.last_seq
+    )
+
+
 def _labels_after(conversation: Conversation, message: Message) -> tuple[str, ...]:
     if message.kind is not MessageKind.LABELS:
         return conversation.labels
@@ -177,6 +190,18 @@ def _labels_after(conversation: Conversation, message: Message) -> tuple[str, ..
     # Some engines take `a` and `a ` for the same key, so none ends with a space.
     texts = [label[:LABEL_CHARS].strip() for label in named if isinstance(label, str)]
     return tuple(dict.fromkeys(filter(None, texts)))[:LABELS_MAX]
+
+
+def _untranslated_after(conversation: Conversation, message: Message) -> int:
+    if message.kind is not MessageKind.TRANSLATING:
+        return conversation.untranslated
+    is_on = (message.data or {}).get("is_on")
+    bit = (
+        UNTRANSLATED_FOR_VISITOR if is_visitor(message.sender) else UNTRANSLATED_FOR_ALL
+    )
+    if is_on is True:
+        return conversation.untranslated & ~bit
+    return conversation.untranslated | (bit if is_on is False else 0)
 
 
 def active_at(at: UnixMs) -> UnixMs:

@@ -7,7 +7,7 @@ with a change of the clock are as long as they are.
 
 import logging
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from kefu_core.errors import Invalid
@@ -29,6 +29,22 @@ def find_zone(name: str) -> ZoneInfo:
             f"This server has no time zone {name[:64]!r}; "
             "names are such as Asia/Shanghai or Europe/Berlin."
         ) from None
+
+
+def zone_of(hours: Hours) -> tzinfo:
+    """Return the time zone of a site's days; UTC where it has none."""
+    if not hours.zone:
+        return UTC
+    try:
+        return find_zone(hours.zone)
+    except Invalid:
+        return UTC
+
+
+def day_number(at: UnixMs, zone: tzinfo) -> int:
+    """Return the day of a moment in a zone, as records have it: 20260131."""
+    local = datetime.fromtimestamp(at / 1000, zone)
+    return local.year * 10_000 + local.month * 100 + local.day
 
 
 def check_hours(hours: Hours) -> None:

@@ -215,6 +215,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """An agent's login ends after this long without use."""
     agent_session_absolute_s: float = 604_800.0
     """An agent's login ends after this long in any case."""
+    journal_days: int = 400
+    """Who did what is kept for so many days."""
     visitor_token_s: float = 2_592_000.0
     """A visitor's token, renewed while it is used."""
 

@@ -33,6 +33,17 @@ class MessageKind(StrEnum):
     "away"}; `body`: the text."""
     RECALL = "recall"
     """The sender has taken back the message at `ref`, of which a place is left."""
+    EDIT = "edit"
+    """What its sender has made of the text at `ref`. `body`: the whole text as it is
+    now. `data`: {"upto": the last seq before it}, where that text was the newest."""
+    NOTE_EDIT = "note_edit"
+    """The same of a note. Internal."""
+    TRANSLATION = "translation"
+    """The text or edit at `ref` in another language. `data`: {"to": tag, "from": tag or
+    "", "by": provider}; of one that failed {"to": tag, "failed": why}, and no body."""
+    TRANSLATING = "translating"
+    """`data`: {"is_on": bool}: from here on the visitor who says so reads translations
+    or not, and after an agent's line both sides do or do not."""
     RATING = "rating"
     """What the visitor thought of a conversation that is closed. `data`: {"score": 1 to
     5} and, of a change, "instead": the seq of the one before; `body`: the comment."""
@@ -48,9 +59,14 @@ class MessageKind(StrEnum):
 SENDABLE_KINDS = frozenset({MessageKind.TEXT, MessageKind.NOTE})
 SPOKEN_KINDS = frozenset({MessageKind.TEXT, MessageKind.FILE})
 """What visitors and agents say to each other."""
-CONTENT_KINDS = SENDABLE_KINDS | SPOKEN_KINDS | {MessageKind.RATING}
+EDIT_KINDS = frozenset({MessageKind.EDIT, MessageKind.NOTE_EDIT})
+DERIVED_KINDS = EDIT_KINDS | {MessageKind.TRANSLATION}
+"""What was made of the message at `ref`, and goes with it."""
+CONTENT_KINDS = SENDABLE_KINDS | SPOKEN_KINDS | DERIVED_KINDS | {MessageKind.RATING}
 """What people wrote or sent: what retention and erasure blank."""
-INTERNAL_KINDS = frozenset({MessageKind.NOTE, MessageKind.LABELS})
+INTERNAL_KINDS = frozenset(
+    {MessageKind.NOTE, MessageKind.NOTE_EDIT, MessageKind.LABELS}
+)
 OWN_KEYS = "desk-"
 """Begins the keys of what the desk writes in somebody's name; no client's key does, or
 it could stand where such a line is to be, which then would never be written."""
@@ -71,9 +87,13 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     site_id: int
     """The visitor's site; 0 for agents, of whom `sites` says which they serve."""
+    aliases: tuple[ParticipantId, ...] = ()
+    """Of a visitor: other numbers of the same person on the same site, ascending."""
     name: str = ""
     expires_at_ms: UnixMs = UnixMs(0)
     """When the right to be connected ends; 0 for never."""
+    is_signed: bool = False
+    """Of a visitor: the host site has signed who this is."""
     session: str = ""
     """What a revocation names: the hash of a login, or a visitor's token id."""
     address: str = ""
@@ -87,6 +107,23 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     def is_agent(self) -> bool:
         """Whether this is somebody who answers visitors."""
         return self.role is not Role.VISITOR
+
+    @property
+    def numbers(self) -> tuple[ParticipantId, ...]:
+        """All names of this person, the one it has now first."""
+        return (self.participant, *self.aliases)
+
+    def owns(self, participant: ParticipantId) -> bool:
+        """Whether this person is meant: by the name it has now, or by another."""
+        return participant == self.participant or participant in self.aliases
+
+    def name_in(self, visitor: ParticipantId) -> ParticipantId:
+        """Return the name this person has in a conversation of that visitor.
+
+        It is the conversation's own: all that a visitor says in a log is of one sender,
+        and what is sent again after its number has changed has the same key.
+        """
+        return visitor if visitor in self.aliases else self.participant
 
     def serves(self, site_id: int) -> bool:
         """Whether an agent answers for a site."""
@@ -157,6 +194,10 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     read: Seq = Seq(0)
 
 
+UNTRANSLATED_FOR_ALL, UNTRANSLATED_FOR_VISITOR = 1, 2
+"""Bits of a conversation's `untranslated`: what agents have said, and the visitor."""
+
+
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """One conversation as lists show it: a fold of its log (`kefu_core.folding`)."""
 
@@ -182,6 +223,8 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """The first answer since it was opened, or opened again; 0: none yet."""
     closed_at: UnixMs = UnixMs(0)
     """When it was closed; 0: it is not."""
+    untranslated: int = 0
+    """Who wants no translations: `UNTRANSLATED_FOR_ALL`, `UNTRANSLATED_FOR_VISITOR`."""
 
 
 class Appended(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,6 +276,8 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """Conversations at once; 0 for as many as there are."""
     sites: tuple[int, ...] | None = None
     """Which sites it answers for; None for all."""
+    is_one_time: bool = False
+    """Somebody else has set the password: it is good for choosing another only."""
 
 
 class AgentSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -242,3 +287,7 @@ class AgentSession(msgspec.Struct, frozen=True, kw_only=True):
     agent_id: int
     created_at: UnixMs
     last_used_at: UnixMs
+    address: str = ""
+    """Where it was opened from."""
+    user_agent: str = ""
+    """What the browser said it was."""

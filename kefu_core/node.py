@@ -9,16 +9,19 @@ from typing import Protocol, Self
 import anyio
 from anyio.abc import TaskGroup
 
+from kefu_core import languages_detect
 from kefu_core.abc.files import FileStorage
 from kefu_core.abc.handler import Handler
 from kefu_core.abc.outgoing import Mailer, Poster
 from kefu_core.abc.store import Store
+from kefu_core.abc.translator import Translator
 from kefu_core.abc.transports import (
     AsgiEndpoint,
     ServerContext,
     SocketEndpoint,
     Transport,
 )
+from kefu_core.desk import Desk
 from kefu_core.errors import ConfigurationError
 from kefu_core.followers.delivering import Delivering
 from kefu_core.followers.files import FileSweep
@@ -27,9 +30,12 @@ from kefu_core.followers.mailing import Mailing
 from kefu_core.followers.reporter import Reporter
 from kefu_core.followers.retention import ErasureWatch, Retention
 from kefu_core.followers.telling import Telling
+from kefu_core.followers.translating import Translating
 from kefu_core.hub import Hub
 from kefu_core.ids import IdGenerator
 from kefu_core.limits import Limits
+from kefu_core.translators.chain import Chain
+from kefu_core.translators.economy import Economy
 from kefu_core.transports.registry import find_transport
 
 
@@ -41,6 +47,10 @@ def monotonic() -> float:
 def unix_ms() -> int:
     """Return wall-clock milliseconds: only for what people are shown."""
     return time.time_ns() // 1_000_000
+
+
+def _detect(text: str, likely: str) -> str:
+    return languages_detect.detect(text, likely=likely)
 
 
 class NodeHandler(Protocol):
@@ -70,6 +80,7 @@ class Node:
         mailer: Mailer | None = None,
         poster: Poster | None = None,
         storage: FileStorage | None = None,
+        translators: Sequence[Translator] = (),
     ) -> None:
         """Prepare; nothing is opened yet.
 
@@ -81,6 +92,7 @@ class Node:
             mailer: Who carries mail; without one it waits in the store.
             poster: Who tells webhooks; without one nothing is written down for them.
             storage: Who keeps files, to clear away those that nobody needs any more.
+            translators: Services in their order, for sites that translate.
 
         Raises:
             ConfigurationError: There is no such transport.
@@ -109,6 +121,9 @@ class Node:
         self._mailer = mailer
         self._poster = poster
         self._storage = storage
+        self._translators = translators
+        self.economy: Economy | None = None
+        """What translates while the node is open, with its figures."""
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -123,7 +138,12 @@ class Node:
             start = getattr(self.handler, "start", None)
             if start is not None:
                 await start(tasks)
-            retention = Retention(self.store, now=monotonic, now_ms=unix_ms)
+            retention = Retention(
+                self.store,
+                now=monotonic,
+                now_ms=unix_ms,
+                journal_days=self.limits.journal_days,
+            )
             tasks.start_soon(retention.run)
             indexer = Indexer(self.store, now=monotonic)
             self.hub.observers.append(indexer)
@@ -132,7 +152,9 @@ class Node:
                 self.store, ids=IdGenerator(unix_ms), now=monotonic, now_ms=unix_ms
             )
             tasks.start_soon(reporter.run)
-            tasks.start_soon(ErasureWatch(self.store, self.hub.forget).run)
+            if self._translators:
+                self._translate(tasks, self._translators)
+            tasks.start_soon(ErasureWatch(self.store, self._forget).run)
             if self._storage is not None:
                 sweep = FileSweep(self.store, self._storage, now_ms=unix_ms)
                 tasks.start_soon(sweep.run)
@@ -183,6 +205,40 @@ class Node:
         if not isinstance(endpoint, SocketEndpoint):
             raise ConfigurationError(f"No listening transport {name!r} is served here.")
         return endpoint
+
+    def _forget(self) -> None:
+        self.hub.forget()
+        if self.economy is not None:
+            self.economy.forget()
+
+    def _translate(self, tasks: TaskGroup, translators: Sequence[Translator]) -> None:
+        self.economy = Economy(
+            Chain(translators, now=monotonic, rng=random.SystemRandom()),
+            self.store,
+            ids=IdGenerator(unix_ms),
+            now=monotonic,
+            now_ms=unix_ms,
+        )
+        has_model = languages_detect.is_available()
+        translating = Translating(
+            self.store,
+            self.hub,
+            self.economy,
+            now=monotonic,
+            now_ms=unix_ms,
+            detect=_detect if has_model else None,
+        )
+        self.hub.observers.append(translating)
+        if isinstance(self.handler, Desk):
+            self.handler.translations = self.economy
+            self.handler.interpreter = translating
+
+        async def run() -> None:
+            if has_model:
+                await anyio.to_thread.run_sync(languages_detect.load)
+            await translating.run()
+
+        tasks.start_soon(run)
 
     def _tell_webhooks(self, tasks: TaskGroup, poster: Poster) -> None:
         delivering = Delivering(

@@ -69,6 +69,8 @@ class CannedReply(Record, frozen=True, kw_only=True):
     body: str = ""
     language: str = ""
     updated_at: UnixMs = UnixMs(0)
+    translations: dict[str, str] = {}
+    """The same in other languages, by tag."""
 
 
 # -- visitors ------------------------------------------------------------------------
@@ -99,6 +101,18 @@ class VisitorIdentity(Record, frozen=True, kw_only=True):
 
     site_id: int
     external_id: str
+
+
+class VisitorAlias(Record, frozen=True, kw_only=True):
+    """Another number of a visitor, who had it before the site signed who it is.
+
+    The id is that number. Written once (`Records.claim_number`), and never changed.
+    """
+
+    site_id: int
+    visitor: ParticipantId
+    """The number that the site has signed for."""
+    created_at: UnixMs = UnixMs(0)
 
 
 class Visit(Record, frozen=True, kw_only=True):
@@ -270,6 +284,21 @@ class ApiToken(Record, frozen=True, kw_only=True):
     expires_at: UnixMs = UnixMs(0)
 
 
+class SecondFactor(Record, frozen=True, kw_only=True):
+    """What an agent, whose number this has, shows beside the password."""
+
+    nonce: str
+    """From it and the installation's secret comes the key, which is stored nowhere."""
+    confirmed_at: UnixMs = UnixMs(0)
+    """0: it has been offered, and no code was given yet."""
+    last_step: int = 0
+    """The time step of the last code that was taken: none is good twice."""
+    codes: tuple[str, ...] = ()
+    """Recovery codes that are left, each as a keyed hash."""
+    revision: int = 0
+    """Goes up with every change, so that of two at once one is made."""
+
+
 class Webhook(Record, frozen=True, kw_only=True):
     """Whom to tell what happens."""
 
@@ -304,6 +333,56 @@ class WebhookDelivery(Record, frozen=True, kw_only=True):
     next_at: UnixMs = UnixMs(0)
     response_status: int = 0
     error: str = ""
+
+
+# -- translating ---------------------------------------------------------------------
+
+
+class CachedTranslation(Record, frozen=True, kw_only=True):
+    """What a service has made of a text, so that it is not paid for twice."""
+
+    site_id: int
+    key: str
+    """SHA-256 of both languages and the text, whoever translated it."""
+    text_key: str
+    """SHA-256 of the text alone: by it an erased text takes its translations along."""
+    body: str
+    """The translation."""
+    source: str = ""
+    """The language that the service found, if it was to find one."""
+    provider: str = ""
+    chars: int = 0
+    """Of the translation: what a site's cache takes is their sum."""
+    created_at: UnixMs = UnixMs(0)
+
+
+class GlossaryEntry(Record, frozen=True, kw_only=True):
+    """How agents want a text to be translated; it wins over every service."""
+
+    site_id: int
+    source: str = ""
+    """The language of the text; empty: whatever it is taken for."""
+    target: str
+    text_key: str
+    """SHA-256 of the text."""
+    body: str
+    translation: str
+    agent_id: int = 0
+    """Who wants it so."""
+    updated_at: UnixMs = UnixMs(0)
+
+
+class TranslationUsage(Record, frozen=True, kw_only=True):
+    """What a site's translations of one day came to."""
+
+    site_id: int
+    day: int
+    """20260131, in the site's time zone."""
+    chars: int = 0
+    """That went to services, and are paid for."""
+    calls: int = 0
+    hits: int = 0
+    """Texts that needed no service."""
 
 
 # -- looking back --------------------------------------------------------------------
@@ -343,13 +422,16 @@ class DayFigures(Record, frozen=True, kw_only=True):
 
 
 class AuditEntry(Record, frozen=True, kw_only=True):
-    """Who changed what in the settings."""
+    """Who did what; only `kefu_core.desk.journal` writes them."""
 
     at: UnixMs
     who: str
+    """A participant, `cli` for the command line, empty for who is not known."""
     action: str
     target: str = ""
     data: dict[str, Any] = {}
+    address: str = ""
+    """Where it came from; empty where nobody knows."""
 
 
 RECORD_KINDS: tuple[type[Record], ...] = (
@@ -358,6 +440,7 @@ RECORD_KINDS: tuple[type[Record], ...] = (
     CannedReply,
     VisitorProfile,
     VisitorIdentity,
+    VisitorAlias,
     Visit,
     PageView,
     Ban,
@@ -366,8 +449,12 @@ RECORD_KINDS: tuple[type[Record], ...] = (
     Attachment,
     Rating,
     ApiToken,
+    SecondFactor,
     Webhook,
     WebhookDelivery,
+    CachedTranslation,
+    GlossaryEntry,
+    TranslationUsage,
     ConversationDay,
     DayFigures,
     AuditEntry,
@@ -381,6 +468,9 @@ UNIQUE: dict[type[Record], tuple[tuple[str, ...], ...]] = {
     ConversationDay: (("conversation_id", "day"),),
     DayFigures: (("day", "site_id", "agent_id"),),
     Rating: (("conversation_id",),),
+    CachedTranslation: (("site_id", "key"),),
+    GlossaryEntry: (("site_id", "text_key", "target", "source"),),
+    TranslationUsage: (("site_id", "day"),),
     OfflineMessage: (("visitor", "site_id", "key"),),
     Mail: (("about", "key"),),
     WebhookDelivery: (("webhook_id", "source"),),

@@ -1,15 +1,20 @@
 """What each site decides for itself: one struct for each part of the desk.
 
 A site's settings are stored as one JSON text. New fields always have defaults, so that
-older rows keep working; a field that is gone is ignored.
+older rows keep working; a field that is gone is ignored. A part that cannot be read, as
+after a newer version wrote it, is replaced by what lets nobody do more than before.
 """
 
+import logging
 from enum import StrEnum
-from typing import Annotated
+from functools import lru_cache
+from typing import Annotated, Any
 
 import msgspec
 
 from kefu_core.ids import ID_MAX
+
+logger = logging.getLogger(__name__)
 
 REQUEUE_MAX_S = 86_400
 MIB = 1_048_576
@@ -109,6 +114,20 @@ DEPARTMENTS_MAX = 20
 Said = Annotated[str, msgspec.Meta(max_length=1_000)]
 
 
+LANGUAGES_MAX = 10
+
+
+class Sayings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a site says by itself, in another language."""
+
+    language: Annotated[str, msgspec.Meta(min_length=1, max_length=35)]
+    """A tag such as `pt-BR`."""
+    greeting: Said = ""
+    """Empty, like the others: it is said as to everybody."""
+    waiting: Said = ""
+    away: Said = ""
+
+
 class Talk(msgspec.Struct, frozen=True, kw_only=True):
     """What is said and asked by itself, and what people may do with their messages."""
 
@@ -122,10 +141,16 @@ class Talk(msgspec.Struct, frozen=True, kw_only=True):
     waiting_after_s: Annotated[int, msgspec.Meta(ge=5, le=3_600)] = 60
     away: Said = ""
     """Said once in a wait while nobody is there."""
+    translations: Annotated[
+        tuple[Sayings, ...], msgspec.Meta(max_length=LANGUAGES_MAX)
+    ] = ()
+    """The same to visitors whose browsers have these languages."""
     shows_typing: bool = False
     """Agents see what a visitor is typing before it is sent; it is never stored."""
     recall_within_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 120
     """So long people may take back what they have sent; 0: they may not."""
+    edit_within_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 900
+    """So long people may edit what they have sent; 0: they may not."""
     form: Form = Form()
     departments: Annotated[
         tuple[Annotated[int, msgspec.Meta(ge=1, le=ID_MAX)], ...],
@@ -196,6 +221,22 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Only visitors whom the site has signed for may chat."""
 
 
+class Translation(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether people read each other in their own languages, and what it may cost."""
+
+    is_on: bool = False
+    """What is written goes to the services that the server has; originals stay."""
+    language: Annotated[str, msgspec.Meta(max_length=35)] = ""
+    """What its agents read and write, such as `zh-CN`; empty: it is not said."""
+    holds_s: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0
+    """So long an agent's message waits for its translation before the visitor sees it;
+    0: it does not wait."""
+    chars_per_day: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 0
+    """So many characters go to services on one day of the site; 0: any number."""
+    warn_at: Annotated[float, msgspec.Meta(ge=0.1, le=1.0)] = 0.8
+    """The share of them at which the log warns."""
+
+
 class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     """All of it."""
 
@@ -206,3 +247,71 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     files: Files = Files()
     letters: Letters = Letters()
     identity: Identity = Identity()
+    translation: Translation = Translation()
+
+
+_CAREFUL = {
+    "watching": Watching(is_on=False),
+    "files": Files(visitors_may=False),
+    "identity": Identity(is_required=True),
+}
+"""What stands for parts that cannot be read, where the default might allow what the
+site has forbidden."""
+_decode = msgspec.json.Decoder(SiteSettings).decode
+_Parts = dict[str, msgspec.Raw]
+
+
+def stored_settings(text: str, site_id: int) -> SiteSettings:
+    """Return settings as they were stored; what cannot be read is told to the log.
+
+    One text that this version does not take must not keep all sites from being served,
+    and must not open what was closed.
+    """
+    try:
+        return _decode(text)
+    except msgspec.DecodeError:
+        return _part_by_part(text, site_id)
+
+
+def changed_settings(text: str, was: SiteSettings, now: SiteSettings) -> str:
+    """Return a stored text with those parts in it that have been set.
+
+    The rest stays as it was written, also what this version cannot read or does not
+    know. A part that was set is another object, even where it says the same.
+    """
+    try:
+        parts = msgspec.json.decode(text, type=_Parts)
+    except msgspec.DecodeError:
+        return msgspec.json.encode(now).decode()
+    for name in SiteSettings.__struct_fields__:
+        part = getattr(now, name)
+        if part is not getattr(was, name):
+            parts[name] = msgspec.Raw(msgspec.json.encode(part))
+    return msgspec.json.encode(parts).decode()
+
+
+@lru_cache(maxsize=256)
+def _part_by_part(text: str, site_id: int) -> SiteSettings:
+    """Read what can be read. Kept, so that each text is told of once."""
+    fields = msgspec.structs.fields(SiteSettings)
+    try:
+        parts = msgspec.json.decode(text, type=_Parts)
+    except msgspec.DecodeError:
+        parts = {field.name: msgspec.Raw(b"!") for field in fields}
+    found: dict[str, Any] = {}
+    for field in fields:
+        if field.name not in parts:
+            continue
+        try:
+            found[field.name] = msgspec.json.decode(parts[field.name], type=field.type)
+        except msgspec.DecodeError as error:
+            found[field.name] = _CAREFUL.get(field.name, field.default)
+            logger.error(
+                "the settings %r of site %d cannot be read (%s): %s holds until they "
+                "are saved again",
+                field.name,
+                site_id,
+                error,
+                found[field.name],
+            )
+    return SiteSettings(**found)

@@ -3,7 +3,7 @@
 from typing import Any, TypeVar
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from kefu_core.errors import ErrorCode, Invalid, KefuError
@@ -46,7 +46,7 @@ def refuse(
     return response
 
 
-def address_of(request: Request) -> str:
+def address_of(request: HTTPConnection) -> str:
     """Return who asks, as the trusted proxies tell it; empty where nobody knows."""
     return request.client.host if request.client else ""
 

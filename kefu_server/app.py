@@ -17,18 +17,21 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kefu_core.abc.outgoing import MailRules
 from kefu_core.abc.store import Store
 from kefu_core.desk import Desk
+from kefu_core.desk.journal import Journal
 from kefu_core.errors import ErrorCode, KefuError
 from kefu_core.ids import IdGenerator
 from kefu_core.node import Node, monotonic, unix_ms
 from kefu_core.senders.posting import HttpPoster
-from kefu_core.storage.local import Spool
+from kefu_core.storage.local import ARRIVING, Spool
 from kefu_core.storage.pictures import PillowThumbnailer, has_pillow
 from kefu_core.transports.longpoll import LongPollTransport
 from kefu_server import openapi
 from kefu_server.answers import answer_error, refuse
 from kefu_server.auth import Authenticator
 from kefu_server.database import open_store
+from kefu_server.descriptors import watch_descriptors
 from kefu_server.logs import event
+from kefu_server.metrics import LoopLag
 from kefu_server.middleware import (
     VISIT,
     AccessLog,
@@ -39,6 +42,7 @@ from kefu_server.middleware import (
 from kefu_server.outbound import make_mailer
 from kefu_server.pages import Pages
 from kefu_server.routes import (
+    account,
     agents,
     erasure,
     export,
@@ -49,11 +53,15 @@ from kefu_server.routes import (
 )
 from kefu_server.routes.api import Gate, api_routes
 from kefu_server.routes.files import FileRoutes
+from kefu_server.routes.setup import PATH as SETUP
+from kefu_server.routes.setup import SetupRoutes
 from kefu_server.routes.visits import VisitRoutes
 from kefu_server.services import Services
 from kefu_server.settings import Settings, load_secret
 from kefu_server.static import StaticFiles
 from kefu_server.storing import open_files
+from kefu_server.tokens import OperatorTokens
+from kefu_server.translating import make_translators
 from kefu_server.turns import Turns
 
 logger = logging.getLogger("kefu.server")
@@ -106,16 +114,18 @@ def create_app(settings: Settings, *, store: Store | None = None) -> KefuApp:
     static = StaticFiles(WEB)
     files = FileRoutes(Gate(settings.limits))
     visits = VisitRoutes(monotonic, unix_ms)
-    routes = [*_routes(static, files, visits), api_routes(settings.limits)]
+    setup = SetupRoutes(monotonic, unix_ms)
+    routes = [*_routes(static, files, visits, setup), api_routes(settings.limits)]
     app = KefuApp(settings, routes)
     app.state.pages = Pages(static, settings.origins)
     app.state.store = store
-    app.state.spool = Spool(Path(settings.data_dir) / "files" / "arriving")
+    app.state.setup = setup
+    app.state.spool = Spool(Path(settings.data_dir) / "files" / ARRIVING)
     return app
 
 
 def _routes(
-    static: StaticFiles, files: FileRoutes, visits: VisitRoutes
+    static: StaticFiles, files: FileRoutes, visits: VisitRoutes, setup: SetupRoutes
 ) -> list[BaseRoute]:
     """Every way in over HTTP; the tests of access go through this list."""
     return [
@@ -123,6 +133,7 @@ def _routes(
         Route(LONGPOLL_PATH, _NodeTransport("longpoll"), methods=["POST"]),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
+        Route("/metrics", health.metrics),
         Route("/widget.js", static.serve_loader),
         Route("/static/{version}/{name:path}", static.serve),
         Route("/widget/{embed_key}", visitors.widget_page),
@@ -130,10 +141,18 @@ def _routes(
         Route(VISIT, visits.report, methods=["POST"]),
         Route("/api/visitor/token", visitors.visitor_token, methods=["POST"]),
         Route("/api/visitor/erase", erasure.erase, methods=["POST"]),
+        Route(SETUP, setup.page),
+        Route("/api/setup", setup.make, methods=["POST"]),
         Route("/console", agents.console_page),
         Route(agents.LOGIN_PATH, agents.login, methods=["POST"]),
         Route("/api/agent/logout", agents.logout, methods=["POST"]),
         Route("/api/agent/me", agents.me),
+        Route("/api/agent/account", account.account),
+        Route("/api/agent/password", account.change_password, methods=["POST"]),
+        Route("/api/agent/factor", account.offer_factor, methods=["POST"]),
+        Route("/api/agent/factor/on", account.switch_on_factor, methods=["POST"]),
+        Route("/api/agent/factor/off", account.switch_off_factor, methods=["POST"]),
+        Route("/api/agent/sessions/end", account.end_sessions, methods=["POST"]),
         Route("/api/history/facets", history.facets),
         Route("/api/history/conversations", history.list_conversations),
         Route(_CONVERSATION, history.find_conversation),
@@ -172,7 +191,9 @@ async def _beside(
 async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
     """Open store, hub and desk for as long as the server runs."""
     secret = load_secret(settings)
+    app.state.operator = OperatorTokens(secret, unix_ms)
     store = app.state.store or open_store(settings)
+    ids = IdGenerator(unix_ms)
     auth = Authenticator(
         store,
         secret,
@@ -181,8 +202,9 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         is_secure=settings.is_secure,
         now=monotonic,
         now_ms=unix_ms,
+        journal=Journal(store, ids, unix_ms),
+        second_factor=settings.second_factor,
     )
-    ids = IdGenerator(unix_ms)
     storage = open_files(settings)
     spool: Spool = app.state.spool
     desk = Desk(
@@ -193,6 +215,7 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         unix_ms,
         revalidate=auth.revalidate,
         find_revoked=auth.find_revoked,
+        read_invitation=auth.invitations.read,
         now=monotonic,
         hash_password=auth.hash_new_password,
         storage=storage,
@@ -209,13 +232,21 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         mailer=make_mailer(settings),
         poster=HttpPoster(settings.webhooks.allow),
         storage=storage,
+        translators=make_translators(settings),
     )
-    async with node, _beside(spool.run, unix_ms):
+    app.state.lag = lag = LoopLag(monotonic)
+    async with (
+        node,
+        _beside(spool.run, unix_ms),
+        _beside(lag.run),
+        _beside(watch_descriptors),
+    ):
         for problem in await store.problems():
             logger.warning(event("not_durable", problem=problem))
         if problem := await storage.problem():
             # The chat does not need files, so it serves without them.
             logger.warning(event("no_files", problem=problem))
+        await app.state.setup.open(store, settings.origins[0])
         app.state.node = node
         app.state.services = Services(
             store=store,

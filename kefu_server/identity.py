@@ -8,6 +8,7 @@ has no end.
 
 import hashlib
 import hmac
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ import jwt
 import msgspec
 
 from kefu_core.desk.drafts import check_characters
+from kefu_core.desk.merging import NUMBERS_MAX, has_acted, merged
 from kefu_core.desk.profiles import (
     EMAIL_CHARS,
     NAME_CHARS,
@@ -24,10 +26,15 @@ from kefu_core.desk.profiles import (
     check_fact,
 )
 from kefu_core.errors import Busy, Conflict, Invalid, Unauthorized
+from kefu_core.ids import visitor_participant
 from kefu_core.model import Site
-from kefu_core.records import VisitorIdentity, VisitorProfile
+from kefu_core.records import VisitorAlias, VisitorIdentity, VisitorProfile
 from kefu_core.types import UnixMs
+from kefu_server.logs import event
 from kefu_server.services import Services
+from kefu_server.tokens import VisitorClaims
+
+logger = logging.getLogger("kefu.identity")
 
 LASTS_S, CLOCKS_S = 86_400, 60
 """A signed identity lasts at most a day; the site's clock may be a minute off."""
@@ -127,13 +134,14 @@ async def identify(
     services: Services,
     site: Site,
     signed: Identified,
-    shown: int | None,
+    shown: VisitorClaims | None,
     now_ms: Callable[[], int],
 ) -> int:
     """Return the number of the visitor whom a site has signed.
 
     The first time it is the visitor that the browser is already, unless that one is
-    somebody else to the site; from then on the same on every device.
+    somebody else to the site; from then on the same on every device. What a browser
+    wrote before, as nobody, is then that visitor's too, by one number more.
 
     Raises `StoreUnavailable`, and `Busy` where another node does the same.
     """
@@ -148,23 +156,50 @@ async def identify(
         if known:
             number = known[0].id
         else:
-            number = await _free_number(services, shown)
-            identity = VisitorIdentity(
-                id=number, site_id=site.id, external_id=signed.external_id
-            )
-            try:
-                await store.put_records(identity)
-            except Conflict:
-                raise Busy("Somebody else is just becoming this visitor.") from None
+            number = await _become(services, site, signed.external_id, shown)
         await _note(services, site, number, signed.facts, UnixMs(now_ms()))
+        if known and shown is not None and not shown.is_identified:
+            await _take_over(services, site, shown.visitor_id, number, now_ms)
     return number
 
 
-async def _free_number(services: Services, shown: int | None) -> int:
-    if shown is None:
-        return services.ids.new()
-    taken = await services.store.find_record(VisitorIdentity, shown)
-    return shown if taken is None else services.ids.new()
+async def _become(
+    services: Services, site: Site, external_id: str, shown: VisitorClaims | None
+) -> int:
+    """Return the number of somebody new to the site: the browser's, if it is free."""
+    number = services.ids.new() if shown is None else shown.visitor_id
+    for _ in range(_TRIES):
+        identity = VisitorIdentity(id=number, site_id=site.id, external_id=external_id)
+        try:
+            if await services.store.claim_number(identity):
+                return number
+        except Conflict:
+            break
+        number = services.ids.new()
+    raise Busy("Somebody else is just becoming this visitor.")
+
+
+async def _take_over(
+    services: Services, site: Site, number: int, known: int, now_ms: Callable[[], int]
+) -> None:
+    """Make what was written as nobody that of a visitor whom the site knows already.
+
+    Not where the number is somebody's to the site, or was, nor where nothing was
+    written under it; nor for a visitor who has very many already.
+    """
+    desk, store = services.desk, services.store
+    if number == known or not await has_acted(desk, site.id, number):
+        return
+    visitor = visitor_participant(known)
+    if len(await store.numbers_of(visitor)) >= NUMBERS_MAX:
+        logger.info(event("visitor_has_many_numbers", visitor=visitor))
+        return
+    alias = VisitorAlias(
+        id=number, site_id=site.id, visitor=visitor, created_at=UnixMs(now_ms())
+    )
+    if await store.claim_number(alias):
+        logger.info(event("visitor_known_again", visitor=visitor, before=number))
+        await merged(desk, alias)
 
 
 async def _note(

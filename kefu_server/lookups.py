@@ -37,7 +37,9 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     before: Ms | None = None
 
 
-def narrowed(asked: Filters, principal: Principal) -> ConversationFilter:
+async def narrowed(
+    store: Store, asked: Filters, principal: Principal
+) -> ConversationFilter:
     """Return the filter, for what a principal may see.
 
     Raises `Invalid` for dates that exclude each other.
@@ -45,11 +47,14 @@ def narrowed(asked: Filters, principal: Principal) -> ConversationFilter:
     start, end = asked.from_, asked.before
     if start is not None and end is not None and start >= end:
         raise Invalid("The parameter 'before' must be later than 'from'.")
+    visitors = None
+    if asked.visitor is not None:
+        visitors = await store.numbers_of(ParticipantId(asked.visitor))
     return ConversationFilter(
         site_id=asked.site,
         sites=principal.sites,
         assignee=None if asked.agent is None else ParticipantId(asked.agent),
-        visitor=None if asked.visitor is None else ParticipantId(asked.visitor),
+        visitors=visitors,
         status=asked.status,
         label=asked.label,
         active_from=None if start is None else UnixMs(start),

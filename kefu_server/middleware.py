@@ -23,6 +23,8 @@ logger = logging.getLogger("kefu.http")
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """Methods whose bodies are read; no route takes another one but GET and HEAD."""
 BODY_TIMEOUT_S = 10.0
+PEER = "kefu.peer"
+"""In the scope: who has connected, where a trusted proxy named somebody else."""
 API = "/api/v1/"
 """Below it programs are served as well, by the token they bring."""
 VISIT = "/api/visit"
@@ -73,7 +75,7 @@ class TrustedProxies:
                 forwarded = Headers(scope=scope).getlist("x-forwarded-for")
                 address = self._first_stranger(forwarded)
                 if address is not None:
-                    scope = dict(scope, client=(address, 0))
+                    scope = dict(scope, client=(address, 0), **{PEER: client[0]})
         await self._app(scope, receive, send)
 
     def _first_stranger(self, headers: list[str]) -> str | None:

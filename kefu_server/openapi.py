@@ -30,6 +30,7 @@ from kefu_server.routes.erasure import EraseRequest
 from kefu_server.routes.export import ExportParameters
 from kefu_server.routes.history import ListParameters, MessagesParameters
 from kefu_server.routes.search import SearchParameters
+from kefu_server.routes.setup import SetupAnswer, SetupRequest
 from kefu_server.routes.visitors import TokenRequest
 from kefu_server.routes.visits import VisitRequest
 
@@ -77,6 +78,12 @@ OTHERS: dict[tuple[str, str], Other] = {
     ("POST", "/api/visitor/erase"): Other(
         text="An admin erases a visitor.", body=EraseRequest, result=ErasureReport
     ),
+    ("POST", "/api/setup"): Other(
+        text="The first admin and the first site, while there is no admin.",
+        body=SetupRequest,
+        result=SetupAnswer,
+        is_open=True,
+    ),
     ("POST", "/api/agent/login"): Other(
         text="An agent's login; sets the cookie.", body=LoginRequest, is_open=True
     ),
@@ -100,17 +107,26 @@ OTHERS: dict[tuple[str, str], Other] = {
     ),
 }
 _BYTES = "bytes, not JSON; described in docs/reference/http-api.md"
+_OWN = "one's own account, for the console; docs/reference/http-api.md has it"
 PAGES: dict[tuple[str, str], str] = {
     ("GET", "/widget.js"): "a script for a shop's pages",
     ("GET", "/static/{version}/{name:path}"): "files of the pages",
     ("GET", "/widget/{embed_key}"): "a page",
     ("GET", "/widget/{embed_key}/visit"): "a page",
     ("GET", "/console"): "a page",
+    ("GET", "/setup"): "a page, while there is no admin",
+    ("GET", "/metrics"): "figures in the format of Prometheus",
     ("POST", "/kefu/poll"): "frames; described in docs/asyncapi.json",
     ("PUT", "/api/conversations/{conversation:int}/files/{key}"): _BYTES,
     ("GET", "/api/files/{file:int}"): _BYTES,
     ("GET", "/api/files/{file:int}/thumbnail"): _BYTES,
     ("GET", PATH): "this document",
+    ("GET", "/api/agent/account"): _OWN,
+    ("POST", "/api/agent/password"): _OWN,
+    ("POST", "/api/agent/factor"): _OWN,
+    ("POST", "/api/agent/factor/on"): _OWN,
+    ("POST", "/api/agent/factor/off"): _OWN,
+    ("POST", "/api/agent/sessions/end"): _OWN,
 }
 
 

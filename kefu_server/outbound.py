@@ -1,11 +1,17 @@
 """What goes out of this server, made from the settings."""
 
-from kefu_core.abc.outgoing import Mailer
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from kefu_core.errors import ConfigurationError
 from kefu_server.settings import Settings
 
+if TYPE_CHECKING:
+    from kefu_core.senders.smtp import SmtpMailer
 
-def make_mailer(settings: Settings) -> Mailer | None:
+
+def make_mailer(settings: Settings) -> SmtpMailer | None:
     """Return who carries mail; None where no mail server is set.
 
     Raises:

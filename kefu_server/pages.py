@@ -1,4 +1,4 @@
-"""The HTML pages: the widget, what reports visits, and the agents' console.
+"""The HTML pages: the widget, what reports visits, the console, and the first one.
 
 The first two stand in frames on a site's own pages. All are a few lines that load
 modules; no script or style stands in the page, so the policy can forbid both. What a
@@ -36,7 +36,7 @@ class Pages:
             "require-trusted-types-for 'script'"
         )
         self._heads = {
-            name: self._head(name) for name in ("widget", "visit", "console")
+            name: self._head(name) for name in ("widget", "visit", "console", "setup")
         }
 
     def widget(self, site: Site) -> Response:
@@ -63,6 +63,10 @@ class Pages:
     def console(self) -> Response:
         """Return the agents' console; no page may frame it."""
         return self._page("console", "kefu", "zh-CN", {}, "'none'")
+
+    def setup(self) -> Response:
+        """Return the page that makes the first admin; no page may frame it."""
+        return self._page("setup", "kefu", "zh-CN", {}, "'none'")
 
     def _page(
         self,

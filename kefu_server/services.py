@@ -15,7 +15,9 @@ from kefu_core.hub import Hub
 from kefu_core.ids import IdGenerator
 from kefu_core.limits import Limits
 from kefu_core.model import Principal
+from kefu_server.answers import address_of
 from kefu_server.auth import Authenticator
+from kefu_server.throttle import address_key
 from kefu_server.turns import Turns
 
 if TYPE_CHECKING:
@@ -48,7 +50,13 @@ def services_of(request: HTTPConnection) -> Services:
 async def agent_of(request: HTTPConnection) -> Principal:
     """Return the agent whose cookie this is. Raises `Unauthorized`."""
     auth = services_of(request).auth
-    return await auth.agent_of_secret(request.cookies.get(auth.cookie, ""))
+    principal = await auth.agent_of_secret(request.cookies.get(auth.cookie, ""))
+    return _from_here(principal, request)
+
+
+def _from_here(principal: Principal, request: HTTPConnection) -> Principal:
+    """Say where somebody asks from, as limits count it."""
+    return msgspec.structs.replace(principal, address=address_key(address_of(request)))
 
 
 async def history_reader_of(request: HTTPConnection) -> Principal:
@@ -63,6 +71,7 @@ async def history_reader_of(request: HTTPConnection) -> Principal:
         secret = shown.removeprefix("Bearer ")
         principal = await services_of(request).auth.program_of_secret(secret)
         check_scope(principal, READING)
+        principal = _from_here(principal, request)
     else:
         principal = await agent_of(request)
     if not rights_of(principal).reads_every_conversation:

@@ -6,119 +6,32 @@ stops the start with one sentence that names the key, the value and what to writ
 """
 
 import difflib
-import ipaddress
-import math
 import os
 import secrets
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
-from urllib.parse import urlsplit
 
 import msgspec
 
-from kefu_core.desk.offline import check_email
-from kefu_core.errors import ConfigurationError, Invalid
+from kefu_core.errors import ConfigurationError
 from kefu_core.limits import Limits
-from kefu_core.origins import check_origin
+from kefu_server.sections import (
+    FileSettings,
+    MailSettings,
+    MetricsSettings,
+    Secret,
+    TcpSettings,
+    TranslationSettings,
+    WebhookSettings,
+)
+from kefu_server.settings_checks import check
 
 ENVIRONMENT_PREFIX = "KEFU_"
 CONFIG_VARIABLE = "KEFU_CONFIG"
 DEFAULT_FILE = "kefu.toml"
 SECRET_CHARS_MIN = 32
-
-LogLevel = Literal["debug", "info", "warning", "error"]
-
-
-class Secret:
-    """A text that no log, error or `repr` shows."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str = "") -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """Return the text itself, for the one place that needs it."""
-        return self._value
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and secrets.compare_digest(
-            self._value.encode(), other._value.encode()
-        )
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __repr__(self) -> str:
-        return "***" if self._value else "(empty)"
-
-    __str__ = __repr__
-
-
-class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The listener for programs that speak the protocol over plain TCP or TLS."""
-
-    bind: str = ""
-    """Address and port, such as `0.0.0.0:7440`; empty: no TCP listener. Tokens travel
-    over it, so other machines reach it only with a certificate."""
-    certificate: str = ""
-    """PEM file with the certificate and its chain; with `key` the listener is TLS."""
-    key: str = ""
-    """PEM file with the private key."""
-
-
-class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The server that mail is handed to."""
-
-    host: str = ""
-    """Name of the SMTP server, such as `smtp.example.cn`; empty: no mail is sent, and
-    nobody can be answered by mail."""
-    port: int = 587
-    """Its port: 587 with `starttls`, 465 with `tls`, as a rule."""
-    tls: Literal["starttls", "tls", "none"] = "starttls"
-    """How the connection is encrypted; `none` only to a server on this machine."""
-    login: str = ""
-    """Name of the account; empty: none is needed."""
-    password: Secret = Secret()
-    """Its password."""
-    sender: str = ""
-    """The address that mail comes from, such as `kefu@shop.example`."""
-
-
-class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where webhooks may lead."""
-
-    allow: tuple[str, ...] = ()
-    """Networks inside this one, such as `10.1.2.0/24`, that webhooks may reach although
-    they are not public. In the environment: separated by commas."""
-
-
-class FileSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the bytes of files are kept."""
-
-    bucket: str = ""
-    """Name of a bucket of S3 or of a service that speaks its protocol; empty: files are
-    kept in `data_dir`."""
-    endpoint: str = ""
-    """URL of the service, without the bucket, such as
-    `https://oss-cn-hangzhou.aliyuncs.com`; empty: Amazon's own."""
-    region: str = "us-east-1"
-    """Where the bucket is; services without regions ignore it."""
-    prefix: str = ""
-    """In front of every name in the bucket, such as `kefu`."""
-    access_key: str = ""
-    """The public half of the account's key; empty: found as Amazon's programs find it,
-    in the environment or by the machine's role."""
-    secret_key: Secret = Secret()
-    """Its secret half."""
-    addressing: Literal["path", "virtual"] = "path"
-    """Where the bucket's name stands in a URL: behind the endpoint's (MinIO), or in
-    front of it (`virtual`: Amazon, Alibaba's OSS, Tencent's COS)."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +56,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks of reverse proxies whose `X-Forwarded-For` is believed,
     such as `127.0.0.1` or `10.0.0.0/8`. In the environment: separated by commas."""
-    log_level: LogLevel = "info"
+    second_factor: Literal["optional", "admins", "all"] = "optional"
+    """Which agents log in with a code of their app as well; others may."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important lines that the log shows."""
     tcp: TcpSettings = TcpSettings()
     """The TCP listener."""
@@ -153,6 +68,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the bytes of files are kept."""
     webhooks: WebhookSettings = WebhookSettings()
     """Where webhooks may lead."""
+    translation: TranslationSettings = TranslationSettings()
+    """What translates for sites that want it."""
+    metrics: MetricsSettings = MetricsSettings()
+    """Figures for Prometheus."""
     limits: Limits = Limits()
     """What the server accepts and holds; see the table of limits."""
 
@@ -204,6 +123,8 @@ SECTIONS: tuple[type[msgspec.Struct], ...] = (
     MailSettings,
     FileSettings,
     WebhookSettings,
+    TranslationSettings,
+    MetricsSettings,
     Limits,
 )
 """What stands in sections of the file, named by the fields of `Settings`."""
@@ -241,10 +162,15 @@ def load_settings(
         path = Path(environ[CONFIG_VARIABLE])
     values: dict[str, Any] = {}
     if path is not None or Path(DEFAULT_FILE).exists():
-        values.update(_read_file(path or Path(DEFAULT_FILE)))
-    values.update(_read_environment(environ))
+        values.update(read_file(path or Path(DEFAULT_FILE)))
+    values.update(read_environment(environ))
+    return make_settings(values)
+
+
+def make_settings(values: Mapping[str, Any]) -> Settings:
+    """Return settings from values by key. Raises `ConfigurationError`."""
     settings = _build(values)
-    _check(settings)
+    check(settings)
     return settings
 
 
@@ -288,7 +214,8 @@ def _checked_secret(text: str, name: str) -> bytes:
 # -- reading -----------------------------------------------------------------------
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def read_file(path: Path) -> dict[str, Any]:
+    """Return the values of a TOML file by key. Raises `ConfigurationError`."""
     try:
         tree = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -313,7 +240,8 @@ def _read_file(path: Path) -> dict[str, Any]:
     return flat
 
 
-def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+def read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of an environment by key. Raises `ConfigurationError`."""
     names = {environment_name(key): (key, kind) for key, kind, _ in setting_keys()}
     values: dict[str, Any] = {}
     for name, text in environ.items():
@@ -375,114 +303,3 @@ def _describe(kind: Any) -> str:
 def _example(default: Any) -> str:
     is_shown = isinstance(default, str | int | float) and default != ""
     return f"; write for example {default}" if is_shown else ""
-
-
-# -- checking ----------------------------------------------------------------------
-
-
-def _check(settings: Settings) -> None:
-    host = _check_bind(settings.bind, "bind", "127.0.0.1:8080 or [::1]:8080")
-    _check_tcp(settings.tcp)
-    _check_mail(settings.mail)
-    _check_files(settings.files)
-    _check_networks(settings.webhooks.allow, "webhooks.allow")
-    if settings.public_url:
-        check_origin(settings.public_url, "public_url", "https://chat.example")
-    elif not _is_loopback(host):
-        raise ConfigurationError(
-            f"bind = {settings.bind!r} is reachable from other machines, so "
-            "public_url must be set; write for example https://chat.example."
-        )
-    _check_networks(settings.trusted_proxies, "trusted_proxies")
-    for field in msgspec.structs.fields(Limits):
-        value = getattr(settings.limits, field.name)
-        if not math.isfinite(value) or value <= 0:
-            raise ConfigurationError(
-                f"limits.{field.name} = {value!r} is not above zero; write for "
-                f"example {field.default}."
-            )
-
-
-def _check_tcp(tcp: TcpSettings) -> None:
-    if bool(tcp.certificate) != bool(tcp.key):
-        missing = "key" if tcp.certificate else "certificate"
-        raise ConfigurationError(
-            f"tcp.{missing} = '' is missing; TLS needs both tcp.certificate and "
-            "tcp.key."
-        )
-    if not tcp.bind:
-        return
-    host = _check_bind(tcp.bind, "tcp.bind", "127.0.0.1:7440")
-    if not tcp.certificate and not _is_loopback(host):
-        raise ConfigurationError(
-            f"tcp.bind = {tcp.bind!r} is reachable from other machines, so tokens "
-            "must be encrypted; set tcp.certificate and tcp.key, or bind 127.0.0.1."
-        )
-
-
-def _check_networks(networks: tuple[str, ...], key: str) -> None:
-    for network in networks:
-        try:
-            ipaddress.ip_network(network, strict=False)
-        except ValueError as error:
-            raise ConfigurationError(
-                f"{key} = {network!r} is not an address or a network; write "
-                "for example 127.0.0.1 or 10.0.0.0/8."
-            ) from error
-
-
-def _check_mail(mail: MailSettings) -> None:
-    if not mail.host:
-        return
-    if not 0 < mail.port <= 65_535:
-        raise ConfigurationError(
-            f"mail.port = {mail.port!r} is not a port; write for example 587."
-        )
-    try:
-        check_email(mail.sender)
-    except Invalid as error:
-        raise ConfigurationError(
-            f"mail.sender = {mail.sender!r} is not an address; write for example "
-            "kefu@shop.example."
-        ) from error
-    if mail.tls == "none" and mail.login and not _is_loopback(mail.host):
-        raise ConfigurationError(
-            f"mail.tls = 'none' would send the password to {mail.host!r} unencrypted; "
-            "write starttls or tls."
-        )
-
-
-def _check_files(files: FileSettings) -> None:
-    if not files.bucket:
-        return
-    url = urlsplit(files.endpoint)
-    is_url = url.scheme in {"http", "https"} and bool(url.hostname)
-    if files.endpoint and (not is_url or url.path.strip("/") or url.query):
-        raise ConfigurationError(
-            f"files.endpoint = {files.endpoint!r} is not the URL of a service; write "
-            "for example https://oss-cn-hangzhou.aliyuncs.com, without the bucket."
-        )
-    if bool(files.access_key) != bool(files.secret_key):
-        missing = "secret_key" if files.access_key else "access_key"
-        raise ConfigurationError(
-            f"files.{missing} = '' is missing; a key has two halves, files.access_key "
-            "and files.secret_key."
-        )
-
-
-def _check_bind(bind: str, key: str, example: str) -> str:
-    host, colon, port = bind.rpartition(":")
-    is_port = port.isascii() and port.isdigit() and int(port) <= 65_535
-    if not (colon and host and is_port) or (":" in host and host[0] != "["):
-        raise ConfigurationError(
-            f"{key} = {bind!r} is not an address and a port; write for example "
-            f"{example}."
-        )
-    return host.removeprefix("[").removesuffix("]")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -13,16 +13,16 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 
 from kefu_core.limits import Limits
-from kefu_server.settings import (
-    SECTIONS,
+from kefu_server.sections import (
     FileSettings,
     MailSettings,
+    MetricsSettings,
     Secret,
-    Settings,
     TcpSettings,
+    TranslationSettings,
     WebhookSettings,
-    environment_name,
 )
+from kefu_server.settings import SECTIONS, Settings, environment_name
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
 
@@ -76,6 +76,10 @@ def page() -> str:
     parts += _rows(FileSettings, "files.")
     parts += ["\n## Webhooks\n\nIn the section `[webhooks]`.\n"]
     parts += _rows(WebhookSettings, "webhooks.")
+    parts += ["\n## Translation\n\nIn the section `[translation]`.\n"]
+    parts += _rows(TranslationSettings, "translation.")
+    parts += ["\n## Metrics\n\nIn the section `[metrics]`: `docs/howto/metrics.md`.\n"]
+    parts += _rows(MetricsSettings, "metrics.")
     parts += [
         "\n## Limits\n\nIn the section `[limits]`. Sizes in bytes, `_s` seconds.\n"
     ]

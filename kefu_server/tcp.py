@@ -10,7 +10,8 @@ from anyio.abc import SocketAttribute, SocketListener
 from kefu_core.abc.transports import SocketEndpoint
 from kefu_core.errors import ConfigurationError
 from kefu_core.transports.sockets import open_listener
-from kefu_server.settings import TcpSettings, environment_name, host_and_port
+from kefu_server.sections import TcpSettings
+from kefu_server.settings import environment_name, host_and_port
 
 
 def load_certificate(settings: TcpSettings) -> ssl.SSLContext | None:

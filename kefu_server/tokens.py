@@ -13,10 +13,13 @@ from typing import Any
 import jwt
 import msgspec
 
+from kefu_core.desk.visiting import QuotedWord
 from kefu_core.errors import Unauthorized
 from kefu_core.types import UnixMs
 
 _ALGORITHM = "HS256"
+_OPERATOR_S = 60.0
+"""For so long the question of an operator may be asked, and its answer wait."""
 
 
 class VisitorClaims(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +70,22 @@ class _Signer:
         return claims
 
 
+class OperatorTokens:
+    """Shows the server that a question comes from a command of its own operator."""
+
+    def __init__(self, secret: bytes, now_ms: Callable[[], int]) -> None:
+        """Take the installation's secret and a clock (Unix ms)."""
+        self._signer = _Signer(secret, "operator", _OPERATOR_S, now_ms)
+
+    def issue(self, *, wait_s: float = 0.0) -> str:
+        """Return a token for one question, answered after so many seconds."""
+        return self._signer.sign({"wait_s": wait_s})[0]
+
+    def wait_of(self, token: str) -> float:
+        """Return after how long to answer. Raises `Unauthorized`."""
+        return min(_OPERATOR_S, float(self._signer.check(token)["wait_s"]))
+
+
 class VisitorTokens:
     """Tokens that name one visitor of one site."""
 
@@ -99,6 +118,29 @@ class VisitorTokens:
             )
         except (KeyError, ValueError, TypeError) as error:
             raise Unauthorized from error
+
+
+class InvitationTokens:
+    """Tokens that say what an agent has invited one visitor of one site with.
+
+    The page shows it when it opens the conversation, to whichever node.
+    """
+
+    TTL_S = 3_600
+
+    def __init__(self, secret: bytes, now_ms: Callable[[], int]) -> None:
+        self._signer = _Signer(secret, "invitation", self.TTL_S, now_ms)
+
+    def issue(self, word: QuotedWord) -> str:
+        """Return a token that holds for an hour."""
+        return self._signer.sign(msgspec.to_builtins(word))[0]
+
+    def read(self, token: str) -> QuotedWord | None:
+        """Return what a token says; None if it is not good, or not any more."""
+        try:
+            return msgspec.convert(self._signer.check(token), QuotedWord)
+        except (Unauthorized, msgspec.ValidationError):
+            return None
 
 
 class DeviceTokens:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from benchmarks.databases import HOST, free_port
+from benchmarks.ports import HOST, free_port
 
 REGION = "us-east-1"
 ACCESS_KEY = "AKIATEST"

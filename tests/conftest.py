@@ -17,6 +17,7 @@ from tests.databases import (
     mysql_server,  # noqa: F401
     postgres_server,  # noqa: F401
 )
+from tests.depth import IS_LONG
 
 # Fixtures of every folder; pytest finds them by their names here.
 from tests.dialects.watching import (
@@ -50,6 +51,10 @@ _LONGEST = (
     "examples",
     "core/store",
 )
+_NO_SOCKETS = ("core/desk", "core/followers", "core/hub", "core/upkeep")
+"""What is tested there meets no socket, and uvloop differs in nothing else."""
+_ONE_LOOP = ("core/translators", "security")
+"""What is tested there are tables of cells, and who may what is up to no loop."""
 _WORKERS_MAX = 4
 _CORES = os.cpu_count() or 1
 
@@ -60,8 +65,18 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(_WORKERS_MAX, _CORES + 1)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long, so that no worker is alone with it at the end."""
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Leave out what is only the same again; begin with what takes long.
+
+    So no worker is alone with that at the end. The long run leaves out nothing.
+    """
+    again = [] if IS_LONG else [item for item in items if _is_same_again(item)]
+    if again:
+        config.hook.pytest_deselected(items=again)
+        left_out = set(again)
+        items[:] = [item for item in items if item not in left_out]
 
     def place(item: pytest.Item) -> int:
         if item.get_closest_marker("alone") is not None:
@@ -76,6 +91,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     seen = [item for item in rest if item.get_closest_marker("browser")]
     other = [item for item in rest if not item.get_closest_marker("browser")]
     items[:] = alone + _spread(_by_file(seen), _by_file(other))
+
+
+def _is_same_again(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    loop = callspec.id if callspec is not None else ""
+    folder = item.path.parent.relative_to(Path(__file__).parent).as_posix()
+    is_uvloop = "uvloop" in loop.split("-")
+    if folder in _NO_SOCKETS:
+        return is_uvloop
+    return folder in _ONE_LOOP and (is_uvloop or "trio" in loop.split("-"))
 
 
 def _by_file(items: list[pytest.Item]) -> list[list[pytest.Item]]:

@@ -107,6 +107,7 @@ def test_the_wheel_holds_all_that_the_packages_need(wheel: set[str]) -> None:
         assert files - wheel == set()
     assert any(n.startswith("kefu_core/store/migrations/versions/") for n in wheel)
     assert "kefu_server/web/loader.js" in wheel
+    assert "kefu_server/deploy/systemd/kefu.service" in wheel
 
 
 def test_the_wheel_holds_nothing_else(wheel: set[str]) -> None:

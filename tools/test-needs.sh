@@ -6,7 +6,7 @@ set -u
 cd "$(dirname "$0")/.."
 
 missing=""
-command -v chromium >/dev/null || missing="$missing chromium"
+command -v chromium-headless-shell >/dev/null || missing="$missing chromium-headless-shell"
 command -v node >/dev/null || missing="$missing nodejs"
 command -v strace >/dev/null || missing="$missing strace"
 [ -d node_modules/@asyncapi ] || command -v npm >/dev/null || missing="$missing npm"

@@ -37,6 +37,7 @@ _CONVERSATION = (
     *("id", "site_id", "visitor", "status", "assignee", "last_seq", "last_at"),
     *("last_sender", "last_line", "waiting_since", "opened_at", "active_at"),
     *("labels", "kept_from", "team_id", "queued_at", "first_reply_at", "closed_at"),
+    "untranslated",
 )
 _VISITOR = ("id", "site_id", "name", "created_at")
 _LABEL = ("conversation_id", "label", "active_at")
@@ -219,6 +220,7 @@ def _conversation(story: Story) -> Row:
         row.queued_at,
         row.first_reply_at,
         row.closed_at,
+        row.untranslated,
     )
 
 

@@ -23,7 +23,8 @@ class ConversationFilter(msgspec.Struct, frozen=True, kw_only=True):
     sites: frozenset[int] | None = None
     """Only of these: what whoever asks may see."""
     assignee: ParticipantId | None = None
-    visitor: ParticipantId | None = None
+    visitors: tuple[ParticipantId, ...] | None = None
+    """Of any of these: the numbers of one person, mostly."""
     status: ConversationStatus | None = None
     label: str | None = None
     active_from: UnixMs | None = None

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from kefu_core.types import ConversationId, Seq
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 
 class FaultKind(StrEnum):
@@ -41,6 +41,12 @@ class FaultKind(StrEnum):
     """A row belongs to something that does not exist."""
     SEARCH = "search"
     """The search index leads to a message that is not there or has no text."""
+    FILE = "file"
+    """The bytes of a file that a row names are not there, or not what was sent."""
+    STRAY = "stray"
+    """Bytes are kept that no row names."""
+    DAMAGE = "damage"
+    """The engine finds its own files damaged."""
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +63,16 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         where = f" in conversation {self.conversation}" if self.conversation else ""
         at = f" at seq {self.seq}" if self.seq is not None else ""
         return f"{self.kind}{where}{at}: {self.text}"
+
+
+class Late(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages that one participant should have by now and has not."""
+
+    whose: ParticipantId | None
+    """For whom they are; None: their conversation waits in the queue."""
+    conversations: int
+    messages: int
+    oldest_at: UnixMs
 
 
 class AuditReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,14 @@ class FileMissing(KefuError):
     code = ErrorCode.NOT_FOUND
 
 
+class StoredFile(msgspec.Struct, frozen=True):
+    """What a storage tells of one file without reading it."""
+
+    key: str
+    size: int
+    """Bytes."""
+
+
 class FileStorage(ABC):
     """Bytes by key. A key is made by us: at most 100 characters of `a-z0-9/.-`.
 
@@ -42,6 +50,13 @@ class FileStorage(ABC):
     @abstractmethod
     async def delete(self, key: str) -> None:
         """Forget a key; harmless when there is nothing."""
+
+    @abstractmethod
+    def listed(self) -> AsyncGenerator[StoredFile]:
+        """Yield all that is kept, in no order; for upkeep, since it reads folders.
+
+        What is put or deleted meanwhile may be among it or not.
+        """
 
     async def problem(self) -> str:
         """Return what keeps files from being kept at present; empty: nothing does."""

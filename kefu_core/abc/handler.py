@@ -27,12 +27,12 @@ class Handler(ABC):
     async def revalidate(self, principal: Principal) -> bool:
         """Whether a live connection may go on; asked about once a minute."""
 
-    async def find_revoked(self, sessions: Sequence[str]) -> set[str]:
-        """Return which of these `Principal.session`s of agents were ended.
+    async def find_revoked(self, agents: Collection[Principal]) -> set[Principal]:
+        """Return which of these were ended, or have other rights by now.
 
-        Asked about twice a second with those of all connected agents, so that a
+        Asked about twice a second with all connected agents and programs, so that a
         revocation on another node or by a command ends live connections within a
-        second; one cheap read, or nothing where sessions cannot be revoked.
+        second; one cheap read, or nothing where logins cannot be revoked.
         """
         return set()
 
@@ -66,7 +66,10 @@ class Handler(ABC):
 
     @abstractmethod
     async def conversations(self, principal: Principal) -> Sequence[Conversation]:
-        """Return the conversations whose heads `welcome` names (a visitor's own)."""
+        """Return the conversations whose heads `welcome` names (a visitor's own).
+
+        The one that goes on comes first.
+        """
 
     @abstractmethod
     async def call(

@@ -4,7 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from typing import TypeVar
 
-from kefu_core.records import Record
+from kefu_core.ids import visitor_participant
+from kefu_core.records import Record, VisitorAlias, VisitorIdentity
+from kefu_core.types import ParticipantId
 
 R = TypeVar("R", bound=Record)
 Value = str | int
@@ -64,6 +66,33 @@ class Records(ABC):
     @abstractmethod
     async def change_record(self, record: Record, *, when: Mapping[str, Value]) -> bool:
         """Replace a record if the stored one has these values now; whether it had."""
+
+    @abstractmethod
+    async def claim_number(self, claim: VisitorIdentity | VisitorAlias) -> bool:
+        """Write whose a visitor's number is, once and for all.
+
+        Not where it has an identity or is an alias already; and an alias only of a
+        visitor who has an identity, for a number that is nobody's known one. Of many
+        who ask at once, on whatever nodes, one succeeds.
+
+        Returns:
+            Whether it is so now; asking again changes nothing.
+
+        Raises:
+            Conflict: Another visitor has this identity.
+        """
+
+    async def numbers_of(self, visitor: ParticipantId) -> tuple[ParticipantId, ...]:
+        """Return all numbers of the person who has this one, the known one first.
+
+        Of nobody in particular: this number alone.
+        """
+        alias = await self.find_record(VisitorAlias, int(visitor[1:]))
+        known = alias.visitor if alias is not None else visitor
+        others = await self.list_records(
+            VisitorAlias, where={"visitor": known}, after=0, limit=PAGE_MAX
+        )
+        return (known, *(visitor_participant(other.id) for other in others))
 
     @abstractmethod
     async def delete_records(self, kind: type[Record], ids: Collection[int]) -> None:

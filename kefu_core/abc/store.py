@@ -8,6 +8,7 @@ import msgspec
 from kefu_core.abc.archive import Archive
 from kefu_core.abc.records import Records
 from kefu_core.abc.upkeep import Upkeep
+from kefu_core.counts import HistogramValue
 from kefu_core.errors import KefuError
 from kefu_core.model import (
     Agent,
@@ -63,6 +64,12 @@ class StoreStatistics(msgspec.Struct, frozen=True, kw_only=True):
     commits: int
     messages: int
     """Stored by this process."""
+    commit_messages: HistogramValue
+    """How many messages a transaction held."""
+    commit_s: HistogramValue
+    """How long a transaction with messages took, with what was tried again."""
+    reads: int
+    """Reading connections in use."""
 
 
 class Store(Archive, Upkeep, Records):
@@ -210,6 +217,17 @@ class Store(Archive, Upkeep, Records):
     @abstractmethod
     async def put_site(self, site: Site) -> None:
         """Create or replace a site."""
+
+    @abstractmethod
+    async def change_site(
+        self, site_id: int, change: Callable[[Site], Site]
+    ) -> Site | None:
+        """Replace a site by what `change` makes of it; returns that, None for none.
+
+        Two changes at once, on whichever nodes, come one after the other, so neither
+        takes the other back. `change` may be asked again; what it raises is raised,
+        and nothing is changed.
+        """
 
     @abstractmethod
     async def find_agent(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from kefu_core.abc.archive import ConversationFilter
-from kefu_core.abc.audit import AuditReport, OnAudited
+from kefu_core.abc.audit import AuditReport, Late, OnAudited
 from kefu_core.model import Conversation, Message, Person
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
@@ -87,7 +87,8 @@ class Upkeep(ABC):
     # A text or note that is erased keeps its seq, sender, key, time and `ref`, and
     # becomes of kind `erased`; so seqs, cursors and the fold stay as they are. Lines of
     # the system (assignments, labels, closing) stay. The index for search and the
-    # conversation's `last_line` lose it in the same transaction.
+    # conversation's `last_line` lose it in the same transaction; so does what is cached
+    # of its translations, whichever conversation they were made for.
 
     @abstractmethod
     async def erase_old(self, site_id: int, before: UnixMs, *, limit: int = 100) -> int:
@@ -160,4 +161,14 @@ class Upkeep(ABC):
 
         In short reads, beside a running server: what is being written raises no false
         alarm, since whatever looks wrong is looked at again before it is named.
+        """
+
+    @abstractmethod
+    async def late(self, before: UnixMs) -> list[Late]:
+        """Return whose messages from before a moment are not delivered yet.
+
+        Of conversations that are not closed: what people of the other side said, and
+        the program of whom it is for has not acknowledged. In short reads; those with
+        most of it first. When a message was delivered is not stored, so of those that
+        have arrived nobody can say how long they took.
         """

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from kefu_core.desk.letters import NO_MAIL_SERVER, site_of
+from kefu_core.desk.journal import note
+from kefu_core.desk.letters import NO_MAIL_SERVER
 from kefu_core.desk.methods import Id, Method, Methods, Params
 from kefu_core.desk.offline import check_email
-from kefu_core.desk.sites import note
-from kefu_core.errors import NotFound
+from kefu_core.desk.sites import change_site
 from kefu_core.model import Principal, Site
 from kefu_core.site import Letters
 
@@ -74,14 +74,12 @@ async def _put(desk: "Desk", principal: Principal, params: PutAbsence) -> OneAbs
     letters = Letters(
         may_chat=params.may_chat, notices_to=tuple(dict.fromkeys(addresses))
     )
-    # One at a time: each change writes the whole row.
-    async with desk.settling:
-        site = await site_of(desk, params.site)
-        if site is None:
-            raise NotFound
+
+    def change(site: Site) -> Site:
         settings = msgspec.structs.replace(site.settings, letters=letters)
-        site = msgspec.structs.replace(site, settings=settings)
-        await desk.store.put_site(site)
+        return msgspec.structs.replace(site, settings=settings)
+
+    _, site = await change_site(desk, params.site, change)
     told = {"may_chat": letters.may_chat, "notices_to": list(letters.notices_to)}
     await note(desk, principal, "absence.put", f"site {site.id}", told)
     return OneAbsence(row=_row(site))

@@ -50,8 +50,14 @@ _AGENT = Rights(
             "conversation.take",
             "conversation.close",
             "conversation.label",
+            "conversation.translate",
             "conversations.list",
+            "glossary.delete",
+            "glossary.list",
+            "glossary.set",
             "mail.resend",
+            "message.edit",
+            "message.preview",
             "message.recall",
             "message.send",
             "messages.list",
@@ -71,6 +77,7 @@ _AGENT = Rights(
             "token.create",
             "token.delete",
             "tokens.list",
+            "translation.preview",
             "visitor.get",
             "visitor.put",
             "visit.get",
@@ -95,6 +102,7 @@ _ADMIN_CALLS = frozenset(
         "site.secret",
         "team.delete",
         "team.put",
+        "translation.figures",
         "webhook.delete",
         "webhook.put",
         "webhook.test",
@@ -109,6 +117,8 @@ RIGHTS: dict[Role, Rights] = {
                 "conversation.end",
                 "conversation.open",
                 "conversation.rate",
+                "conversation.translate",
+                "message.edit",
                 "message.recall",
                 "message.send",
                 "messages.list",
@@ -171,7 +181,8 @@ def may_watch(principal: Principal, topic: str) -> bool:
     if principal.role is not Role.VISITOR:
         return False
     site = principal.site_id
-    return topic in (f"{STAFFED}{site}", f"{QUEUE}{site}.{principal.participant}")
+    own = [f"{QUEUE}{site}.{number}" for number in principal.numbers]
+    return topic in (f"{STAFFED}{site}", *own)
 
 
 def may_read(principal: Principal, conversation: Conversation) -> bool:
@@ -180,7 +191,7 @@ def may_read(principal: Principal, conversation: Conversation) -> bool:
         return principal.serves(conversation.site_id)
     return (
         principal.role is Role.VISITOR
-        and conversation.visitor == principal.participant
+        and principal.owns(conversation.visitor)
         and conversation.site_id == principal.site_id
     )
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from kefu_core.desk.access import sites_of
+from kefu_core.desk.journal import note
 from kefu_core.desk.methods import Id, Limit, Method, Methods, Params
 from kefu_core.desk.offline import EMAIL_CHARS, check_email, check_line
-from kefu_core.desk.sites import note
 from kefu_core.errors import Conflict, Invalid, NotAllowed, NotFound
 from kefu_core.ids import agent_participant
 from kefu_core.model import Agent, Principal, Role
@@ -42,7 +42,8 @@ class PutAgent(Params, frozen=True, kw_only=True):
     sites: Annotated[list[Id], msgspec.Meta(max_length=SITES_MAX)] | None = None
     """Which sites it answers for; an empty list for all."""
     password: str | None = None
-    """A new one; every login of the account ends."""
+    """A new one, good for choosing another only; every login of the account ends. Not
+    one's own, which is changed by whoever knows the old one."""
     is_active: bool | None = None
 
 
@@ -82,9 +83,12 @@ class OneAgent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListAudit(Params, frozen=True, kw_only=True):
-    """`audit.list`: who changed what in the settings, the newest first."""
+    """`audit.list`: who did what, the newest first."""
 
-    who: Annotated[str, msgspec.Meta(pattern=r"^a[1-9][0-9]{0,15}\Z")] | None = None
+    who: Annotated[str, msgspec.Meta(pattern=r"^(a[1-9][0-9]{0,15}|cli|)\Z")] | None = (
+        None
+    )
+    """An agent, `cli` for the command line, or empty for whoever is not known."""
     action: Annotated[str, msgspec.Meta(max_length=40)] | None = None
     before: Id | None = None
     """The last id of the page before."""
@@ -92,7 +96,7 @@ class ListAudit(Params, frozen=True, kw_only=True):
 
 
 class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One change; never a secret."""
+    """One entry of the journal; never a secret."""
 
     id: int
     at: UnixMs
@@ -100,6 +104,7 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     target: str
     data: dict[str, Any]
+    address: str
 
 
 class SomeChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +155,8 @@ async def _put(desk: "Desk", principal: Principal, params: PutAgent) -> OneAgent
         if params.agent is not None and known is None:
             raise NotFound
         before = _new(desk, params, agents) if known is None else known
+        if params.password is not None and _is(principal, before):
+            raise Invalid("agent.put: nobody's own password is changed without it.")
         if known is not None and params.login not in (None, known.login):
             raise Invalid("agent.put: a login never changes; make another account.")
         after = await _changed(desk, before, params)
@@ -162,12 +169,18 @@ async def _put(desk: "Desk", principal: Principal, params: PutAgent) -> OneAgent
             for field in after.__struct_fields__
             if known is None or getattr(after, field) != getattr(known, field)
         ]
+        if "password_hash" in told:
+            told = [field for field in told if field != "is_one_time"]
         what = {"changed": [_PUBLIC.get(field, field) for field in told]}
         await note(desk, principal, "agent.put", _name_of(after), what)
     return OneAgent(agent=_row(after))
 
 
 _PUBLIC = {"password_hash": "password"}
+
+
+def _is(principal: Principal, agent: Agent) -> bool:
+    return principal.participant == agent_participant(agent.id)
 
 
 def _name_of(agent: Agent) -> str:
@@ -203,6 +216,7 @@ async def _changed(desk: "Desk", agent: Agent, params: PutAgent) -> Agent:
         changes["password_hash"] = await desk.hash_password(
             params.password, agent.login
         )
+        changes["is_one_time"] = True
     return msgspec.structs.replace(agent, **changes)
 
 
@@ -272,6 +286,7 @@ async def _audit(desk: "Desk", principal: Principal, params: ListAudit) -> SomeC
                 action=each.action,
                 target=each.target,
                 data=each.data,
+                address=each.address,
             )
             for each in found
         ]

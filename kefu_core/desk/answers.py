@@ -16,6 +16,7 @@ from kefu_core.desk.letters import (
     site_of,
 )
 from kefu_core.desk.methods import Id, Method, Methods, Params
+from kefu_core.desk.numbers import conversations_of
 from kefu_core.desk.offline import OfflineRow, load_left, offline_row, set_handled
 from kefu_core.desk.rows import AgentsRow
 from kefu_core.errors import (
@@ -174,6 +175,7 @@ async def _by_conversation(
     left = await load_left(desk, principal, params.message)
     row = await _conversation_of(desk, left)
     left = await _name_conversation(desk, principal, left, row)
+    row = await _conversation_of(desk, left)
     row = await _put_into_log(desk, left, row)
     # Where another agent is at it already, the visitor stays with that one.
     row = await take(desk, principal, row.id, is_kept=True)
@@ -187,7 +189,11 @@ async def _conversation_of(desk: "Desk", left: OfflineMessage) -> Conversation:
         row = await desk.store.find_conversation(ConversationId(left.conversation_id))
         if row is not None:
             return row
-    visitor = Person(id=left.visitor, name=left.name, role=Role.VISITOR)
+    names = await desk.store.numbers_of(left.visitor)
+    for row in await conversations_of(desk.store, names):
+        if row.site_id == left.site_id:
+            return row
+    visitor = Person(id=names[0], name=left.name, role=Role.VISITOR)
     return await desk.store.open_conversation(left.site_id, visitor)
 
 
@@ -211,7 +217,7 @@ async def _put_into_log(
     appended = await desk.hub.append(
         Draft(
             conversation=ConversationId(left.conversation_id),
-            sender=left.visitor,
+            sender=row.visitor,
             key=f"{OWN_KEYS}left-{left.id}",
             body=left.body,
             data={"left": left.id},
@@ -219,7 +225,7 @@ async def _put_into_log(
     )
     row = appended.conversation or row
     desk.inbox.conversation_opened(row)
-    desk.hub.announce_head(left.visitor, row.id, row.last_seq, site_id=row.site_id)
+    desk.hub.announce_head(row.visitor, row.id, row.last_seq, site_id=row.site_id)
     return row
 
 

@@ -17,22 +17,22 @@ are found by a look at the open conversations, at the start and now and then. Wh
 long overdue is not said any more: "one moment, please" after a night would be a joke.
 """
 
-import logging
 import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import anyio
 import msgspec
 
 from kefu_core.abc.store import Store
+from kefu_core.desk.rounds import Rounds
 from kefu_core.desk.staffing import Staffing
-from kefu_core.desk.visits import Visit
-from kefu_core.errors import Conflict, Invalid, KefuError
+from kefu_core.desk.visiting import QuotedWord
+from kefu_core.errors import Conflict, Invalid
 from kefu_core.hours import find_zone, is_open, opens_at
 from kefu_core.hub import Hub
 from kefu_core.ids import SYSTEM
+from kefu_core.languages import nearest
 from kefu_core.model import (
     Appended,
     Conversation,
@@ -43,12 +43,11 @@ from kefu_core.model import (
     MessageKind,
     Site,
 )
+from kefu_core.records import VisitorProfile
 from kefu_core.types import ConversationId, UnixMs
 
-logger = logging.getLogger(__name__)
-
 GREETING, WAITING, AWAY, INVITATION = "greeting", "waiting", "away", "invitation"
-"""What a line is about, in its `data`."""
+"""What a line is about, in its `data`, and a site's text is called."""
 INTERVAL_S = 1.0
 LOOK_INTERVAL_S = 30.0
 LATE_MS = 600_000
@@ -89,7 +88,7 @@ class Automatic:
         self._hub: Hub | None = None
         self._waits: dict[ConversationId, Wait] = {}
         self._look_at = float("-inf")
-        self._wake = anyio.Event()
+        self._rounds = Rounds("what a site says by itself is said", INTERVAL_S)
 
     def attach(self, hub: Hub) -> None:
         """Take the hub, through which lines are appended."""
@@ -124,7 +123,7 @@ class Automatic:
             self._waits = {k: v for k, v in self._waits.items() if not v.is_done}
         if is_new and (known is not None or len(self._waits) < WAITS_MAX):
             self._waits[row.id] = Wait(site_id=row.site_id, since=row.waiting_since)
-            self._wake.set()
+            self._rounds.wake()
 
     # -- the work ----------------------------------------------------------------------
 
@@ -136,22 +135,17 @@ class Automatic:
         appended = await self._append(row, site, GREETING, "auto-greeting")
         return appended.conversation or row if appended is not None else row
 
-    async def quote(self, row: Conversation, visit: Visit | None) -> Conversation:
-        """Let a conversation begin with what an agent invited the visitor with.
+    async def quote(self, row: Conversation, word: QuotedWord | None) -> Conversation:
+        """Let a conversation begin with what an agent invited its visitor with.
 
-        Only where it begins, or begins again, and where the visitor was shown it and
-        did not decline; return the row then.
+        Only where it begins, or begins again; return the row then.
         """
-        word = visit.word if visit is not None else None
         is_beginning = not row.last_seq or row.status is ConversationStatus.CLOSED
-        if visit is None or word is None or not is_beginning:
-            return row
-        if visit.site_id != row.site_id or visit.participant != row.visitor:
+        if word is None or not is_beginning or word.site_id != row.site_id:
             return row
         appended = await self._write(
             row,
-            # Numbers of invitations begin anew with the server; visits do not.
-            f"auto-invitation-{visit.since}-{word.id}",
+            word.key,
             word.text,
             {"about": INVITATION, "agent": word.agent},
         )
@@ -159,17 +153,7 @@ class Automatic:
 
     async def run(self) -> None:
         """Say what is due, until cancelled."""
-        while True:
-            with anyio.move_on_after(INTERVAL_S):
-                await self._wake.wait()
-            self._wake = anyio.Event()
-            try:
-                await self.turn()
-            except KefuError as error:
-                logger.info("what is said by itself is said later: %s", error)
-            except Exception:
-                # A fault of ours in one turn must not end the server, and not spin.
-                logger.exception("nothing can be said by itself; it is tried again")
+        await self._rounds.run(self.turn)
 
     async def turn(self) -> None:
         """Say all that is due. Raises `StoreError`."""
@@ -235,13 +219,11 @@ class Automatic:
         self, row: Conversation, site: Site, about: str, key: str
     ) -> Appended | None:
         """Write a text of the site; None if it is not to be written as things are."""
-        texts = site.settings.talk
-        text = {
-            GREETING: texts.greeting,
-            WAITING: texts.waiting,
-            AWAY: texts.away,
-        }[about]
-        body = filled(text, site, UnixMs(self._now_ms()))
+        language = ""
+        if site.settings.talk.translations:
+            found = await self._store.find_record(VisitorProfile, int(row.visitor[1:]))
+            language = found.language if found is not None else ""
+        body = said(about, site, language, UnixMs(self._now_ms()))
         return await self._write(row, key, body, {"about": about})
 
     async def _write(
@@ -271,6 +253,14 @@ class Automatic:
     async def _site(self, site_id: int) -> Site | None:
         sites = await self._store.sites()
         return next((site for site in sites if site.id == site_id), None)
+
+
+def said(about: str, site: Site, language: str, now: UnixMs) -> str:
+    """Return what a site says to who reads a language, in that one if it has it."""
+    talk = site.settings.talk
+    tag = nearest(language, [each.language for each in talk.translations])
+    own = [getattr(each, about) for each in talk.translations if each.language == tag]
+    return filled(next(filter(None, own), getattr(talk, about)), site, now)
 
 
 def filled(text: str, site: Site, now: UnixMs) -> str:

@@ -1,16 +1,17 @@
 """Banning visitors, addresses and networks, for a time or for good; written down."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import msgspec
 
 from kefu_core.desk.bans import is_on, parse_place
+from kefu_core.desk.journal import note
 from kefu_core.desk.methods import Id, Limit, Method, Methods, Params
 from kefu_core.desk.offline import check_line
 from kefu_core.desk.profiles import load_profile
 from kefu_core.desk.rows import visitor_name
-from kefu_core.desk.sites import note
 from kefu_core.errors import Conflict, Invalid, NotAllowed, NotFound
 from kefu_core.ids import ID_MAX, visitor_participant
 from kefu_core.model import Principal, Role
@@ -167,7 +168,8 @@ async def _wanted(
     if params.visitor is not None:
         site_id = await _site_of(desk, principal, params.visitor)
         visitor = visitor_participant(params.visitor)
-        places = _places_of(desk, visitor, site_id) if params.with_address else []
+        names = await desk.store.numbers_of(visitor)
+        places = _places_of(desk, names, site_id) if params.with_address else []
         return [
             (BanKind.VISITOR, visitor, site_id),
             *((kind, value, site_id) for kind, value in places),
@@ -192,18 +194,17 @@ async def _site_of(desk: "Desk", principal: Principal, visitor: int) -> int:
 
 
 def _places_of(
-    desk: "Desk", visitor: ParticipantId, site_id: int
+    desk: "Desk", names: Sequence[ParticipantId], site_id: int
 ) -> list[tuple[BanKind, str]]:
     """Return from where a visitor is connected here, or looks at the site's pages."""
     principals = [connection.principal for connection in desk.hub.connections()]
     addresses = {
         p.address
         for p in principals
-        if p is not None and p.participant == visitor and p.site_id == site_id
+        if p is not None and p.participant in names and p.site_id == site_id
     }
-    visit = desk.visits.find(int(visitor[1:]))
-    if visit is not None and visit.site_id == site_id and visit.address:
-        addresses.add(visit.address)
+    visits = [desk.visits.find(int(name[1:])) for name in names]
+    addresses |= {v.address for v in visits if v and v.site_id == site_id and v.address}
     places = []
     for address in sorted(addresses)[:ADDRESSES_MAX]:
         # Where nobody knows the address there is nothing to ban.
@@ -252,7 +253,8 @@ async def _lift(desk: "Desk", principal: Principal, params: LiftBan) -> Lifted:
 
 async def _tell(desk: "Desk", bans: list[Ban]) -> None:
     """Let consoles that show these visitors look again."""
-    ids = [int(ban.value[1:]) for ban in bans if ban.kind is BanKind.VISITOR]
+    banned = [ParticipantId(b.value) for b in bans if b.kind is BanKind.VISITOR]
+    ids = [int((await desk.store.numbers_of(name))[0][1:]) for name in banned]
     for profile in await desk.store.list_records(VisitorProfile, where={"id": ids}):
         desk.profiles.changed(profile)
 

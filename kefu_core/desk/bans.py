@@ -1,27 +1,27 @@
 """Who may not write any more: kept in memory, so that every message can be asked about.
 
 What is banned is a visitor, an address (for IPv6 its /64, as all limits count it) or a
-network. Changes made here hold in the same step; what another node or the command line
-changed is seen `INTERVAL_S` later.
+network. Changes made here hold in the same step. What another node bans is seen within
+a second: twice a second one read asks for the bans that were written in the last two
+minutes, and is usually answered with no row. What was lifted elsewhere is seen
+`INTERVAL_S` later.
 """
 
 import ipaddress
-import logging
-from collections.abc import Callable
-
-import anyio
+from collections.abc import Callable, Collection
 
 from kefu_core.abc.records import PAGE_MAX
 from kefu_core.abc.store import Store
-from kefu_core.errors import Banned, CloseCode, Invalid, KefuError
+from kefu_core.desk.rounds import Rounds
+from kefu_core.errors import Banned, CloseCode, Invalid
 from kefu_core.hub import Hub
 from kefu_core.model import Principal
 from kefu_core.records import Ban, BanKind
 from kefu_core.types import ParticipantId
 
-logger = logging.getLogger(__name__)
-
 INTERVAL_S = 5.0
+_RECENT_MS = 120_000
+"""How far back is looked for new bans: nodes' clocks agree within a minute."""
 KEPT_MS = 7 * 86_400_000
 """A ban that has ended can be looked at for so long."""
 _SHORTEST = {4: 8, 6: 16}
@@ -36,10 +36,17 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Bans:
     """Knows who is banned, and ends their connections."""
 
-    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
-        """Take the store and the wall clock (Unix ms)."""
+    def __init__(
+        self, store: Store, now_ms: Callable[[], int], look_s: float = 0.5
+    ) -> None:
+        """Take the store, the wall clock (Unix ms) and how often to look for new."""
         self._store = store
         self._now_ms = now_ms
+        self._look_s = look_s
+        self._left_s = INTERVAL_S
+        """Until all are read again, whatever was found meanwhile."""
+        self._known: set[Ban] = set()
+        """As they were when they were read."""
         self._hub: Hub | None = None
         self._visitors: dict[str, list[Ban]] = {}
         self._places: dict[str, list[Ban]] = {}
@@ -59,6 +66,7 @@ class Bans:
         old = self._now_ms() - KEPT_MS
         ended = [ban.id for ban in bans if 0 < ban.expires_at < old]
         await self._store.delete_records(Ban, ended)
+        self._known = set(bans)
         self._index(bans)
         self._end_connections()
 
@@ -87,24 +95,34 @@ class Bans:
         return bool(self._visitors or self._places or self._networks)
 
     async def run(self) -> None:
-        """Look every few seconds for what others changed, until cancelled."""
-        while True:
-            await anyio.sleep(INTERVAL_S)
-            try:
-                await self.load()
-            except KefuError as error:
-                logger.info("bans are looked at again later: %s", error)
-            except Exception:
-                # A fault of ours in one of them must not end the server.
-                logger.exception("bans cannot be looked at")
+        """Look for what others banned, and now and then at all, until cancelled."""
+        await Rounds("bans are looked at", self._look_s).run(self._look)
+
+    async def _look(self) -> None:
+        self._left_s -= self._look_s
+        if self._left_s <= 0 or await self._find_new():
+            self._left_s = INTERVAL_S
+            await self.load()
+
+    async def _find_new(self) -> bool:
+        """Whether somebody was banned, or for another time, since all were read."""
+        recent = await self._store.list_records(
+            Ban,
+            at_least={"created_at": self._now_ms() - _RECENT_MS},
+            limit=PAGE_MAX,
+        )
+        return not self._known.issuperset(recent)
 
     # -- asking ------------------------------------------------------------------------
 
-    def find(self, site_id: int, visitor: ParticipantId, address: str) -> Ban | None:
-        """Return what keeps a visitor at an address from a site."""
+    def find(
+        self, site_id: int, names: Collection[ParticipantId], address: str
+    ) -> Ban | None:
+        """Return what keeps a visitor of these names at an address from a site."""
         if not self._is_used:
             return None
-        found = [*self._visitors.get(visitor, ()), *self._places.get(address, ())]
+        found = [ban for name in names for ban in self._visitors.get(name, ())]
+        found += self._places.get(address, ())
         if self._networks and (place := _place(address)) is not None:
             found += [ban for net, ban in self._networks if _is_in(place, net)]
         now_ms = self._now_ms()
@@ -115,16 +133,18 @@ class Bans:
         """Return what keeps somebody away; agents are never banned."""
         if principal.is_agent:
             return None
-        return self.find(principal.site_id, principal.participant, principal.address)
+        return self.find(principal.site_id, principal.numbers, principal.address)
 
     def check(self, principal: Principal) -> None:
         """Let somebody through. Raises `Banned`, which does not say why."""
         if self.of(principal) is not None:
             raise Banned
 
-    def check_visitor(self, site_id: int, visitor: ParticipantId, address: str) -> None:
+    def check_visitor(
+        self, site_id: int, names: Collection[ParticipantId], address: str
+    ) -> None:
         """Let a visitor who is not connected through. Raises `Banned`."""
-        if self.find(site_id, visitor, address) is not None:
+        if self.find(site_id, names, address) is not None:
             raise Banned
 
 

@@ -8,12 +8,14 @@ import msgspec
 from kefu_core.abc.records import PAGE_MAX
 from kefu_core.desk.conversations import require_team
 from kefu_core.desk.drafts import check_characters
+from kefu_core.desk.journal import note
 from kefu_core.desk.methods import Id, Method, Methods, Params
 from kefu_core.desk.offline import check_line
-from kefu_core.desk.sites import note
 from kefu_core.errors import Conflict, Invalid, NotAllowed, NotFound
+from kefu_core.languages import TAG_MAX, normal_tag
 from kefu_core.model import Principal, Role
 from kefu_core.records import CannedReply, ReplyScope, Team
+from kefu_core.site import LANGUAGES_MAX
 from kefu_core.types import UnixMs
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 REPLIES_MAX = 500
 """Of one agent, of one team, or of all: what a menu can still search as one types."""
 SHORTCUT_CHARS, TITLE_CHARS, FOLDER_CHARS, BODY_CHARS = 40, 200, 100, 4_000
+Body = Annotated[str, msgspec.Meta(min_length=1, max_length=BODY_CHARS)]
 _SHORTCUT = re.compile(r"[\w.-]+", re.UNICODE)
 PLACEHOLDERS = ("visitor", "agent", "site")
 """What `{…}` in a text may name; the console puts it in before it is sent."""
@@ -44,9 +47,14 @@ class PutReply(Params, frozen=True, kw_only=True):
     """What one types after `/`: letters, digits, `.`, `-` and `_`."""
     title: Annotated[str, msgspec.Meta(max_length=TITLE_CHARS)] = ""
     folder: Annotated[str, msgspec.Meta(max_length=FOLDER_CHARS)] = ""
-    body: Annotated[str, msgspec.Meta(min_length=1, max_length=BODY_CHARS)]
+    body: Body
     """`{visitor}`, `{agent}` and `{site}` stand for names."""
     language: Annotated[str, msgspec.Meta(max_length=16)] = ""
+    translations: Annotated[
+        dict[Annotated[str, msgspec.Meta(max_length=TAG_MAX)], Body],
+        msgspec.Meta(max_length=LANGUAGES_MAX),
+    ] = msgspec.field(default_factory=dict)
+    """The same in other languages, by tag, such as `pt-BR`."""
 
 
 class DeleteReply(Params, frozen=True, kw_only=True):
@@ -66,6 +74,7 @@ class ReplyRow(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     body: str
     language: str
+    translations: dict[str, str]
     may_change: bool
     """Whether who asked may."""
 
@@ -98,6 +107,7 @@ def _row(principal: Principal, reply: CannedReply) -> ReplyRow:
         folder=reply.folder,
         body=reply.body,
         language=reply.language,
+        translations=reply.translations,
         may_change=_may_change(principal, reply.scope, reply.owner),
     )
 
@@ -152,6 +162,7 @@ async def _put(desk: "Desk", principal: Principal, params: PutReply) -> OneReply
             body=_checked_body(params.body),
             language=check_line(params.language, "The language"),
             updated_at=UnixMs(desk.now_ms()),
+            translations=_checked_translations(params.translations),
         )
         await desk.store.put_records(reply)
         if reply.scope is not ReplyScope.OWN:
@@ -195,6 +206,15 @@ def _checked_body(text: str) -> str:
                 f"reply.put: {{{name}}} stands for nothing; there are {known}."
             )
     return text
+
+
+def _checked_translations(texts: dict[str, str]) -> dict[str, str]:
+    checked = {normal_tag(tag): _checked_body(text) for tag, text in texts.items()}
+    if "" in checked or len(checked) != len(texts):
+        raise Invalid(
+            "reply.put: a language is a tag, such as pt-BR, and has one translation."
+        )
+    return checked
 
 
 async def _require(desk: "Desk", principal: Principal, reply_id: int) -> CannedReply:

@@ -224,7 +224,7 @@ async def write_line(
     """
     draft = Draft(
         conversation=row.id,
-        sender=principal.participant,
+        sender=principal.name_in(row.visitor),
         key=f"{OWN_KEYS}{desk.ids.new()}",
         kind=kind,
         data=data,

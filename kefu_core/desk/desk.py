@@ -12,6 +12,7 @@ from kefu_core.abc.handler import Handler
 from kefu_core.abc.outgoing import MailRules
 from kefu_core.abc.store import Store
 from kefu_core.abc.streams import PeerInfo
+from kefu_core.abc.translator import Interpreter, Translations
 from kefu_core.desk.access import (
     QUEUE,
     READING,
@@ -29,10 +30,13 @@ from kefu_core.desk.drafts import check_send
 from kefu_core.desk.files import FilePaces, FileRoom
 from kefu_core.desk.inbox import TOPIC, Inbox
 from kefu_core.desk.introducing import INTRODUCTIONS_PER_H
+from kefu_core.desk.journal import Journal
 from kefu_core.desk.left import TOPIC as LEFT
 from kefu_core.desk.left import LeftMessages
 from kefu_core.desk.letters import Letters
+from kefu_core.desk.numbers import conversations_of
 from kefu_core.desk.pace import Paces
+from kefu_core.desk.people import Met
 from kefu_core.desk.places import Places
 from kefu_core.desk.presence import Presence
 from kefu_core.desk.previews import Previews
@@ -40,7 +44,10 @@ from kefu_core.desk.profiles import TOPIC as PROFILES
 from kefu_core.desk.profiles import Profiles
 from kefu_core.desk.router import Router
 from kefu_core.desk.staffing import Staffing
+from kefu_core.desk.statistics import DeskStatistics, statistics_of
 from kefu_core.desk.trails import Trails
+from kefu_core.desk.translating import PREVIEWS_BURST, PREVIEWS_PER_S
+from kefu_core.desk.visiting import QuotedWord
 from kefu_core.desk.visits import Visits
 from kefu_core.errors import NotFound, TooMany
 from kefu_core.hub import Hub
@@ -58,7 +65,8 @@ _TOLD_PER_S, _TOLD_BURST = 0.2, 10
 Authenticate = Callable[[str, PeerInfo], Awaitable[Principal]]
 Revalidate = Callable[[Principal], Awaitable[bool]]
 HashPassword = Callable[[str, str], Awaitable[str]]
-FindRevoked = Callable[[Sequence[str]], Awaitable[set[str]]]
+ReadInvitation = Callable[[str], QuotedWord | None]
+FindRevoked = Callable[[Collection[Principal]], Awaitable[set[Principal]]]
 
 
 class Desk(Handler):
@@ -79,16 +87,20 @@ class Desk(Handler):
         hash_password: HashPassword | None = None,
         storage: FileStorage | None = None,
         thumbnailer: Thumbnailer | None = None,
+        read_invitation: ReadInvitation | None = None,
     ) -> None:
         """Take the store, how people are known, and clocks (Unix ms, monotonic s).
 
         `find_revoked` is left out where logins cannot be ended before their time,
         `mail` where none can be sent, `hash_password` (of a password and its login;
         raises `Invalid`) where accounts are none of the desk's business, `storage`
-        where no files are sent, `thumbnailer` where no small pictures are made.
+        where no files are sent, `thumbnailer` where no small pictures are made,
+        `read_invitation` (None for a token that is not good) where this node is alone.
         """
         self.store = store
         self.ids = ids
+        self.journal = Journal(store, ids, now_ms)
+        """Who did what."""
         self.assigning = anyio.Lock()
         """Held from looking at an assignee to the commit of the next one."""
         self.settling = anyio.Lock()
@@ -99,14 +111,14 @@ class Desk(Handler):
         self.openings = Paces(per_h / 3600, per_h, now)
         per_h = limits.new_conversations_per_address_h
         self.openings_of_address = Paces(per_h / 3600, per_h, now)
-        per_h = INTRODUCTIONS_PER_H
-        self.introductions = Paces(per_h / 3600, per_h, now)
+        self.introductions = Paces(INTRODUCTIONS_PER_H / 3600, INTRODUCTIONS_PER_H, now)
         self._told = Paces(_TOLD_PER_S, _TOLD_BURST, now)
         """Lines in the log about one participant's reaching for what is not theirs."""
         self._authenticate = authenticate
         self._revalidate = revalidate
         self._find_revoked = find_revoked
         self.mail = mail
+        self.read_invitation = read_invitation
         self.hash_password = hash_password
         self.letters = Letters(limits, now)
         self.left = LeftMessages(store, limits, now)
@@ -117,7 +129,8 @@ class Desk(Handler):
         self.previews = Previews(store)
         self.automatic = Automatic(store, self.staffing, now, now_ms)
         self.profiles = Profiles()
-        self.bans = Bans(store, now_ms)
+        self.met = Met(store)
+        self.bans = Bans(store, now_ms, limits.revocation_check_s)
         self.visits = Visits(limits, now, now_ms)
         self.trails = Trails(store, self.visits, ids, now_ms)
         self.limits = limits
@@ -132,6 +145,11 @@ class Desk(Handler):
         self.files = (
             FileRoom(self, storage, thumbnailer) if storage is not None else None
         )
+        self.translations: Translations | None = None
+        """All services that translate; the node sets it where it has any."""
+        self.interpreter: Interpreter | None = None
+        """What translates; the node sets it where it has services for it."""
+        self.translation_previews = Paces(PREVIEWS_PER_S, PREVIEWS_BURST, now)
         self._hub: Hub | None = None
         self._inbox: Inbox | None = None
 
@@ -177,6 +195,10 @@ class Desk(Handler):
         assert self._hub is not None, "used before attach()"
         return self._hub
 
+    async def statistics(self) -> DeskStatistics:
+        """Return who is there, who waits and who is answered. Raises nothing."""
+        return await statistics_of(self)
+
     @property
     def inbox(self) -> Inbox:
         """The agents' list."""
@@ -190,8 +212,8 @@ class Desk(Handler):
         self.bans.check(principal)
         return principal
 
-    async def find_revoked(self, sessions: Sequence[str]) -> set[str]:
-        return await self._find_revoked(sessions) if self._find_revoked else set()
+    async def find_revoked(self, agents: Collection[Principal]) -> set[Principal]:
+        return await self._find_revoked(agents) if self._find_revoked else set()
 
     async def revalidate(self, principal: Principal) -> bool:
         expires_at_ms = principal.expires_at_ms
@@ -236,13 +258,13 @@ class Desk(Handler):
     async def conversations(self, principal: Principal) -> Sequence[Conversation]:
         if principal.is_agent:
             return []
-        rows = await self.store.conversations_of_visitor(principal.participant)
+        rows = await conversations_of(self.store, principal.numbers)
         return [row for row in rows if may_read(principal, row)]
 
     def may_watch(self, principal: Principal, topic: str) -> bool:
         may = may_watch(principal, topic) and principal.has_scope(scope_of_topic(topic))
         if may and topic.startswith(QUEUE):
-            self.places.begin(topic)
+            self.places.begin(topic, principal)
         return may
 
     def shows_typing(self, site_id: int) -> bool:
@@ -259,19 +281,23 @@ class Desk(Handler):
         check_scope(principal, WRITING)
         self.bans.check(principal)
         check_send(principal, conversation, send, self.limits)
-        paces = self._agents if principal.is_agent else self._visitors
-        wait_s = paces.take(principal.participant)
-        if wait_s:
-            raise TooMany("You are writing too fast.", retry_after_s=wait_s)
+        self.count_write(principal)
         return Draft(
             conversation=conversation.id,
-            sender=principal.participant,
+            sender=principal.name_in(conversation.visitor),
             key=send.key,
             kind=send.kind,
             body=send.body,
             data=send.data,
             ref=send.ref,
         )
+
+    def count_write(self, principal: Principal) -> None:
+        """Count what somebody writes into a log. Raises `TooMany`."""
+        paces = self._agents if principal.is_agent else self._visitors
+        wait_s = paces.take(principal.participant)
+        if wait_s:
+            raise TooMany("You are writing too fast.", retry_after_s=wait_s)
 
     async def call(
         self, principal: Principal, method: str, params: dict[str, Any]

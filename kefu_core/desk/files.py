@@ -19,7 +19,7 @@ import msgspec
 from kefu_core import filetypes
 from kefu_core.abc.files import FileStorage, Picture, Thumbnailer
 from kefu_core.desk.access import READING, WRITING, check_scope, rights_of
-from kefu_core.desk.allowance import check_day
+from kefu_core.desk.allowance import Turns, check_day
 from kefu_core.desk.drafts import check_key
 from kefu_core.desk.messages import SentMessage
 from kefu_core.desk.pace import Paces
@@ -108,6 +108,7 @@ class FileRoom:
         self._desk = desk
         self._thumbnailer = thumbnailer
         self._running = 0
+        self._turns = Turns()
 
     # -- sending -----------------------------------------------------------------------
 
@@ -197,12 +198,7 @@ class FileRoom:
             raise Invalid("The file is empty.")
         if media_type == filetypes.PROGRAM:
             raise NotAllowed("Programs may not be sent.")
-        if upload.known is None:
-            # Others came in meanwhile, and not every sender says the size before.
-            where = upload.conversation
-            settings = await self._settings(where.site_id)
-            await self._check_day(upload.principal, where, received.size, settings)
-        row = upload.known or await self._announce(upload, received)
+        row = upload.known or await self._admit(upload, received)
         if row.sha256 != received.sha256:
             raise Conflict("This key is of another file already.")
         if row.status is _ARRIVING:
@@ -211,6 +207,18 @@ class FileRoom:
             row = await self._claim(row)
         return await self._finish(upload, row)
 
+    async def _admit(self, upload: Upload, received: Received) -> Attachment:
+        """Write the row if the day has room for it. Raises `TooLarge`, `TooMany`."""
+        where = upload.conversation
+        settings = await self._settings(where.site_id)
+        async with self._turns.of(where.site_id):
+            # Others came in meanwhile, and not every sender says the size before.
+            known = await self._known(upload.principal, where, upload.key)
+            if known is not None:
+                return known
+            await self._check_day(upload.principal, where, received.size, settings)
+            return await self._announce(upload, received)
+
     async def _announce(self, upload: Upload, received: Received) -> Attachment:
         """Write the row, before the storage has anything that it does not name."""
         desk = self._desk
@@ -218,7 +226,7 @@ class FileRoom:
             id=desk.ids.new(),
             site_id=upload.conversation.site_id,
             conversation_id=upload.conversation.id,
-            uploader=upload.principal.participant,
+            uploader=upload.principal.name_in(upload.conversation.visitor),
             key=upload.key,
             name=upload.name,
             media_type=filetypes.sniff(received.head),
@@ -231,7 +239,7 @@ class FileRoom:
         try:
             await desk.store.put_records(row)
         except Conflict:
-            # The same file came twice at once; the other one was first.
+            # The same file came over two nodes at once; the other one was first.
             known = await self._known(upload.principal, upload.conversation, upload.key)
             if known is None:
                 raise Busy(
@@ -287,7 +295,7 @@ class FileRoom:
         appended = await desk.hub.append(
             Draft(
                 conversation=upload.conversation.id,
-                sender=upload.principal.participant,
+                sender=upload.principal.name_in(upload.conversation.visitor),
                 key=upload.key,
                 kind=MessageKind.FILE,
                 body=kept.name,
@@ -334,7 +342,7 @@ class FileRoom:
         self, principal: Principal, row: Conversation, size: int, settings: FileSettings
     ) -> None:
         if not principal.is_agent:
-            desk, who = self._desk, principal.participant
+            desk, who = self._desk, principal.numbers
             await check_day(desk.store, row.site_id, who, size, settings, desk.now_ms())
 
     async def _known(
@@ -344,7 +352,7 @@ class FileRoom:
             Attachment,
             where={
                 "conversation_id": row.id,
-                "uploader": principal.participant,
+                "uploader": principal.name_in(row.visitor),
                 "key": key,
             },
             limit=1,

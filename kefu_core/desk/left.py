@@ -1,20 +1,15 @@
 """The list of left messages that nobody has looked after, as agents watch it."""
 
-import logging
 from collections.abc import Callable
 from typing import Any, cast
-
-import anyio
 
 from kefu_core.abc.store import Store
 from kefu_core.desk.offline import offline_row
 from kefu_core.desk.pace import Paces
-from kefu_core.errors import KefuError
+from kefu_core.desk.rounds import Rounds
 from kefu_core.hub.lists import WatchedList
 from kefu_core.limits import Limits
 from kefu_core.records import OfflineMessage, OfflineStatus
-
-logger = logging.getLogger(__name__)
 
 TOPIC = "offline"
 INTERVAL_S = 10.0
@@ -53,14 +48,11 @@ class LeftMessages:
 
     async def run(self) -> None:
         """Look every few seconds for what other nodes did, until cancelled."""
-        while True:
-            await anyio.sleep(INTERVAL_S)
-            if not self._topic.watcher_count:
-                continue
-            try:
-                await self.load()
-            except KefuError as error:
-                logger.info("left messages are looked at again later: %s", error)
+        await Rounds("left messages are looked at", INTERVAL_S).run(self._look)
+
+    async def _look(self) -> None:
+        if self._topic.watcher_count:
+            await self.load()
 
     def put(self, message: OfflineMessage) -> None:
         """Show a message as it is now: those that are open, the newest of them."""

@@ -120,7 +120,7 @@ async def _list(
             page_message(
                 message,
                 as_visitor=not principal.is_agent,
-                reader=principal.participant,
+                reader=principal.name_in(row.visitor),
             )
             for message in found
         ],

@@ -136,7 +136,7 @@ def offline_row(message: OfflineMessage) -> OfflineRow:
 
 async def _leave(desk: "Desk", principal: Principal, params: LeaveMessage) -> Left:
     left = _checked(desk, principal, params)
-    known = await _find_by_key(desk, left)
+    known = await _find_by_key(desk, principal, left)
     if known is None:
         _take_paces(desk, principal)
         try:
@@ -146,7 +146,7 @@ async def _leave(desk: "Desk", principal: Principal, params: LeaveMessage) -> Le
             known = left
         except Conflict:
             # The same message came over another connection at the same moment.
-            known = await _find_by_key(desk, left)
+            known = await _find_by_key(desk, principal, left)
             if known is None:
                 raise
         else:
@@ -227,9 +227,12 @@ def _content(message: OfflineMessage) -> tuple[str, ...]:
     return message.body, message.name, message.email, message.phone
 
 
-async def _find_by_key(desk: "Desk", message: OfflineMessage) -> OfflineMessage | None:
+async def _find_by_key(
+    desk: "Desk", principal: Principal, message: OfflineMessage
+) -> OfflineMessage | None:
     where: dict[str, Any] = {
-        "visitor": message.visitor,
+        # What was left under an earlier number is not left again.
+        "visitor": principal.numbers,
         "site_id": message.site_id,
         "key": message.key,
     }

@@ -27,7 +27,11 @@ from kefu_core.desk.profiles import (
     check_fact,
 )
 from kefu_core.desk.rows import visitors_row
+from kefu_core.desk.visiting import QuotedWord
+from kefu_core.desk.visits import Visit
 from kefu_core.errors import Invalid, NotFound, TooMany
+from kefu_core.ids import visitor_participant
+from kefu_core.languages import TAG_MAX, language_of, normal_tag
 from kefu_core.model import (
     Conversation,
     ConversationStatus,
@@ -42,7 +46,11 @@ from kefu_core.site import Asked, Form, Talk
 if TYPE_CHECKING:
     from kefu_core.desk.desk import Desk
 
+TOKEN_CHARS = 8_000
+"""An invitation's text stands in its token, and six characters may be one of it."""
 _TRIES = 5
+LANGUAGE_CHARS = 16
+"""Of a profile's."""
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +70,10 @@ class OpenConversation(Params, frozen=True, kw_only=True):
     team: Id | None = None
     answers: Answers = Answers()
     """To what the site asks before the first conversation."""
+    invitation: Annotated[str, msgspec.Meta(max_length=TOKEN_CHARS)] = ""
+    """The token that came with an agent's invitation; one that is not good is none."""
+    language: Annotated[str, msgspec.Meta(max_length=TAG_MAX)] = ""
+    """What the visitor reads, such as `pt-BR`; left out: what its page tells."""
 
 
 async def offered(store: Store, talk: Talk) -> list[Team]:
@@ -95,9 +107,12 @@ async def _open(desk: "Desk", principal: Principal, params: Any) -> OwnConversat
     if row is None:
         await _check_form(desk, principal, talk, params.team, answers)
         row = await _open_new(desk, principal)
-    await _keep(desk, principal, answers)
+    visit = _visit(desk, principal)
+    language = params.language or (visit.language if visit is not None else "")
+    await _keep(desk, principal, answers, _short_tag(language))
     # A word of one's own comes in the place of the site's greeting.
-    row = await desk.automatic.quote(row, desk.visits.find(int(row.visitor[1:])))
+    word = _word(desk, principal, params.invitation)
+    row = await desk.automatic.quote(row, word)
     row = await desk.automatic.greet(row)
     if params.team is not None:
         row = await _turn_to(desk, principal, row, params.team)
@@ -107,6 +122,32 @@ async def _open(desk: "Desk", principal: Principal, params: Any) -> OwnConversat
         principal.participant, row.id, row.last_seq, site_id=row.site_id
     )
     return OwnConversation(conversation=visitors_row(row))
+
+
+def _word(desk: "Desk", principal: Principal, token: str) -> QuotedWord | None:
+    """Return what an agent invited a visitor with, where it was shown that.
+
+    The node that its page reports to knows; any other one has the page's token.
+    """
+    visit = _visit(desk, principal)
+    if visit is not None and (visit.word is not None or visit.has_refused):
+        return visit.word
+    word = desk.read_invitation(token) if token and desk.read_invitation else None
+    if word is None or not principal.owns(visitor_participant(word.visitor)):
+        return None
+    return word
+
+
+def _visit(desk: "Desk", principal: Principal) -> Visit | None:
+    """Return where a visitor is now, under any of its numbers."""
+    visits = [desk.visits.find(int(name[1:])) for name in principal.numbers]
+    return next((visit for visit in visits if visit is not None), None)
+
+
+def _short_tag(tag: str) -> str:
+    """Return a tag that a profile has room for; nothing for what is none."""
+    tag = normal_tag(tag)
+    return tag if len(tag) <= LANGUAGE_CHARS else language_of(tag)
 
 
 async def _turn_to(
@@ -126,7 +167,7 @@ async def _turn_to(
 
 async def _newest(desk: "Desk", principal: Principal) -> Conversation | None:
     rows = await desk.conversations(principal)
-    return max(rows, key=lambda row: (row.last_at, row.id)) if rows else None
+    return rows[0] if rows else None
 
 
 async def _open_new(desk: "Desk", principal: Principal) -> Conversation:
@@ -170,14 +211,18 @@ async def _profile(desk: "Desk", principal: Principal) -> VisitorProfile | None:
     return found if found is not None and found.site_id == principal.site_id else None
 
 
-async def _keep(desk: "Desk", principal: Principal, answers: dict[str, str]) -> None:
-    """Fill in what is not known of a visitor."""
-    for _ in range(_TRIES if any(answers.values()) else 0):
+async def _keep(
+    desk: "Desk", principal: Principal, answers: dict[str, str], language: str
+) -> None:
+    """Fill in what is not known of a visitor, and the language it has now."""
+    for _ in range(_TRIES if language or any(answers.values()) else 0):
         profile = await _profile(desk, principal)
         if profile is None:
             return
         new = {k: text for k, text in answers.items() if text}
         changes = {k: text for k, text in new.items() if not getattr(profile, k)}
+        if language and profile.language != language:
+            changes["language"] = language
         if not changes or await change_profile(desk, profile, changes) is not None:
             return
 

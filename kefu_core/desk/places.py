@@ -6,18 +6,13 @@ all who watch at once, when something here has changed the queue, and every few 
 besides: other nodes change it too.
 """
 
-import logging
 from typing import Any
-
-import anyio
 
 from kefu_core.abc.store import Store
 from kefu_core.desk.access import QUEUE
-from kefu_core.errors import KefuError
+from kefu_core.desk.rounds import Rounds
 from kefu_core.hub import Hub
-from kefu_core.model import Appended, Conversation, Cursor, MessageKind
-
-logger = logging.getLogger(__name__)
+from kefu_core.model import Appended, Conversation, Cursor, MessageKind, Principal
 
 INTERVAL_S = 3.0
 """So late a visitor learns of what another node did."""
@@ -34,18 +29,27 @@ class Places:
         """Take the store."""
         self._store = store
         self._hub: Hub | None = None
-        self._wake = anyio.Event()
+        self._rounds = Rounds(
+            "places in the queue are counted", INTERVAL_S, rest_s=_PACE_S
+        )
+        self._names: dict[str, list[str]] = {}
+        """Lists of those who have several numbers, with those of each of them."""
 
     def attach(self, hub: Hub) -> None:
         """Take the hub, whose lists visitors watch."""
         self._hub = hub
         hub.observers.append(self)
 
-    def begin(self, topic: str) -> None:
+    def begin(self, topic: str, principal: Principal) -> None:
         """Make a visitor's list, which somebody is about to watch."""
         assert self._hub is not None, "used before attach()"
         self._hub.lists.topic(topic)
-        self._wake.set()
+        if principal.aliases:
+            # What waits under another number of the person is shown here as well.
+            self._names[topic] = [
+                f"{QUEUE}{principal.site_id}.{name}" for name in principal.numbers
+            ]
+        self._rounds.wake()
 
     # -- what the hub tells ------------------------------------------------------------
 
@@ -54,11 +58,11 @@ class Places:
         row, message = appended.conversation, appended.message
         is_new = row is not None and row.queued_at == message.at
         if is_new or message.kind not in (MessageKind.TEXT, MessageKind.NOTE):
-            self._wake.set()
+            self._rounds.wake()
 
     def message_found(self, repeated: Appended) -> None:
         """Count anew: nobody was told of it."""
-        self._wake.set()
+        self._rounds.wake()
 
     def cursor_advanced(self, cursor: Cursor) -> None:
         """Nothing: reading moves nobody."""
@@ -70,18 +74,7 @@ class Places:
 
     async def run(self) -> None:
         """Tell those who watch, until cancelled."""
-        while True:
-            with anyio.move_on_after(INTERVAL_S):
-                await self._wake.wait()
-            self._wake = anyio.Event()
-            try:
-                await self.tell()
-            except KefuError as error:
-                logger.info("places in the queue are counted again later: %s", error)
-            except Exception:
-                # A fault of ours must not end the server, and not spin.
-                logger.exception("places in the queue cannot be counted")
-            await anyio.sleep(_PACE_S)
+        await self._rounds.run(self.tell)
 
     async def tell(self) -> None:
         """Bring all lists that are watched up to date. Raises `StoreError`."""
@@ -91,15 +84,17 @@ class Places:
         for topic in lists.beginning_with(QUEUE):
             if not topic.watcher_count:
                 lists.discard(topic.topic)
+                self._names.pop(topic.topic, None)
         if not lists.beginning_with(QUEUE):
             return
         places = await self._places()
         # Those who began to watch meanwhile are told as well.
         for topic in lists.beginning_with(QUEUE):
-            row = places.get(topic.topic)
-            for number in [n for n in topic.rows if row is None or n != row["id"]]:
+            names = self._names.get(topic.topic, [topic.topic])
+            rows = [places[name] for name in names if name in places]
+            for number in set(topic.rows) - {row["id"] for row in rows}:
                 topic.drop(number)
-            if row is not None:
+            for row in rows:
                 topic.put(row)
 
     async def _places(self) -> dict[str, dict[str, Any]]:

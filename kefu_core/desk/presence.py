@@ -14,16 +14,14 @@ about once a second while somebody watches, so what happens on other nodes is se
 and at once after what this node has done.
 """
 
-import logging
 from collections.abc import Callable
 from typing import Any, Literal, TypedDict, cast
 
-import anyio
 import msgspec
 
 from kefu_core.abc.records import PAGE_MAX
 from kefu_core.abc.store import Store
-from kefu_core.errors import KefuError
+from kefu_core.desk.rounds import Rounds
 from kefu_core.hub import Hub
 from kefu_core.hub.lists import WatchedList
 from kefu_core.ids import agent_participant
@@ -31,8 +29,6 @@ from kefu_core.limits import Limits
 from kefu_core.model import Agent, Appended, Cursor, MessageKind
 from kefu_core.records import AgentPresence, AgentStatus, Team
 from kefu_core.types import ParticipantId, UnixMs
-
-logger = logging.getLogger(__name__)
 
 TOPIC = "agents"
 INTERVAL_S = 1.0
@@ -106,7 +102,7 @@ class Presence:
         self._renewed_at = float("-inf")
         self.came: Callable[[], None] = lambda: None
         """Is told that somebody may have come, or chosen otherwise."""
-        self._wake = anyio.Event()
+        self._rounds = Rounds("who is there is written down", INTERVAL_S)
 
     def attach(self, hub: Hub) -> None:
         """Take the hub, which knows who receives here."""
@@ -119,11 +115,11 @@ class Presence:
     def message_committed(self, appended: Appended) -> None:
         """Count anew who answers how many, where that may have changed."""
         if appended.message.kind in _COUNTED:
-            self._wake.set()
+            self._rounds.wake()
 
     def message_found(self, repeated: Appended) -> None:
         """Count anew: nobody was told of it."""
-        self._wake.set()
+        self._rounds.wake()
 
     def cursor_advanced(self, cursor: Cursor) -> None:
         """Nothing: who has read what is nothing to do."""
@@ -139,17 +135,13 @@ class Presence:
 
     async def run(self) -> None:
         """Renew leases and tell those who watch, until cancelled."""
-        while True:
-            with anyio.move_on_after(INTERVAL_S):
-                await self._wake.wait()
-            self._wake = anyio.Event()
-            try:
-                await self.renew()
-                # What nobody watches costs nothing; who comes is told within a second.
-                if self._topic.watcher_count:
-                    await self.tell()
-            except KefuError as error:
-                logger.info("who is there is written down again later: %s", error)
+        await self._rounds.run(self._round)
+
+    async def _round(self) -> None:
+        await self.renew()
+        # What nobody watches costs nothing; who comes is told within a second.
+        if self._topic.watcher_count:
+            await self.tell()
 
     async def renew(self) -> None:
         """Renew the leases of who receives here, if it is time to."""
@@ -183,7 +175,7 @@ class Presence:
             gone = msgspec.structs.replace(known, lease_until=now_ms)
             when = {"lease_until": known.lease_until, "status": known.status.value}
             await self._store.change_record(gone, when=when)
-            self._wake.set()
+            self._rounds.wake()
 
     async def choose(self, agent_id: int, status: AgentStatus) -> None:
         """Store what an agent chose. Raises `StoreError`."""

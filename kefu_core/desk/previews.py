@@ -4,15 +4,10 @@ A connection asks at every letter, so the answer is in memory. It is read again 
 then, and is no until it was read: what should not be seen is not seen by a slow start.
 """
 
-import logging
-
-import anyio
-
 from kefu_core.abc.store import Store
+from kefu_core.desk.rounds import Rounds
 from kefu_core.errors import KefuError
 from kefu_core.model import Site
-
-logger = logging.getLogger(__name__)
 
 INTERVAL_S = 5.0
 """So late the other nodes hear of a change."""
@@ -44,11 +39,12 @@ class Previews:
 
     async def run(self) -> None:
         """Read them again and again, until cancelled."""
-        while True:
-            await anyio.sleep(INTERVAL_S)
-            try:
-                await self.load()
-            except KefuError as error:
-                # Nobody knows whether it was switched off meanwhile.
-                self._sites = frozenset()
-                logger.info("what is being typed is not shown: %s", error)
+        await Rounds("what is being typed is shown", INTERVAL_S).run(self._look)
+
+    async def _look(self) -> None:
+        try:
+            await self.load()
+        except KefuError:
+            # Nobody knows whether it was switched off meanwhile.
+            self._sites = frozenset()
+            raise

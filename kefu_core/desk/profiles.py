@@ -15,6 +15,7 @@ from kefu_core.desk.access import may_read
 from kefu_core.desk.conversations import rows_of
 from kefu_core.desk.drafts import check_characters
 from kefu_core.desk.methods import Id, Method, Methods, Params
+from kefu_core.desk.numbers import conversations_of
 from kefu_core.desk.offline import check_email, check_line
 from kefu_core.desk.rows import AgentsRow
 from kefu_core.errors import Conflict, Invalid, NotFound
@@ -40,7 +41,7 @@ class GetVisitor(Params, frozen=True, kw_only=True):
     """`visitor.get`: who a visitor is, and its conversations, the newest first."""
 
     visitor: Id
-    """The number of the participant: 12 for `v12`."""
+    """The number of the participant: 12 for `v12`; of several any."""
 
 
 class PutVisitor(Params, frozen=True, kw_only=True):
@@ -145,8 +146,12 @@ def visitor_row(profile: VisitorProfile) -> VisitorRow:
 async def load_profile(
     desk: "Desk", principal: Principal, number: int
 ) -> VisitorProfile:
-    """Return a visitor of a site that an agent serves. Raises `NotFound`."""
-    profile = await desk.store.find_record(VisitorProfile, number)
+    """Return a visitor of a site that an agent serves, by any of its numbers.
+
+    Raises `NotFound`.
+    """
+    known, *_ = await desk.store.numbers_of(visitor_participant(number))
+    profile = await desk.store.find_record(VisitorProfile, int(known[1:]))
     if profile is None or not principal.serves(profile.site_id):
         raise NotFound("There is no such visitor.")
     return profile
@@ -154,10 +159,11 @@ async def load_profile(
 
 async def _get(desk: "Desk", principal: Principal, params: GetVisitor) -> KnownVisitor:
     profile = await load_profile(desk, principal, params.visitor)
-    found = await desk.store.conversations_of_visitor(visitor_participant(profile.id))
+    names = await desk.store.numbers_of(visitor_participant(profile.id))
+    found = await conversations_of(desk.store, names)
     mine = [row for row in found if may_read(principal, row)]
     mine.sort(key=lambda row: (row.last_at, row.id), reverse=True)
-    ban = desk.bans.find(profile.site_id, visitor_participant(profile.id), "")
+    ban = desk.bans.find(profile.site_id, names, "")
     return KnownVisitor(
         visitor=visitor_row(profile),
         conversations=await rows_of(desk, mine[:CONVERSATIONS_MAX]),
@@ -201,7 +207,8 @@ async def change_profile(
         return None
     desk.profiles.changed(changed)
     if "name" in changes:
-        desk.inbox.named(visitor_participant(changed.id), changed.name)
+        for name in await desk.store.numbers_of(visitor_participant(changed.id)):
+            desk.inbox.named(name, changed.name)
     return changed
 
 

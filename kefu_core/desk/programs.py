@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from kefu_core.abc.records import PAGE_MAX
+from kefu_core.desk.journal import note
 from kefu_core.desk.methods import Id, Method, Methods, Params
 from kefu_core.desk.offline import check_line
-from kefu_core.desk.sites import note
 from kefu_core.errors import Conflict, Invalid, NotFound
 from kefu_core.ids import ID_MAX, agent_participant
 from kefu_core.model import Agent, Principal, Role

@@ -95,7 +95,7 @@ async def _rate(
         data = {"score": params.score}
         draft = Draft(
             conversation=row.id,
-            sender=principal.participant,
+            sender=principal.name_in(row.visitor),
             key=f"{OWN_KEYS}rate-{end}-{len(given)}",
             kind=MessageKind.RATING,
             body=comment,

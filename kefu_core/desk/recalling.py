@@ -50,7 +50,7 @@ async def _recall(
     desk: "Desk", principal: Principal, params: RecallMessage
 ) -> RecalledMessage:
     row = await desk.find_readable(principal, params.conversation)
-    message = await _own(desk, principal, row, Seq(params.seq))
+    message = await own_message(desk, principal, row, Seq(params.seq), RECALLED_KINDS)
     site = await site_of(desk, row.site_id)
     within_s = site.settings.talk.recall_within_s if site is not None else 0
     if not within_s:
@@ -67,7 +67,7 @@ async def _recall(
         desk.hub.forget(row.id)
     told = Draft(
         conversation=row.id,
-        sender=principal.participant,
+        sender=principal.name_in(row.visitor),
         key=f"{OWN_KEYS}recall-{message.seq}",
         kind=MessageKind.RECALL,
         ref=message.seq,
@@ -78,17 +78,24 @@ async def _recall(
     )
 
 
-async def _own(
-    desk: "Desk", principal: Principal, row: Conversation, seq: Seq
+async def own_message(
+    desk: "Desk",
+    principal: Principal,
+    row: Conversation,
+    seq: Seq,
+    kinds: frozenset[MessageKind],
 ) -> Message:
-    """Return a message of one's own that can be taken back. Raises `NotFound`."""
+    """Return a message of one's own that is, or was before it was erased, of a kind.
+
+    Raises `NotFound`.
+    """
     found = await desk.store.history(row.id, after=Seq(seq - 1), limit=1)
     message = found[0] if found else None
-    if message is None or message.sender != principal.participant:
+    if message is None or not principal.owns(message.sender):
         raise NotFound("You have sent no such message.")
     was = str((message.data or {}).get("was"))
     kind = was if message.kind is MessageKind.ERASED else message.kind
-    if kind not in RECALLED_KINDS:
+    if kind not in kinds:
         raise NotFound("You have sent no such message.")
     return message
 

@@ -114,6 +114,8 @@ def report_of(rows: Iterable[DayFigures]) -> Report:
     days: dict[int, Sums] = {}
     agents: dict[int, Sums] = {}
     for row in rows:
+        if not any(getattr(row, field) for field in total.__struct_fields__):
+            continue  # A change of the time zone has moved all of it to another day.
         total.add(row)
         days.setdefault(row.day, Sums()).add(row)
         if row.agent_id:

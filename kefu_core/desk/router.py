@@ -19,17 +19,16 @@ The queue is walked from its head. A conversation whose team is away does not ho
 those behind it.
 """
 
-import logging
 from collections.abc import Callable
 
-import anyio
 import msgspec
 
 from kefu_core.abc.records import PAGE_MAX
 from kefu_core.abc.store import Store
 from kefu_core.desk.presence import Colleague, Presence
+from kefu_core.desk.rounds import Rounds
 from kefu_core.desk.routing import able, as_read, choose, goes_back, team_of
-from kefu_core.errors import Conflict, KefuError
+from kefu_core.errors import Conflict
 from kefu_core.folding import is_visitor
 from kefu_core.hours import is_open
 from kefu_core.hub import Hub
@@ -46,8 +45,6 @@ from kefu_core.model import (
 from kefu_core.records import Team
 from kefu_core.site import Hours, Routing, RoutingMethod
 from kefu_core.types import ParticipantId, UnixMs
-
-logger = logging.getLogger(__name__)
 
 SWEEP_S = 5.0
 """So late a turn comes that nothing on this node has called for."""
@@ -78,7 +75,9 @@ class Router:
         self._ids = ids
         self._now_ms = now_ms
         self._hub: Hub | None = None
-        self._wake = anyio.Event()
+        self._rounds = Rounds(
+            "conversations are given out", SWEEP_S, gather_s=_GATHER_S
+        )
 
     def attach(self, hub: Hub) -> None:
         """Take the hub, through which lines are appended."""
@@ -88,7 +87,7 @@ class Router:
 
     def wake(self) -> None:
         """Let a turn begin soon."""
-        self._wake.set()
+        self._rounds.wake()
 
     # -- what the hub tells ------------------------------------------------------------
 
@@ -99,11 +98,11 @@ class Router:
             return
         is_news = row.queued_at == message.at or message.kind not in SPOKEN_KINDS
         if is_news:
-            self._wake.set()
+            self._rounds.wake()
 
     def message_found(self, repeated: Appended) -> None:
         """Begin a turn: nobody was told of it."""
-        self._wake.set()
+        self._rounds.wake()
 
     def cursor_advanced(self, cursor: Cursor) -> None:
         """Nothing: reading is no work."""
@@ -115,18 +114,7 @@ class Router:
 
     async def run(self) -> None:
         """Route until cancelled."""
-        while True:
-            with anyio.move_on_after(SWEEP_S):
-                await self._wake.wait()
-                await anyio.sleep(_GATHER_S)
-            self._wake = anyio.Event()
-            try:
-                await self.turn()
-            except KefuError as error:
-                logger.info("conversations are given out later: %s", error)
-            except Exception:
-                # A fault of ours in one turn must not end the server, and not spin.
-                logger.exception("conversations cannot be given out; it is tried again")
+        await self._rounds.run(self.turn)
 
     async def turn(self) -> None:
         """Take back and give out all that can be. Raises `StoreError`."""

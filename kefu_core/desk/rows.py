@@ -2,7 +2,11 @@
 
 from typing import TypedDict
 
-from kefu_core.model import Conversation
+from kefu_core.model import (
+    UNTRANSLATED_FOR_ALL,
+    UNTRANSLATED_FOR_VISITOR,
+    Conversation,
+)
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 
@@ -38,6 +42,10 @@ class AgentsRow(TypedDict):
     team_id: int
     queued_at: UnixMs
     unread: int
+    is_translated: bool
+    """False: an agent wants no translations in it, for either side."""
+    visitor_reads_translations: bool
+    """False: the visitor wants what is written as it was written."""
 
 
 def visitor_name(visitor: ParticipantId, name: str = "") -> str:
@@ -64,6 +72,10 @@ def agents_row(conversation: Conversation, name: str, unread: int) -> AgentsRow:
         "team_id": conversation.team_id,
         "queued_at": conversation.queued_at,
         "unread": unread,
+        "is_translated": not conversation.untranslated & UNTRANSLATED_FOR_ALL,
+        "visitor_reads_translations": not (
+            conversation.untranslated & UNTRANSLATED_FOR_VISITOR
+        ),
     }
 
 

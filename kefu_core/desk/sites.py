@@ -1,19 +1,20 @@
 """Sites and their settings, for those who run the installation."""
 
 import secrets
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from kefu_core.desk.drafts import check_characters
+from kefu_core.desk.journal import note
 from kefu_core.desk.methods import Id, Method, Methods, Params
 from kefu_core.errors import ConfigurationError, Conflict, Invalid, NotFound
 from kefu_core.hours import check_hours
+from kefu_core.languages import normal_tag
 from kefu_core.model import Principal, Role, Site
 from kefu_core.origins import check_origin
-from kefu_core.records import AuditEntry
-from kefu_core.site import Hours, SiteSettings, Talk, Watching
-from kefu_core.types import UnixMs
+from kefu_core.site import Hours, SiteSettings, Talk, Translation, Watching
 
 if TYPE_CHECKING:
     from kefu_core.desk.desk import Desk
@@ -64,6 +65,11 @@ class SiteRow(msgspec.Struct, frozen=True, kw_only=True):
     settings: SiteSettings = SiteSettings()
     recall_within_s: int = 0
     """So long agents may take back what they have sent there; for all of them."""
+    edit_within_s: int = 0
+    """So long they may edit it."""
+    agents_language: str = ""
+    """What agents there read translations in, for all of them; empty: nothing is
+    translated there."""
 
 
 class AllSites(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,13 +94,15 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
 async def _list(desk: "Desk", principal: Principal, params: ListSites) -> AllSites:
     sites = await desk.store.sites()
     if principal.role is Role.ADMIN:
-        return AllSites(sites=[_row(site) for site in sites])
+        return AllSites(sites=[_row(desk, site) for site in sites])
     return AllSites(
         sites=[
             SiteRow(
                 id=site.id,
                 name=site.name,
                 recall_within_s=site.settings.talk.recall_within_s,
+                edit_within_s=site.settings.talk.edit_within_s,
+                agents_language=agents_language(desk, site),
             )
             for site in sites
             if principal.serves(site.id)
@@ -103,25 +111,13 @@ async def _list(desk: "Desk", principal: Principal, params: ListSites) -> AllSit
 
 
 async def _put(desk: "Desk", principal: Principal, params: PutSite) -> OneSite:
-    # One at a time: each change writes the whole row.
-    async with desk.settling:
-        return await _put_one(desk, principal, params)
-
-
-async def _put_one(desk: "Desk", principal: Principal, params: PutSite) -> OneSite:
-    sites = await desk.store.sites()
-    site = next((each for each in sites if each.id == params.site), None)
-    if site is None:
-        if params.site is not None:
-            raise NotFound
-        if len(sites) >= SITES_MAX:
-            raise Conflict(f"There are {SITES_MAX} sites already.")
-        if params.name is None:
-            raise Invalid("site.put: a new site needs a name.")
-        key = secrets.token_hex(8)
-        site = Site(id=desk.ids.new(), name=params.name, embed_key=key)
-    changed = _changed(site, params)
-    await desk.store.put_site(changed)
+    if params.site is None:
+        async with desk.settling:
+            site, changed = await _make(desk, params)
+    else:
+        site, changed = await change_site(
+            desk, params.site, lambda site: _changed(site, params)
+        )
     told = sorted(
         field
         for field in ("name", "allowed_origins", "locale", "retention_days", "settings")
@@ -134,7 +130,39 @@ async def _put_one(desk: "Desk", principal: Principal, params: PutSite) -> OneSi
     desk.previews.changed(changed)
     # Routing may have become possible.
     desk.router.wake()
-    return OneSite(site=_row(changed))
+    return OneSite(site=_row(desk, changed))
+
+
+async def _make(desk: "Desk", params: PutSite) -> tuple[Site, Site]:
+    """Store a new site; return what it began as, and what it is."""
+    if len(await desk.store.sites()) >= SITES_MAX:
+        raise Conflict(f"There are {SITES_MAX} sites already.")
+    if params.name is None:
+        raise Invalid("site.put: a new site needs a name.")
+    key = secrets.token_hex(8)
+    site = Site(id=desk.ids.new(), name=params.name, embed_key=key)
+    changed = _changed(site, params)
+    await desk.store.put_site(changed)
+    return site, changed
+
+
+async def change_site(
+    desk: "Desk", site_id: int, change: Callable[[Site], Site]
+) -> tuple[Site, Site]:
+    """Change a site as it is now, whoever else does; return it before and after.
+
+    Raises `NotFound`, and what `change` raises.
+    """
+    before: list[Site] = []
+
+    def note_and_change(site: Site) -> Site:
+        before.append(site)
+        return change(site)
+
+    changed = await desk.store.change_site(site_id, note_and_change)
+    if changed is None:
+        raise NotFound
+    return before[-1], changed
 
 
 async def _secret(desk: "Desk", principal: Principal, params: ShowSecret) -> Secret:
@@ -142,10 +170,14 @@ async def _secret(desk: "Desk", principal: Principal, params: ShowSecret) -> Sec
     if site is None:
         raise NotFound
     if not site.secret:
-        site = msgspec.structs.replace(site, secret=new_secret())
-        await desk.store.put_site(site)
+        _, site = await change_site(desk, site.id, _with_secret)
     await note(desk, principal, "site.secret", f"site {site.id}", {})
     return Secret(site=site.id, secret=site.secret)
+
+
+def _with_secret(site: Site) -> Site:
+    secret = site.secret or new_secret()
+    return msgspec.structs.replace(site, secret=secret)
 
 
 def new_secret() -> str:
@@ -208,8 +240,15 @@ def _check(name: str, value: Any) -> None:
         check_hours(value)
     if isinstance(value, Talk):
         texts = [value.greeting, value.waiting, value.away]
+        for each in value.translations:
+            texts += [each.greeting, each.waiting, each.away]
+        tags = [each.language for each in value.translations]
+        if [*dict.fromkeys(map(normal_tag, tags))] != tags or "" in tags:
+            raise Invalid("site.put: talk: a language is a tag, such as pt-BR, once.")
     if isinstance(value, Watching):
         texts = [x for rule in value.rules for x in (rule.name, rule.url, rule.text)]
+    if isinstance(value, Translation) and value.language != normal_tag(value.language):
+        raise Invalid("site.put: translation: a language is a tag, such as pt-BR.")
     for text in texts:
         check_characters(text, f"site.put: {name}: a text")
 
@@ -231,7 +270,7 @@ def _unknown(given: Any, taken: Any) -> str:
     return ""
 
 
-def _row(site: Site) -> SiteRow:
+def _row(desk: "Desk", site: Site) -> SiteRow:
     return SiteRow(
         id=site.id,
         name=site.name,
@@ -241,23 +280,15 @@ def _row(site: Site) -> SiteRow:
         retention_days=site.retention_days,
         settings=site.settings,
         recall_within_s=site.settings.talk.recall_within_s,
+        edit_within_s=site.settings.talk.edit_within_s,
+        agents_language=agents_language(desk, site),
     )
 
 
-async def note(
-    desk: "Desk", who: Principal, action: str, target: str, data: dict[str, Any]
-) -> None:
-    """Write down who changed what; never secrets."""
-    await desk.store.put_records(
-        AuditEntry(
-            id=desk.ids.new(),
-            at=UnixMs(desk.now_ms()),
-            who=who.participant,
-            action=action,
-            target=target,
-            data=data,
-        )
-    )
+def agents_language(desk: "Desk", site: Site) -> str:
+    """Return what a site's agents read translations in; empty: there are none."""
+    rules = site.settings.translation
+    return rules.language if desk.interpreter is not None and rules.is_on else ""
 
 
 METHODS: Methods = {

@@ -7,16 +7,13 @@ site: `staffed.5` has `{"id": 5, "staffed": true}`; outside the hours `closed` a
 `opens_at` tell of it.
 """
 
-import logging
 from collections.abc import Callable
 from typing import NotRequired, TypedDict
-
-import anyio
 
 from kefu_core.abc.records import PAGE_MAX
 from kefu_core.abc.store import Store
 from kefu_core.desk.access import STAFFED
-from kefu_core.errors import KefuError
+from kefu_core.desk.rounds import Rounds
 from kefu_core.hours import is_open, opens_at
 from kefu_core.hub import Hub
 from kefu_core.ids import agent_participant
@@ -24,8 +21,6 @@ from kefu_core.model import Agent
 from kefu_core.records import AgentPresence, AgentStatus
 from kefu_core.site import Hours
 from kefu_core.types import UnixMs
-
-logger = logging.getLogger(__name__)
 
 INTERVAL_S = 1.0
 """So late visitors learn that somebody has come or gone."""
@@ -125,12 +120,7 @@ class Staffing:
 
     async def run(self) -> None:
         """Tell those who watch, until cancelled."""
-        while True:
-            await anyio.sleep(INTERVAL_S)
-            try:
-                await self._tell()
-            except KefuError as error:
-                logger.info("who is there is looked at again later: %s", error)
+        await Rounds("who is there is looked at", INTERVAL_S).run(self._tell)
 
     async def _tell(self) -> None:
         if self._hub is None:

@@ -6,12 +6,12 @@ import msgspec
 
 from kefu_core.abc.records import PAGE_MAX
 from kefu_core.desk.conversations import require_team
+from kefu_core.desk.journal import note
 from kefu_core.desk.methods import Id, Method, Methods, Params
 from kefu_core.desk.offline import check_line
-from kefu_core.desk.sites import note
 from kefu_core.errors import Conflict, Invalid
 from kefu_core.model import Principal
-from kefu_core.records import Team
+from kefu_core.records import CannedReply, ReplyScope, Team
 
 if TYPE_CHECKING:
     from kefu_core.desk.desk import Desk
@@ -119,11 +119,23 @@ async def _changed(desk: "Desk", team: Team, params: PutTeam) -> Team:
 async def _delete(desk: "Desk", principal: Principal, params: DeleteTeam) -> GoneTeam:
     async with desk.settling:
         team = await require_team(desk, params.team)
+        await _check_unowning(desk, team)
         await desk.store.delete_records(Team, [team.id])
         what = {"name": team.name}
         await note(desk, principal, "team.delete", f"team {team.id}", what)
     desk.router.wake()
     return GoneTeam(team=team.id)
+
+
+async def _check_unowning(desk: "Desk", team: Team) -> None:
+    """Keep texts from being nobody's: no page would show them any more."""
+    where: dict[str, str | int] = {"scope": ReplyScope.TEAM, "owner": team.id}
+    replies = await desk.store.list_records(CannedReply, where=where, limit=PAGE_MAX)
+    if replies:
+        raise Conflict(
+            f"The team still has canned replies ({len(replies)}): "
+            "delete them, or give them to another team, first."
+        )
 
 
 METHODS: Methods = {

@@ -8,22 +8,18 @@ Written every few seconds and only where something has changed; best effort, so 
 last seconds before a stop may be missing.
 """
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-import anyio
 import msgspec
 
 from kefu_core.abc.store import Store
+from kefu_core.desk.rounds import Rounds
 from kefu_core.desk.visits import SeenPage, Visit, Visits
-from kefu_core.errors import KefuError
 from kefu_core.ids import IdGenerator
 from kefu_core.model import Appended, Cursor
 from kefu_core.records import PageView
 from kefu_core.records import Visit as KeptVisit
 from kefu_core.types import ParticipantId, UnixMs
-
-logger = logging.getLogger(__name__)
 
 INTERVAL_S = 3.0
 PAGES_MAX = 100
@@ -73,15 +69,7 @@ class Trails:
 
     async def run(self) -> None:
         """Store what has changed, until cancelled."""
-        while True:
-            await anyio.sleep(INTERVAL_S)
-            try:
-                await self.keep()
-            except KefuError as error:
-                logger.info("pages of visitors are kept later: %s", error)
-            except Exception:
-                # A fault of ours must not end the server.
-                logger.exception("pages of visitors cannot be kept")
+        await Rounds("pages of visitors are kept", INTERVAL_S).run(self.keep)
 
     async def keep(self) -> None:
         """Bring all that is stored up to date. Raises `StoreError`."""
@@ -159,16 +147,16 @@ def _record(visit: Visit, number: int, now: UnixMs) -> KeptVisit:
 
 
 async def load_visits(
-    store: Store, visitor: ParticipantId, may_see: Callable[[int], bool]
+    store: Store, names: Sequence[ParticipantId], may_see: Callable[[int], bool]
 ) -> list[KeptVisit]:
     """Return a visitor's visits that were kept, the newest first.
 
     Args:
         store: Where they are.
-        visitor: Whose.
+        names: Whose, by all its numbers.
         may_see: Whether who asks serves a site.
     """
-    where = {"visitor": visitor}
+    where = {"visitor": names}
     kept = await store.list_records(KeptVisit, where=where, limit=VISITS_MAX)
     return [visit for visit in kept if may_see(visit.site_id)]
 

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, unquote_plus, urlsplit
 
 import msgspec
 
-from kefu_core.types import ParticipantId
+from kefu_core.types import ParticipantId, UnixMs
 
 URL_CHARS, SHOWN_CHARS, TITLE_CHARS, SOURCE_CHARS = 500, 160, 60, 80
 HIDDEN = "***"
@@ -109,6 +109,26 @@ class Invitation(msgspec.Struct, kw_only=True):
     def is_open(self) -> bool:
         """Whether the visitor has not answered yet."""
         return self.state in (Answered.SENT, Answered.SHOWN)
+
+
+class QuotedWord(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent invited a visitor with: what their conversation may begin with.
+
+    A page shows it again, signed, to a node that knows nothing of the visit.
+    """
+
+    visitor: int
+    site_id: int
+    since: UnixMs
+    """When the visit began: numbers of invitations begin anew with the server."""
+    id: int
+    agent: ParticipantId
+    text: str
+
+    @property
+    def key(self) -> str:
+        """The line's own key: from whichever node it comes, it is written once."""
+        return f"auto-invitation-{self.since}-{self.id}"
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,16 +10,15 @@ marks its row. Rows that are marked are told in the order in which they were, at
 once. Who talks to an agent, or waits for one, is looked up in the agents' list.
 """
 
-import logging
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
-import anyio
 import msgspec
 
 from kefu_core.desk.inviting import Facts, find_rule, wait_s
 from kefu_core.desk.pace import Paces
+from kefu_core.desk.rounds import Rounds
 from kefu_core.desk.rows import visitor_name
 from kefu_core.desk.visiting import (
     SHOWN_CHARS,
@@ -27,6 +26,7 @@ from kefu_core.desk.visiting import (
     Answered,
     Invitation,
     InvitationReply,
+    QuotedWord,
     Report,
     browser_of,
     clean_url,
@@ -40,8 +40,6 @@ from kefu_core.ids import visitor_participant
 from kefu_core.limits import Limits
 from kefu_core.model import ConversationStatus, Site
 from kefu_core.types import ParticipantId, UnixMs
-
-logger = logging.getLogger(__name__)
 
 TOPIC = "visitors"
 INTERVAL_S = 0.25
@@ -80,6 +78,8 @@ class Visit:
     def __init__(self, visitor: int, site_id: int, address: str, at: UnixMs) -> None:
         self.visitor = visitor
         self.site_id = site_id
+        self.names: tuple[ParticipantId, ...] = (visitor_participant(visitor),)
+        """All numbers of the visitor, as far as they are known."""
         self.address = address
         self.since = at
         self.page = ""
@@ -90,7 +90,7 @@ class Visit:
         self.is_hidden = self.is_returning = self.is_leaving = False
         self.has_refused = False
         self.invitation: Invitation | None = None
-        self.word: Invitation | None = None
+        self.word: QuotedWord | None = None
         """What an agent asked it with in own words, and it has read."""
         self.has_acted = False
         """It had a conversation: the trail is kept."""
@@ -104,6 +104,22 @@ class Visit:
     def participant(self) -> ParticipantId:
         """Who it is in the chat."""
         return visitor_participant(self.visitor)
+
+    def quoted(self, invitation: Invitation | None) -> QuotedWord | None:
+        """Return what of an invitation a conversation may begin with: an agent's words.
+
+        What a rule or the widget says is not said again.
+        """
+        if invitation is None or not invitation.agent or not invitation.text:
+            return None
+        return QuotedWord(
+            visitor=self.visitor,
+            site_id=self.site_id,
+            since=self.since,
+            id=invitation.id,
+            agent=invitation.agent,
+            text=invitation.text,
+        )
 
 
 class Visits:
@@ -124,6 +140,8 @@ class Visits:
         self._marked: dict[int, None] = {}
         self._talks: dict[str, dict[str, Any]] = {}
         """The open conversation of each visitor who has one, by participant."""
+        self._aliases: dict[str, int] = {}
+        """Whose visit it is that has more numbers than its own, by those."""
         self._expired_at = 0.0
         self._invited = 0
         self.ended: deque[Visit] = deque(maxlen=limits.visits_max)
@@ -226,6 +244,16 @@ class Visits:
         visit.is_returning = report.is_returning
         visit.is_leaving = False
 
+    def named(self, visitor: int, names: tuple[ParticipantId, ...]) -> None:
+        """Take what numbers a visitor has."""
+        visit = self._visits.get(visitor)
+        if visit is None or names == visit.names:
+            return
+        visit.names = names
+        self._aliases |= {name: visitor for name in names if name != visit.participant}
+        visit.has_acted |= bool(self._talk_of(visit))
+        self._marked[visitor] = None
+
     def _answered(self, visit: Visit, reply: InvitationReply) -> None:
         """Take what the visitor did with an invitation; the first answer stays."""
         invitation = visit.invitation
@@ -234,8 +262,8 @@ class Visits:
         invitation.state = reply.state
         if reply.state is Answered.REFUSED:
             visit.word = None
-        elif reply.state is not Answered.SENT and invitation.agent and invitation.text:
-            visit.word = invitation
+        elif reply.state is not Answered.SENT:
+            visit.word = visit.quoted(invitation) or visit.word
         visit.has_refused |= reply.state is Answered.REFUSED
 
     def _left(self, visit: Visit | None, report: Report) -> Visit | None:
@@ -358,20 +386,17 @@ class Visits:
         }
 
     def _talk_of(self, visit: Visit) -> dict[str, Any]:
-        talk = self._talks.get(visit.participant, {})
-        return talk if talk.get("site_id") == visit.site_id else {}
+        talks = [self._talks.get(name, {}) for name in visit.names]
+        return next((t for t in talks if t.get("site_id") == visit.site_id), {})
 
     # -- telling it --------------------------------------------------------------------
 
     async def run(self) -> None:
         """Tell those who watch, until cancelled."""
-        while True:
-            await anyio.sleep(INTERVAL_S)
-            try:
-                self.tell()
-            except Exception:
-                # A fault of ours must not end the server.
-                logger.exception("the list of visitors cannot be brought up to date")
+        await Rounds("who is on the pages is told", INTERVAL_S).run(self._round)
+
+    async def _round(self) -> None:
+        self.tell()
 
     def tell(self) -> None:
         """Do one interval's work."""
@@ -391,6 +416,8 @@ class Visits:
             last.seconds = max(0, (self._now_ms() - last.at) // 1000)
             visit.kept_mark = None
             self.ended.append(visit)
+        for name in visit.names:
+            self._aliases.pop(name, None)
         del self._visits[visit.visitor]
         self._marked.pop(visit.visitor, None)
         self._of_address[visit.address] -= 1
@@ -405,7 +432,7 @@ class Visits:
         self._seen_version = self._conversations.version
         talks = talks_of(list(self._conversations.rows.values()))
         for who in talks.keys() | self._talks.keys():
-            number = int(who[1:])
+            number = self._aliases.get(who, int(who[1:]))
             if talks.get(who) != self._talks.get(who) and number in self._visits:
                 self._marked[number] = None
         self._talks = talks

@@ -1,5 +1,6 @@
 """What agents ask of those who are on the sites now."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import msgspec
@@ -122,20 +123,18 @@ async def _list(
     return AllVisitors(rows=rows)
 
 
-def find_visit(desk: "Desk", principal: Principal, visitor: int) -> Visit:
-    """Return who is here. Raises `NotFound`, also for who is on another's site."""
-    visit = desk.visits.find(visitor)
-    if visit is None or not principal.serves(visit.site_id):
-        raise NotFound
-    return visit
+def _here(
+    desk: "Desk", principal: Principal, names: Sequence[ParticipantId]
+) -> Visit | None:
+    """Return who is here, by any of its numbers; nobody on another's site."""
+    found = (desk.visits.find(int(name[1:])) for name in names)
+    return next((v for v in found if v and principal.serves(v.site_id)), None)
 
 
 async def _get(desk: "Desk", principal: Principal, params: GetVisit) -> OneVisit:
-    here = desk.visits.find(params.visitor)
-    if here is not None and not principal.serves(here.site_id):
-        here = None
-    who = visitor_participant(params.visitor)
-    kept = await load_visits(desk.store, who, principal.serves)
+    names = await desk.store.numbers_of(visitor_participant(params.visitor))
+    here = _here(desk, principal, names)
+    kept = await load_visits(desk.store, names, principal.serves)
     # What goes on is told as it is now, not as it was written down.
     if here is not None and params.visit in (None, here.kept_id):
         shown = _of_now(here, UnixMs(desk.now_ms()))
@@ -200,7 +199,10 @@ class Invited(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def _invite(desk: "Desk", principal: Principal, params: Invite) -> Invited:
-    visit = find_visit(desk, principal, params.visitor)
+    names = await desk.store.numbers_of(visitor_participant(params.visitor))
+    visit = _here(desk, principal, names)
+    if visit is None:
+        raise NotFound
     check_characters(params.text, "visit.invite: the text")
     name, by = principal.name, principal.participant
     text = params.text.strip()

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from kefu_core import outgoing
+from kefu_core.desk.journal import note
 from kefu_core.desk.methods import Id, Limit, Method, Methods, Params
-from kefu_core.desk.sites import note
 from kefu_core.errors import Conflict, Invalid, NotFound
 from kefu_core.hooks import HookEvent, delivery_of, left_content, wants
 from kefu_core.model import Principal

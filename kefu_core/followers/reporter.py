@@ -7,10 +7,11 @@ changed is added up anew.
 """
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import anyio
 
@@ -19,8 +20,9 @@ from kefu_core.abc.store import Store
 from kefu_core.errors import KefuError
 from kefu_core.folding import QUARTER_MS
 from kefu_core.followers.figures import DayOf, Figures, figures_of
+from kefu_core.hours import day_number, zone_of
 from kefu_core.ids import IdGenerator
-from kefu_core.model import Conversation, Message, Site
+from kefu_core.model import Conversation, Message
 from kefu_core.records import ConversationDay, DayFigures
 from kefu_core.types import Seq, UnixMs
 
@@ -33,7 +35,6 @@ WHOLE_MAX = 2_000
 _PAGE = 100
 _LOG_PAGE = 200
 _DAY_MS = 86_400_000
-ZoneOf = Callable[[Site], tzinfo]
 
 
 class Reporter:
@@ -46,14 +47,12 @@ class Reporter:
         ids: IdGenerator,
         now: Callable[[], float],
         now_ms: Callable[[], int],
-        zone_of: ZoneOf = lambda site: UTC,
     ) -> None:
-        """Take the store, clocks (monotonic s, Unix ms) and each site's time zone."""
+        """Take the store and clocks (monotonic s, Unix ms)."""
         self._store = store
         self._ids = ids
         self._now = now
         self._now_ms = now_ms
-        self._zone_of = zone_of
         self._since: UnixMs | None = None
         """Conversations active later were not looked at; None: nothing is known."""
 
@@ -81,7 +80,9 @@ class Reporter:
         is_first = self._since is None
         if self._since is None:
             self._since = await self._last_known()
-        zones = {site.id: self._zone_of(site) for site in await self._store.sites()}
+        zones = {
+            site.id: zone_of(site.settings.hours) for site in await self._store.sites()
+        }
         changed: set[tuple[int, int]] = set()
         count, before = 0, None
         wanted = ConversationFilter(active_from=self._since)
@@ -90,7 +91,7 @@ class Reporter:
         ):
             started = self._now()
             for row in rows:
-                day_of = partial(_day, zone=zones.get(row.site_id, UTC))
+                day_of = partial(day_number, zone=zones.get(row.site_id, UTC))
                 changed |= await self._fold(row, day_of, is_first=is_first)
             count += len(rows)
             before = _place(rows[-1])
@@ -128,7 +129,7 @@ class Reporter:
         if first > 1 and messages:
             # The first day is there only in part; it was whole when it was folded.
             figures.pop(day_of(messages[0].at), None)
-        changed = await self._keep(row, figures)
+        changed = await self._keep(row, figures, is_whole=first == 1)
         return {(day, row.site_id) for day in (figures if is_first else changed)}
 
     async def _read(self, row: Conversation, first: Seq) -> list[Message]:
@@ -141,11 +142,19 @@ class Reporter:
                 break
         return messages
 
-    async def _keep(self, row: Conversation, figures: Figures) -> set[int]:
-        stored = await self._store.list_records(
-            ConversationDay, where={"conversation_id": row.id, "day": [*figures]}
-        )
-        known = {record.day: record for record in stored}
+    async def _keep(
+        self, row: Conversation, figures: Figures, *, is_whole: bool
+    ) -> set[int]:
+        """Write a conversation's days; return those that changed.
+
+        Of a whole log the days it has no more are emptied: in another time zone
+        something may have happened on another day.
+        """
+        where: dict[str, Any] = {"conversation_id": row.id}
+        if not is_whole:
+            where["day"] = [*figures]
+        known = {record.day: record for record in await self._stored(where)}
+        gone: Figures = {day: {} for day in known if is_whole and day not in figures}
         records = [
             ConversationDay(
                 id=known[day].id if day in known else self._ids.new(),
@@ -154,23 +163,28 @@ class Reporter:
                 day=day,
                 figures=agents,
             )
-            for day, agents in figures.items()
+            for day, agents in (figures | gone).items()
         ]
         changed = [record for record in records if known.get(record.day) != record]
         await self._store.put_records(*changed)
         return {record.day for record in changed}
 
-    async def _add_up(self, site_id: int, day: int) -> None:
-        sums: dict[int, Counter[str]] = {}
+    async def _stored(self, where: dict[str, Any]) -> list[ConversationDay]:
+        found: list[ConversationDay] = []
         after = 0
-        where = {"site_id": site_id, "day": day}
         while rows := await self._store.list_records(
             ConversationDay, where=where, after=after, limit=500
         ):
-            for row in rows:
-                for agent, fields in row.figures.items():
-                    sums.setdefault(int(agent), Counter()).update(fields)
+            found += rows
             after = rows[-1].id
+        return found
+
+    async def _add_up(self, site_id: int, day: int) -> None:
+        sums: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        where = {"site_id": site_id, "day": day}
+        for row in await self._stored(where):
+            for agent, fields in row.figures.items():
+                sums[int(agent)].update(fields)
         stored = await self._store.list_records(DayFigures, where=where, limit=500)
         known = {record.agent_id: record.id for record in stored}
         await self._store.put_records(
@@ -180,16 +194,11 @@ class Reporter:
                     day=day,
                     site_id=site_id,
                     agent_id=agent,
-                    **fields,
+                    **sums[agent],
                 )
-                for agent, fields in sums.items()
+                for agent in {*sums, *known}
             )
         )
-
-
-def _day(at: UnixMs, zone: tzinfo) -> int:
-    local = datetime.fromtimestamp(at / 1000, zone)
-    return local.year * 10_000 + local.month * 100 + local.day
 
 
 def _place(row: Conversation) -> Place:

@@ -11,7 +11,8 @@ import anyio
 
 from kefu_core.abc.store import Store
 from kefu_core.errors import KefuError
-from kefu_core.records import PageView, Visit
+from kefu_core.model import Site
+from kefu_core.records import AuditEntry, CachedTranslation, PageView, Visit
 from kefu_core.types import UnixMs
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ FIRST_AFTER_S = 60.0
 MARK_INTERVAL_S = 2.0
 STEP_S = 0.025
 """What one transaction aims at: sends that come meanwhile wait for it."""
+CACHED_DAYS, CACHED_CHARS_MAX = 30, 20_000_000
+"""Of a site's cached translations: how long they are kept, and how much of them."""
 _LIMIT_MIN = 5
 _LIMIT_MAX = 200
 _PAUSES = 4.0
@@ -34,10 +37,16 @@ class Retention:
     """Keeps every site's promise of how long texts and notes are kept."""
 
     def __init__(
-        self, store: Store, *, now: Callable[[], float], now_ms: Callable[[], int]
+        self,
+        store: Store,
+        *,
+        now: Callable[[], float],
+        now_ms: Callable[[], int],
+        journal_days: int = 400,
     ) -> None:
         """Take the store and clocks (monotonic s, Unix ms)."""
         self._store = store
+        self._journal_days = journal_days
         self._now = now
         self._now_ms = now_ms
 
@@ -61,6 +70,8 @@ class Retention:
                 before = self._now_ms() - site.retention_days * DAY_MS
                 await self._erase(site.id, UnixMs(before))
                 await self._forget_visits(site.id, before)
+            await self._forget_translations(site)
+        await self._forget_journal(self._now_ms() - self._journal_days * DAY_MS)
 
     async def _erase(self, site_id: int, before: UnixMs) -> None:
         limit = _LIMIT_MIN
@@ -85,6 +96,37 @@ class Retention:
                 await anyio.sleep(_PAUSE_S_MIN)
             # Last: as long as it is there, the next hour finds its pages.
             await self._store.delete_records(Visit, numbers)
+
+    async def _forget_journal(self, before: int) -> None:
+        """Delete who did what before a time; the oldest have the lowest ids."""
+        while rows := await self._store.list_records(AuditEntry, after=0):
+            old = [row.id for row in rows if row.at < before]
+            await self._store.delete_records(AuditEntry, old)
+            if len(old) < len(rows):
+                return
+            await anyio.sleep(_PAUSE_S_MIN)
+
+    async def _forget_translations(self, site: Site) -> None:
+        """Delete what was cached long ago, and the oldest of what is too much.
+
+        They are copies of what people wrote: none outlives the texts themselves.
+        """
+        days = min(CACHED_DAYS, site.retention_days or CACHED_DAYS)
+        where = {"site_id": site.id}
+        old = {"created_at": self._now_ms() - days * DAY_MS}
+        while rows := await self._store.list_records(
+            CachedTranslation, where=where, at_most=old, after=0
+        ):
+            await self._store.delete_records(CachedTranslation, [r.id for r in rows])
+            await anyio.sleep(_PAUSE_S_MIN)
+        surplus = await self._store.sum_records(CachedTranslation, "chars", where=where)
+        while (surplus := surplus - CACHED_CHARS_MAX) > 0:
+            rows = await self._store.list_records(
+                CachedTranslation, where=where, after=0
+            )
+            await self._store.delete_records(CachedTranslation, [r.id for r in rows])
+            surplus += CACHED_CHARS_MAX - sum(row.chars for row in rows)
+            await anyio.sleep(_PAUSE_S_MIN)
 
 
 def next_limit(limit: int, took: float) -> int:

@@ -116,6 +116,8 @@ class Connection:
         self.tasks = None
         self.session.receive_eof(self._hub.now())
         self._hub.left(self)
+        if self.session.has_flooded:
+            self._hub.floods.note(self.me)
         # Whoever was not told otherwise, by a cancelled node for example, comes
         # back; a peer that left by itself does not hear this any more.
         closing = self._closing or CloseRequested(CloseCode.RESTART)
@@ -151,6 +153,10 @@ class Connection:
             if not items:
                 session.wrote(now())  # The transport's own sign of life, both ways.
             self.act()
+            if session.pause_s:
+                # A flood waits at the peer's end; it is refused at the pace of a
+                # flood, not at its own.
+                await anyio.sleep(session.pause_s)
 
     async def _write(self) -> None:
         outbox, send, now = self.outbox, self._stream.send, self._hub.now
@@ -220,6 +226,25 @@ class Connection:
         """Note who authenticated."""
         self.principal, self.me = principal, principal.participant
         self.is_agent = principal.is_agent
+        if self._hub.floods.is_noted(self.me):
+            self.session.begin_slowly()
+
+    @property
+    def aliases(self) -> tuple[ParticipantId, ...]:
+        """Other names of who is connected, as they were at the welcome."""
+        return self.principal.aliases if self.principal else ()
+
+    def name_in(self, row: Conversation) -> ParticipantId:
+        """Return whose name this peer has in a conversation."""
+        return self.principal.name_in(row.visitor) if self.principal else self.me
+
+    def name_in_followed(self, conversation: ConversationId) -> ParticipantId:
+        """Return whose name this peer has in a conversation that it follows."""
+        # Nearly everybody has one; who has several follows few conversations.
+        if not self.aliases:
+            return self.me
+        row = self._hub.row(conversation)
+        return self.me if row is None else self.name_in(row)
 
     def is_heard(self, now: float) -> bool:
         """Whether the peer reads and gives signs of life, as often as it should."""
@@ -317,8 +342,9 @@ class Connection:
                 self.sends.send(event)
             case f.Ack() | f.Read():
                 read = event.seq if isinstance(event, f.Read) else Seq(0)
+                me = self.name_in_followed(event.conversation)
                 self._hub.receipts.advance(
-                    event.conversation, self.me, delivered=event.seq, read=read
+                    event.conversation, me, delivered=event.seq, read=read
                 )
             case f.Typing():
                 self._typing(event)
@@ -361,7 +387,9 @@ class Connection:
             self.session.error(NotFound(), about=typing)
             return
         event = f.TypingEvent(
-            conversation=typing.conversation, who=self.me, is_typing=typing.is_typing
+            conversation=typing.conversation,
+            who=self.name_in_followed(typing.conversation),
+            is_typing=typing.is_typing,
         )
         row = None if self.is_agent else self._hub.row(typing.conversation)
         is_shown = row is not None and self._hub.handler.shows_typing(row.site_id)

@@ -85,11 +85,12 @@ class Following:
 
     def _put(self, fanout: Fanout) -> None:
         connection = self._connection
+        self._hub.counts.delivered += 1
         self._outbox.put(
             fanout.encoded(
                 connection.codec,
                 as_visitor=not connection.is_agent,
-                reader=connection.me,
+                reader=connection.name_in_followed(fanout.message.conversation),
             )
         )
         connection.wake()
@@ -141,7 +142,8 @@ class Following:
         self._attached.pop(row.id, None)
         connection.sends.forget(row.id)
         if after:
-            self._hub.receipts.advance(row.id, connection.me, delivered=after)
+            me = connection.name_in(row)
+            self._hub.receipts.advance(row.id, me, delivered=after)
         connection.flush()
         self._pump(row.id)
 
@@ -202,6 +204,7 @@ class Following:
         self, conversation: ConversationId, follower: LogFollower
     ) -> None:
         hub = self._hub
+        hub.counts.catch_ups += 1
         try:
             async with hub.catchup_limiter:
                 rows = await hub.store.history(

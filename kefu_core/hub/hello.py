@@ -65,6 +65,7 @@ async def _welcome(
     for conversation in wanted:
         following.attach(conversation)
     rows = {row.id: row for row in await hub.handler.conversations(principal)}
+    current = next(iter(rows)) if len(rows) > 1 else None
     others = [conversation for conversation in wanted if conversation not in rows]
     if others:
         found = await hub.handler.load_conversations(principal, others)
@@ -94,6 +95,7 @@ async def _welcome(
         heads=heads,
         at=hub.unix_ms(),
         expires_at=connection.expiry(principal),
+        current=current,
     )
     followed = [c for c in wanted if c in rows]
     for conversation in followed:

@@ -18,6 +18,7 @@ from kefu_core.counts import Counts
 from kefu_core.errors import CloseCode, KefuError
 from kefu_core.hub.connection import Connection
 from kefu_core.hub.fanout import Fanout
+from kefu_core.hub.floods import Floods
 from kefu_core.hub.lists import Lists
 from kefu_core.hub.receipts import Receipts
 from kefu_core.hub.statistics import HubStatistics, statistics_of
@@ -79,6 +80,7 @@ class Hub:
         self.hello_pending = 0
         """Connections that have not been welcomed."""
         self.is_draining = False
+        self.floods = Floods(now)
         self.counts = Counts()
         """What was refused and why connections ended."""
         self._connections: dict[Connection, None] = {}
@@ -88,6 +90,8 @@ class Hub:
         self._rings: dict[ConversationId, deque[Message]] = {}
         """Newest messages of followed conversations, contiguous."""
         self._by_participant: dict[ParticipantId, dict[Connection, None]] = {}
+        self._by_alias: dict[ParticipantId, dict[Connection, None]] = {}
+        """Connections of people who have several names, by the others."""
         self._timers: list[tuple[float, int, Connection]] = []
         self._timer_ids = itertools.count()
         self._ready: dict[Connection, None] = {}
@@ -174,10 +178,11 @@ class Hub:
         Raises:
             Busy, StoreUnavailable: Nothing was queued.
         """
-        answer = append.done
+        answer, waits = append.done, self.counts.waits
 
         def done(pending: PendingAppend, outcome: Outcome) -> None:
             self._appends_in_flight -= 1
+            waits.add(self.now() - pending.submitted_at)
             if not self._appends_in_flight:
                 self._idle.set()
             answer(pending, outcome)
@@ -314,6 +319,8 @@ class Hub:
         self.hello_pending -= 1
         mine = self._by_participant.setdefault(connection.me, {})
         mine[connection] = None
+        for alias in connection.aliases:
+            self._by_alias.setdefault(alias, {})[connection] = None
         return len(mine)
 
     def left(self, connection: Connection) -> None:
@@ -323,6 +330,11 @@ class Hub:
             mine.pop(connection, None)
             if not mine:
                 del self._by_participant[connection.me]
+        for alias in connection.aliases:
+            known = self._by_alias.get(alias, {})
+            known.pop(connection, None)
+            if not known:
+                self._by_alias.pop(alias, None)
 
     def receiving_agents(self) -> set[ParticipantId]:
         """Return the agents of whom a connection here receives."""
@@ -349,7 +361,9 @@ class Hub:
     ) -> None:
         """Tell a participant's connections on one site of a conversation to follow."""
         head = Head(conversation=conversation, last_seq=last_seq)
-        for connection in list(self._by_participant.get(participant, ())):
+        by_name, by_alias = self._by_participant, self._by_alias
+        theirs = {**by_name.get(participant, {}), **by_alias.get(participant, {})}
+        for connection in theirs:
             principal = connection.principal
             if principal is not None and principal.site_id == site_id:
                 connection.announce(head)
@@ -438,16 +452,17 @@ class Hub:
         while True:
             await anyio.sleep(self.limits.revocation_check_s)
             principals = [c.principal for c in self._connections]
-            sessions = {p.session for p in principals if p and p.is_agent and p.session}
-            if not sessions:
+            agents = {p for p in principals if p and p.is_agent and p.session}
+            if not agents:
                 continue
             try:
-                revoked = await self.handler.find_revoked(sorted(sessions))
+                revoked = await self.handler.find_revoked(agents)
             except KefuError as error:
                 logger.info("logins are looked up at the next turn: %s", error)
                 continue
-            for session in revoked:
-                self.drop_session(session)
+            for connection in list(self._connections) if revoked else ():
+                if connection.principal in revoked:
+                    connection.close(CloseCode.UNAUTHORIZED, "revoked")
 
     def _forget(self, connection: Connection) -> None:
         self._connections.pop(connection, None)

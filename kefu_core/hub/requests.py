@@ -24,7 +24,7 @@ R = TypeVar("R", f.Send, f.Follow)
 def _rights_of(principal: Principal | None) -> object:
     """What must stay as it is: what is followed was allowed for exactly this."""
     return principal and (
-        principal.participant,
+        principal.numbers,
         principal.role,
         principal.site_id,
         principal.sites,
@@ -122,6 +122,7 @@ class Requests:
     async def _answer_fetch(self, fetch: f.Fetch) -> None:
         connection = self._connection
         row = await connection.load(fetch.conversation)
+        reader = connection.name_in(row)
         limit = fetch.limit
         messages = await self._hub.store.history(
             fetch.conversation, after=fetch.after, before=fetch.before, limit=limit + 1
@@ -137,9 +138,7 @@ class Requests:
                 id=fetch.id,
                 conversation=fetch.conversation,
                 messages=[
-                    page_message(
-                        m, as_visitor=not connection.is_agent, reader=connection.me
-                    )
+                    page_message(m, as_visitor=not connection.is_agent, reader=reader)
                     for m in messages
                 ],
                 more=more or cut,

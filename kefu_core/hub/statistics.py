@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kefu_core.counts import by_transport
+from kefu_core.counts import HistogramValue, by_transport
 
 if TYPE_CHECKING:
     from kefu_core.hub.hub import Hub
@@ -28,11 +28,30 @@ class HubStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """Frames `error`, by transport and code."""
     closes: dict[str, dict[str, int]]
     """Connections that ended, by transport and close code."""
+    delivered: int
+    """Messages put into outboxes, live or read again."""
+    catch_ups: int
+    """Reads of the store for a connection that was behind."""
+    polls: HistogramValue
+    """Seconds that polls were held before they were answered."""
+    waits: HistogramValue
+    """Seconds from a message's arrival until it was stored or refused."""
+    outbox_frames: int
+    """What waits for peers to read, of all connections."""
+    outbox_bytes: int
+    outbox_frames_max: int
+    """What waits for the slowest reader."""
 
 
 def statistics_of(hub: "Hub") -> HubStatistics:
     """Return what a hub is doing now. Costs one step a connection."""
-    open_now = Counter(connection.peer.transport for connection in hub.connections())
+    open_now: Counter[str] = Counter()
+    frames = size = frames_max = 0
+    for connection in hub.connections():
+        open_now[connection.peer.transport] += 1
+        waiting = len(connection.outbox)
+        frames, frames_max = frames + waiting, max(frames_max, waiting)
+        size += connection.outbox.size_bytes
     return HubStatistics(
         connections=dict(sorted(open_now.items())),
         hello_pending=hub.hello_pending,
@@ -41,4 +60,11 @@ def statistics_of(hub: "Hub") -> HubStatistics:
         refused=by_transport(hub.counts.refused),
         errors=by_transport(hub.counts.errors),
         closes=by_transport(hub.counts.closes),
+        delivered=hub.counts.delivered,
+        catch_ups=hub.counts.catch_ups,
+        polls=hub.counts.polls.value(),
+        waits=hub.counts.waits.value(),
+        outbox_frames=frames,
+        outbox_bytes=size,
+        outbox_frames_max=frames_max,
     )

@@ -156,6 +156,8 @@ class Welcome(Frame, tag="welcome", frozen=True, kw_only=True):
     heads: dict[ConversationId, Seq] = {}
     """A visitor's conversations, and those of `hello.cursors`, with their last seqs."""
     at: UnixMs = UnixMs(0)
+    current: ConversationId | None = None
+    """Of a visitor's several conversations the one that goes on."""
 
 
 class AuthOk(Frame, tag="auth_ok", frozen=True, kw_only=True):

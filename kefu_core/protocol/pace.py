@@ -30,6 +30,10 @@ class TokenBucket:
             return 0.0
         return (1.0 - self._tokens) / self._rate
 
+    def drain(self) -> None:
+        """Take all that there is."""
+        self._tokens = 0.0
+
     def is_full(self, now: float) -> bool:
         """Whether nothing was taken lately, so that the bucket can be forgotten."""
         gained = max(0.0, now - self._updated_at) * self._rate

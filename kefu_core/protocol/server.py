@@ -41,6 +41,12 @@ from kefu_core.types import ConversationId, Seq, UnixMs
 _UNCOUNTED = (f.Ack, f.Read, f.Ping, f.Pong)
 """Cumulative or cheap: they fill the bucket, but are never refused for pace."""
 
+_READ_FACTOR = 1.25
+"""So much faster than what counts as a flood is a peer read: it is cut off all the
+same, a little later, and meanwhile costs a quarter of what it says."""
+
+_PAUSE_MAX_S = 1.0
+
 _LANES_MAX = 4_096
 """Conversations that one connection writes to, existing ones or not: each costs
 memory until the connection ends."""
@@ -68,6 +74,8 @@ class ServerSession:
         "_silent_s",
         "_typed_at",
         "followers",
+        "has_flooded",
+        "pause_s",
         "sends_pending",
         "state",
     )
@@ -80,6 +88,10 @@ class ServerSession:
         self.followers: dict[ConversationId, LogFollower] = {}
         self.sends_pending = 0
         """Accepted sends without an answer."""
+        self.pause_s = 0.0
+        """So long the driver leaves the peer unread after the last `receive`."""
+        self.has_flooded = False
+        """It was cut off for saying too much."""
         self._limits = limits
         self._silent_s = silent_s or limits.heartbeat_s * limits.silent_intervals
         self._events: list[ServerEvent] = []
@@ -100,17 +112,25 @@ class ServerSession:
     def receive(self, items: Received, now: float) -> None:
         """Take one batch from the peer. Never raises."""
         self._received_at = now
+        self.pause_s, early = 0.0, 0
         for item in items:
             if self.state is ServerState.CLOSED:
                 return
             # Rubbish costs an answer too, so everything fills the bucket.
             wait_s = self._bucket.take(now)
+            early += wait_s > 0.0
             if wait_s and self._flooded(now):
+                self.has_flooded = True
                 self.close(CloseCode.OVERLOADED, "too many frames")
             elif isinstance(item, BadFrame):
                 self._bad(item)
             else:
                 self._take(item, wait_s, now)
+
+        if early:
+            limits = self._limits
+            per_s = _READ_FACTOR * limits.flood_factor * limits.frames_per_s
+            self.pause_s = min(early / per_s, _PAUSE_MAX_S)
 
     def _take(self, frame: f.Frame, wait_s: float, now: float) -> None:
         """Act on one frame that came `wait_s` too early."""
@@ -185,6 +205,10 @@ class ServerSession:
             self._sent_at = now
             self._say(f.Ping())
 
+    def begin_slowly(self) -> None:
+        """Allow nothing at once: whoever was cut off brings no new burst along."""
+        self._bucket.drain()
+
     # -- answers ---------------------------------------------------------------------
 
     def welcome(
@@ -197,6 +221,7 @@ class ServerSession:
         heads: dict[ConversationId, Seq],
         at: UnixMs,
         expires_at: float | None,
+        current: ConversationId | None = None,
     ) -> None:
         """Open the session. `expires_at` is in monotonic seconds."""
         if self.state is not ServerState.AUTHENTICATING:
@@ -213,6 +238,7 @@ class ServerSession:
                 me=me,
                 heads=heads,
                 at=at,
+                current=current,
             )
         )
 

@@ -59,6 +59,31 @@ class SmtpMailer(Mailer):
             reason = str(error) or type(error).__name__
             raise NotSent(f"The mail server cannot be reached: {reason}") from error
 
+    async def probe(self, *, wait_s: float) -> None:
+        """Do what a mail would, up to naming the sender, and send none.
+
+        Raises:
+            NotSent: Why it would not go out; `status` is the server's answer.
+        """
+        server = self._server
+        try:
+            with anyio.fail_after(wait_s):
+                async with aiosmtplib.SMTP(
+                    hostname=server.host,
+                    port=server.port,
+                    use_tls=server.tls == "tls",
+                    start_tls=server.tls == "starttls",
+                    username=server.login or None,
+                    password=server.password or None,
+                    timeout=wait_s,
+                ) as client:
+                    await client.mail(server.sender)
+        except aiosmtplib.SMTPResponseException as error:
+            text = f"{error.code} {' '.join(error.message.split())}"
+            raise NotSent(text, status=error.code) from error
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            raise NotSent(str(error) or type(error).__name__) from error
+
     async def _hand_over(self, message: EmailMessage, recipient: str) -> None:
         server = self._server
         await aiosmtplib.send(

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import secrets
+import stat
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -13,12 +14,14 @@ from typing import IO
 import anyio
 import anyio.to_thread
 
-from kefu_core.abc.files import FileMissing, FileStorage
+from kefu_core.abc.files import FileMissing, FileStorage, StoredFile
 from kefu_core.errors import StorageFull, StoreUnavailable, TooLarge
 
 logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 262_144
+ARRIVING = "arriving"
+"""The folder, beside those of what is kept, in which files arrive."""
 SWEEP_S = 3_600.0
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -91,6 +94,32 @@ class LocalFiles(FileStorage):
 
     def _delete(self, path: Path) -> None:
         path.unlink(missing_ok=True)
+
+    async def listed(self) -> AsyncGenerator[StoredFile]:
+        try:
+            folders = await anyio.to_thread.run_sync(self._folders)
+            for folder in folders:
+                for found in await anyio.to_thread.run_sync(self._listed, folder):
+                    yield found
+        except OSError as error:
+            raise _refused(error) from error
+
+    def _folders(self) -> list[Path]:
+        """Return the folder itself and those right below it that keys begin with."""
+        below = self._folder.iterdir() if self._folder.is_dir() else ()
+        folders = (path for path in below if path.is_dir() and path.name != ARRIVING)
+        return [self._folder, *sorted(folders)]
+
+    def _listed(self, folder: Path) -> list[StoredFile]:
+        below = folder.glob("*") if folder == self._folder else folder.rglob("*")
+        found = []
+        for path in below:
+            with suppress(FileNotFoundError):
+                state = path.stat()
+                if stat.S_ISREG(state.st_mode):
+                    key = path.relative_to(self._folder).as_posix()
+                    found.append(StoredFile(key, state.st_size))
+        return found
 
     def _path(self, key: str) -> Path:
         path = self._folder / key

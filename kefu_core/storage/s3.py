@@ -20,7 +20,7 @@ from obstore.exceptions import (
 )
 from obstore.store import S3Store
 
-from kefu_core.abc.files import FileMissing, FileStorage
+from kefu_core.abc.files import FileMissing, FileStorage, StoredFile
 from kefu_core.errors import ConfigurationError, StoreUnavailable
 from kefu_core.storage.local import CHUNK_BYTES
 
@@ -166,6 +166,16 @@ class BucketFiles(FileStorage):
     async def delete(self, key: str) -> None:
         with _refusing(), suppress(*_GONE):
             await obstore.delete_async(self._store, key)
+
+    async def listed(self) -> AsyncGenerator[StoredFile]:
+        pages = aiter(obstore.list(self._store))
+        while True:
+            with _refusing():
+                page = await anext(pages, None)
+            if page is None:
+                return
+            for found in page:
+                yield StoredFile(found["path"], found["size"])
 
     async def problem(self) -> str:
         try:

@@ -1,5 +1,6 @@
 """The two ways to a database, and the tasks that write: the base of `SqlStore`."""
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kefu_core.abc.store import PendingAppend, StoreStatistics
+from kefu_core.counts import SIZES, TIMES_S, Histogram
 from kefu_core.errors import Busy, StorageFull, StoreUnavailable
 from kefu_core.limits import Limits
 from kefu_core.store import schema
@@ -140,6 +142,15 @@ class SqlAccess:
             bytes_waiting=self._backlog.size,
             commits=sum(committer.commits for committer in committers),
             messages=sum(committer.messages for committer in committers),
+            commit_messages=sum(
+                (committer.sizes.value() for committer in committers),
+                start=Histogram(SIZES).value(),
+            ),
+            commit_s=sum(
+                (committer.times.value() for committer in committers),
+                start=Histogram(TIMES_S).value(),
+            ),
+            reads=self.reads_checked_out,
         )
 
     async def ping(self) -> None:
@@ -174,7 +185,16 @@ class SqlAccess:
             raise StoreUnavailable("The store is not open.")
         return await self._jobs.do(job)
 
-    async def _read(self, query: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _damage(self) -> list[str]:
+        """Return what the engine finds wrong with its files; it may take its time."""
+        return await self._read(self._dialect.damage, timeout_s=math.inf)
+
+    async def _read(
+        self,
+        query: Callable[[AsyncConnection], Awaitable[T]],
+        *,
+        timeout_s: float | None = None,
+    ) -> T:
         """Run a read that the caller cannot cancel and that ends by itself.
 
         A cancelled statement leaves a driver's connection in doubt; so the caller's
@@ -186,7 +206,7 @@ class SqlAccess:
         with anyio.CancelScope(shield=True):
             connection = self._readers.connect()
             try:
-                with anyio.fail_after(self._limits.read_timeout_s):
+                with anyio.fail_after(timeout_s or self._limits.read_timeout_s):
                     await connection.start()
                     result = await query(connection)
             except PoolTimeoutError as error:

@@ -127,7 +127,7 @@ class SqlArchive(Archive):
             ids = [query.conversation]
             rows = await self._read(lambda c: history.find_all(c, ids))
             rows = [row for row in rows if is_conversation_wanted(row, wanted)]
-        elif wanted.visitor is not None:
+        elif wanted.visitors is not None:
             rows = await self.find_conversations(wanted, limit=_SCANNED_CONVERSATIONS)
         else:
             return None

@@ -22,12 +22,14 @@ from itertools import groupby
 from typing import Any
 
 import anyio
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Column, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.abc.audit import AuditReport, Fault, FaultKind, OnAudited
+from kefu_core.errors import StoreUnavailable
 from kefu_core.ids import ID_MAX, agent_participant
 from kefu_core.model import CONTENT_KINDS
+from kefu_core.store import desk_tables as d
 from kefu_core.store import tables as t
 from kefu_core.store.checking import (
     CHECKED_CONVERSATION,
@@ -47,6 +49,15 @@ _LOOKS = 3
 LOOK_AGAIN_S = 0.5
 """Between two looks; whatever was being written is written by then."""
 
+BELONGING: tuple[tuple[Column[Any], Column[Any]], ...] = (
+    (t.visitor.c.site_id, t.site.c.id),
+    (d.attachment.c.conversation_id, t.conversation.c.id),
+    (d.rating.c.conversation_id, t.conversation.c.id),
+    (d.visitor_alias.c.site_id, t.site.c.id),
+    (d.api_token.c.agent_id, t.agent.c.id),
+)
+"""Columns that name a row of another table where no foreign key says so; 0: of none."""
+
 _c, _m = t.conversation.c, t.message.c
 _p, _l, _d = t.participant.c, t.conversation_label.c, t.search_document.c
 _rows = select(*(_c[name] for name in CHECKED_CONVERSATION))
@@ -61,10 +72,13 @@ class Audit:
         read: Callable[[Query], Awaitable[Rows]],
         on_progress: OnAudited | None,
         faults_max: int,
+        *,
+        damage: Callable[[], Awaitable[list[str]]],
     ) -> None:
         self._read = read
         self._on_progress = on_progress
         self._faults_max = faults_max
+        self._damage = damage
         self._agents: set[str] = set()
         self._sites: set[int] = set()
         self._faults: list[Fault] = []
@@ -75,6 +89,24 @@ class Audit:
 
     async def run(self) -> AuditReport:
         """Look at everything; see `Upkeep.audit`."""
+        damaged = await self._damage()
+        self._found([Fault(kind=FaultKind.DAMAGE, text=text) for text in damaged])
+        try:
+            await self._everything()
+        except StoreUnavailable:
+            if not damaged:
+                raise
+            text = "what comes after this cannot be read"
+            self._found([Fault(kind=FaultKind.DAMAGE, text=text)])
+        return AuditReport(
+            conversations=self._conversations,
+            messages=self._messages,
+            without_digest=self._without_digest,
+            faults=self._faults,
+            counts=dict(self._counts),
+        )
+
+    async def _everything(self) -> None:
         self._agents = {
             agent_participant(row[0]) for row in await self._all(select(t.agent.c.id))
         }
@@ -91,13 +123,6 @@ class Audit:
             after = end
         await self._people()
         await self._search()
-        return AuditReport(
-            conversations=self._conversations,
-            messages=self._messages,
-            without_digest=self._without_digest,
-            faults=self._faults,
-            counts=dict(self._counts),
-        )
 
     async def _all(self, query: Select[Any]) -> Rows:
         async def fetch(connection: AsyncConnection) -> Rows:
@@ -251,26 +276,34 @@ class Audit:
     # -- the rest ----------------------------------------------------------------------
 
     async def _people(self) -> None:
-        """Look for visitors without a site and logins without an account."""
-        lost_visitors = (
-            select(t.visitor.c.id)
-            .outerjoin(t.site, t.site.c.id == t.visitor.c.site_id)
-            .where(t.site.c.id.is_(None))
-            .order_by(t.visitor.c.id)
-        )
+        """Look for rows that belong to something that does not exist."""
+        for column, target in BELONGING:
+            lost = (
+                select(column.table.c.id, column)
+                .outerjoin(target.table, target == column)
+                .where(target.is_(None), column != 0)
+                .order_by(column.table.c.id)
+                .limit(_PAGE)
+            )
+            rows = await self._all(lost)
+            if rows:
+                # What was being deleted is gone by then.
+                await anyio.sleep(LOOK_AGAIN_S)
+                again = {row[0] for row in await self._all(lost)}
+                rows = [row for row in rows if row[0] in again]
+            whose, of = column.table.name, target.table.name
+            for row in rows:
+                text = f"{whose} {row[0]} is of {of} {row[1]}, which does not exist"
+                self._found([Fault(kind=FaultKind.ORPHAN, text=text)])
         lost_logins = (
             select(t.agent_session.c.agent_id)
             .outerjoin(t.agent, t.agent.c.id == t.agent_session.c.agent_id)
             .where(t.agent.c.id.is_(None))
             .order_by(t.agent_session.c.agent_id)
         )
-        for query, what in (
-            (lost_visitors, "visitor {} is of a site that does not exist"),
-            (lost_logins, "a login is of agent {}, who does not exist"),
-        ):
-            for row in await self._all(query.limit(_PAGE)):
-                fault = Fault(kind=FaultKind.ORPHAN, text=what.format(row[0]))
-                self._found([fault])
+        for row in await self._all(lost_logins.limit(_PAGE)):
+            text = f"a login is of agent {row[0]}, who does not exist"
+            self._found([Fault(kind=FaultKind.ORPHAN, text=text)])
 
     async def _search(self) -> None:
         """Look for documents that lead nowhere; each piece is one statement."""

@@ -47,6 +47,7 @@ _FOLDED = (
     "waiting_since",
     "labels",
     "team_id",
+    "untranslated",
 )
 """Not the times of routing: a migration has guessed those of older rows."""
 _decode = msgspec.json.Decoder().decode

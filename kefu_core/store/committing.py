@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import anyio
 
 from kefu_core.abc.store import Outcome, PendingAppend
+from kefu_core.counts import SIZES, TIMES_S, Histogram
 from kefu_core.errors import (
     Busy,
     Invalid,
@@ -58,6 +59,8 @@ class Committer:
     ) -> None:
         self.commits = 0
         self.messages = 0
+        self.sizes = Histogram(SIZES)
+        self.times = Histogram(TIMES_S)
         self.full_at: float | None = None
         """When a transaction found no room on the disk, until somebody has tried."""
         self._transact = transact
@@ -75,6 +78,7 @@ class Committer:
 
     async def store(self, batch: Sequence[PendingAppend]) -> list[Outcome | None]:
         """Return an outcome for each; None for what somebody else has locked."""
+        started = self._now()
         try:
             committed = await self._with_retries(batch)
         except KefuError as error:
@@ -86,6 +90,8 @@ class Committer:
             return await self._store_halves(batch)
         self.commits += 1
         self.messages += len(committed.plan.messages)
+        self.sizes.add(len(committed.plan.messages))
+        self.times.add(self._now() - started)
         outcomes = iter(committed.plan.outcomes)
         return [
             None if append.draft.conversation in committed.deferred else next(outcomes)

@@ -24,8 +24,8 @@ The search index is not copied: it is made from the log, and a server makes it a
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -37,43 +37,23 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kefu_core.errors import ConfigurationError, Conflict, StoreUnavailable
 from kefu_core.store import schema
 from kefu_core.store import tables as t
-from kefu_core.store.desk_tables import TABLES
-from kefu_core.store.engine import open_readers, open_writer, parse_url
+from kefu_core.store.engine import open_readers, open_writer, parse_url, require_file
+from kefu_core.store.walking import COPIED, batches, digest, slices
 from kefu_core.store.writing import DRIVER_ERRORS, message_of
 
 COPYING = "copying-"
 """What the epoch of an unfinished copy begins with."""
 _MARK = "copy"
-_BATCH = 500
-_BATCH_BYTES = 1_000_000
 _PRIME = 2_147_483_647
 _ROW = msgspec.json.Encoder().encode
 
 OnRows = Callable[[int, int], None]
 """Is told how many of how many rows are done."""
-
-COPIED: tuple[tuple[Table, str], ...] = (
-    (t.site, "id"),
-    (t.visitor, "id"),
-    (t.agent, "id"),
-    (t.agent_session, "agent_id"),
-    (t.conversation, "id"),
-    (t.conversation_label, "conversation_id"),
-    (t.message, "conversation_id"),
-    (t.participant, "conversation_id"),
-    *((table, "id") for table in TABLES.values() if table is not t.visitor),
-)
-"""Tables in the order of their foreign keys, with the number their rows go by.
-
-Rows of one number are few, and go in one transaction; but for messages, which go by
-their seq as well. Text keys are ordered differently by different engines.
-"""
 
 
 class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +83,7 @@ async def copy_installation(
     if source_url == target_url:
         raise ConfigurationError("The two databases are the same one.")
     source_at = parse_url(source_url)
-    _require_file(source_at)
+    require_file(source_at)
     async with (
         _engine(open_readers(source_at)) as source,
         _engine(open_writer(parse_url(target_url))) as target,
@@ -114,12 +94,6 @@ async def copy_installation(
             raise StoreUnavailable(
                 f"The copy stopped: {message_of(error)}. Run it again; it goes on."
             ) from error
-
-
-def _require_file(url: URL) -> None:
-    """Refuse a SQLite file that does not exist: opening it would make an empty one."""
-    if url.drivername.startswith("sqlite") and not Path(url.database or "").is_file():
-        raise ConfigurationError(f"There is no file {url.database!r} to copy.")
 
 
 @asynccontextmanager
@@ -218,11 +192,13 @@ class _Copy:
             after = await _last_of(connection, table, key)
         if self._on_copied is not None:
             self._on_copied(done, self._rows)
-        async with aclosing(_batches(self._source, table, key, after)) as batches:
-            async for rows in batches:
+        async with aclosing(
+            batches(partial(_all, self._source), table, key, after)
+        ) as pages:
+            async for rows in pages:
                 values = [dict(row._mapping) for row in rows]
                 async with self._target.begin() as connection:
-                    for some in _slices(values):
+                    for some in slices(values):
                         await connection.execute(insert(table), some)
                 done += len(rows)
                 if self._on_copied is not None:
@@ -238,10 +214,11 @@ class _Copy:
             sums = []
             for engine in (self._source, self._target):
                 count = total = 0
-                async with aclosing(_batches(engine, table, key, (0, 0))) as batches:
-                    async for batch in batches:
+                fetch = partial(_all, engine)
+                async with aclosing(batches(fetch, table, key)) as pages:
+                    async for batch in pages:
                         count += len(batch)
-                        total += sum(map(_digest, batch))
+                        total += sum(map(digest, batch))
                         done += len(batch)
                         if self._on_compared is not None:
                             self._on_compared(done, 2 * self._rows)
@@ -315,78 +292,7 @@ async def _last_of(
     return last, seq
 
 
-async def _batches(
-    engine: AsyncEngine, table: Table, key: str, after: tuple[int, int]
-) -> AsyncGenerator[Sequence[Any]]:
-    """Yield all rows after a key in its order, rows of one key together."""
-    batches = _messages(engine, *after) if table is t.message else None
-    async with aclosing(batches or _groups(engine, table, key, after[0])) as found:
-        async for batch in found:
-            yield batch
-
-
-async def _messages(
-    engine: AsyncEngine, conversation: int, seq: int
-) -> AsyncGenerator[Sequence[Any]]:
-    columns = t.message.c
-    while True:
-        # The rest of one conversation; then conversations from their beginnings.
-        rest = select(t.message).where(
-            columns.conversation_id == conversation, columns.seq > seq
-        )
-        page = await _all(engine, rest.order_by(columns.seq).limit(_BATCH))
-        if len(page) < _BATCH:
-            later = (
-                select(t.message)
-                .where(columns.conversation_id > conversation)
-                .order_by(columns.conversation_id, columns.seq)
-                .limit(_BATCH)
-            )
-            page = [*page, *await _all(engine, later)]
-        if not page:
-            return
-        yield page
-        conversation, seq = page[-1].conversation_id, page[-1].seq
-
-
-async def _groups(
-    engine: AsyncEngine, table: Table, key: str, after: int
-) -> AsyncGenerator[Sequence[Any]]:
-    column = table.c[key]
-    while True:
-        query = select(table).where(column > after).order_by(column).limit(_BATCH)
-        page = list(await _all(engine, query))
-        if not page:
-            return
-        last = getattr(page[-1], key)
-        if len(page) == _BATCH and getattr(page[0], key) != last:
-            # The last group may go on beyond the page: it comes with the next one.
-            page = [row for row in page if getattr(row, key) != last]
-        elif len(page) == _BATCH:
-            page = list(await _all(engine, select(table).where(column == last)))
-        yield page
-        after = getattr(page[-1], key)
-
-
 async def _all(engine: AsyncEngine, query: Any) -> Sequence[Any]:
     async with engine.connect() as connection:
         rows: Sequence[Any] = (await connection.execute(query)).all()
         return rows
-
-
-def _slices(values: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Cut rows into statements that no engine finds too long."""
-    slices: list[list[dict[str, Any]]] = [[]]
-    size = 0
-    for value in values:
-        length = sum(len(part) for part in value.values() if isinstance(part, str))
-        if slices[-1] and size + length > _BATCH_BYTES:
-            slices.append([])
-            size = 0
-        slices[-1].append(value)
-        size += length
-    return slices
-
-
-def _digest(row: Any) -> int:
-    return int.from_bytes(blake2b(_ROW(tuple(row)), digest_size=8).digest())

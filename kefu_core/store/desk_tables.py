@@ -55,6 +55,7 @@ canned_reply = t.table(
     _text("body"),
     _name("language", 16),
     _number("updated_at"),
+    _text("translations"),
     Index(None, "scope", "owner", "id"),
 )
 
@@ -64,6 +65,15 @@ visitor_identity = t.table(
     _number("site_id"),
     _name("external_id", 200),
     UniqueConstraint("site_id", "external_id"),
+)
+
+visitor_alias = t.table(
+    "visitor_alias",
+    t.row_id(),
+    _number("site_id"),
+    _name("visitor", 24),
+    _number("created_at"),
+    Index(None, "visitor", "id"),
 )
 
 visit = t.table(
@@ -198,6 +208,16 @@ api_token = t.table(
     UniqueConstraint("token_hash"),
 )
 
+second_factor = t.table(
+    "second_factor",
+    t.row_id(),
+    _name("nonce", 64),
+    _number("confirmed_at"),
+    _number("last_step"),
+    _text("codes"),
+    _number("revision"),
+)
+
 webhook = t.table(
     "webhook",
     t.row_id(),
@@ -229,6 +249,48 @@ webhook_delivery = t.table(
     Index(None, "status", "next_at"),
     Index(None, "webhook_id", "id"),
     UniqueConstraint("webhook_id", "source"),
+)
+
+cached_translation = t.table(
+    "cached_translation",
+    t.row_id(),
+    _number("site_id"),
+    _name("key", 64),
+    _name("text_key", 64),
+    _text("body"),
+    _name("source", 35),
+    _name("provider", 64),
+    _count("chars"),
+    _number("created_at"),
+    UniqueConstraint("site_id", "key"),
+    Index(None, "site_id", "text_key"),
+    Index(None, "site_id", "id"),
+)
+
+glossary_entry = t.table(
+    "glossary_entry",
+    t.row_id(),
+    _number("site_id"),
+    _name("source", 35),
+    _name("target", 35),
+    _name("text_key", 64),
+    _text("body"),
+    _text("translation"),
+    _number("agent_id"),
+    _number("updated_at"),
+    UniqueConstraint("site_id", "text_key", "target", "source"),
+    Index(None, "site_id", "id"),
+)
+
+translation_usage = t.table(
+    "translation_usage",
+    t.row_id(),
+    _number("site_id"),
+    _number("day"),
+    _number("chars"),
+    _number("calls"),
+    _number("hits"),
+    UniqueConstraint("site_id", "day"),
 )
 
 conversation_day = t.table(
@@ -275,6 +337,7 @@ audit_entry = t.table(
     _name("action", 64),
     _name("target", 200),
     _text("data"),
+    _name("address", 64),
 )
 
 metadata = t.metadata
@@ -286,6 +349,7 @@ TABLES: dict[type[r.Record], Table] = {
     r.CannedReply: canned_reply,
     r.VisitorProfile: t.visitor,
     r.VisitorIdentity: visitor_identity,
+    r.VisitorAlias: visitor_alias,
     r.Visit: visit,
     r.PageView: page_view,
     r.Ban: ban,
@@ -294,8 +358,12 @@ TABLES: dict[type[r.Record], Table] = {
     r.Attachment: attachment,
     r.Rating: rating,
     r.ApiToken: api_token,
+    r.SecondFactor: second_factor,
     r.Webhook: webhook,
     r.WebhookDelivery: webhook_delivery,
+    r.CachedTranslation: cached_translation,
+    r.GlossaryEntry: glossary_entry,
+    r.TranslationUsage: translation_usage,
     r.ConversationDay: conversation_day,
     r.DayFigures: day_figures,
     r.AuditEntry: audit_entry,

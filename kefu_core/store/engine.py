@@ -1,5 +1,7 @@
 """Engines by URL: one setting chooses the database."""
 
+from pathlib import Path
+
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -29,3 +31,9 @@ def open_writer(url: URL) -> AsyncEngine:
 def open_readers(url: URL) -> AsyncEngine:
     """Return the engine of the connections that read."""
     return dialect_of(url).open_readers(url)
+
+
+def require_file(url: URL) -> None:
+    """Refuse a SQLite file that does not exist: opening it would make an empty one."""
+    if url.drivername.startswith("sqlite") and not Path(url.database or "").is_file():
+        raise ConfigurationError(f"There is no file {url.database!r} to read.")

@@ -22,7 +22,8 @@ from sqlalchemy import Row, Select, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.abc.upkeep import Erased
-from kefu_core.model import CONTENT_KINDS, SPOKEN_KINDS
+from kefu_core.languages import text_key
+from kefu_core.model import CONTENT_KINDS, DERIVED_KINDS, SPOKEN_KINDS, Message
 from kefu_core.store import desk_tables
 from kefu_core.store import tables as t
 from kefu_core.store.blanking import blanked
@@ -37,10 +38,12 @@ CLOCK_SKEW_MS = 86_400_000
 _MARK = "erasure"
 _WITH_CONTENT = [str(kind) for kind in sorted(CONTENT_KINDS)]
 _SPOKEN = [str(kind) for kind in sorted(SPOKEN_KINDS)]
+_DERIVED = [str(kind) for kind in sorted(DERIVED_KINDS)]
 _SHORT = 200
 """A log of so many messages is read rather than halved."""
 
 _m, _c, _f = t.message.c, t.conversation.c, t.follower.c
+_k = desk_tables.cached_translation.c
 _messages = select(*(_m[name] for name in MESSAGE_COLUMNS))
 
 _BLANK = (
@@ -108,7 +111,7 @@ async def erase_old(
         due_messages += found
         left -= len(found)
         looked_at += 1
-    await _blank(connection, due_messages)
+    await _blank(connection, site_id, due_messages)
     return looked_at
 
 
@@ -175,8 +178,9 @@ async def erase_conversation(
     upto: Seq | None = None,
 ) -> Erased:
     """Blank the next texts and notes; see `Upkeep.erase_conversation`."""
-    row = locked(select(_c.id).where(_c.id == conversation))
-    if (await connection.execute(row)).first() is None:
+    row = locked(select(_c.site_id).where(_c.id == conversation))
+    site_id = (await connection.execute(row)).scalar()
+    if site_id is None:
         return Erased(messages=0, next=None)
     query = (
         _messages.where(
@@ -190,15 +194,18 @@ async def erase_conversation(
     if upto is not None:
         query = query.where(_m.seq <= upto)
     rows = (await connection.execute(query)).all()
-    await _blank(connection, rows)
+    await _blank(connection, site_id, rows)
     is_end = len(rows) < limit
     return Erased(messages=len(rows), next=None if is_end else Seq(rows[-1].seq))
 
 
-async def _blank(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
+async def _blank(
+    connection: AsyncConnection, site_id: int, rows: Sequence[Row[Any]]
+) -> None:
     """Take the content of these messages of locked rows, in the order of the log."""
     if not rows:
         return
+    rows = [*rows, *await _derived_from(connection, rows)]
     messages = [message_from(row) for row in rows]
     # All at once: a term that several of them have is taken out of its rows once.
     await unindex(connection, messages)
@@ -219,6 +226,7 @@ async def _blank(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
         if row.kind in SPOKEN_KINDS:
             last_texts[row.conversation_id] = row.seq
     await connection.execute(_BLANK, changes)
+    await _forget_cached(connection, site_id, messages)
     for conversation, seq in last_texts.items():
         of_it = {"conversation": conversation, "seq": seq}
         if (await connection.execute(_LATER_TEXT, of_it)).first() is None:
@@ -226,6 +234,48 @@ async def _blank(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
                 update(t.conversation).where(_c.id == conversation).values(last_line="")
             )
     await _move_mark(connection)
+
+
+async def _derived_from(
+    connection: AsyncConnection, rows: Sequence[Row[Any]]
+) -> list[Row[Any]]:
+    """Return what was made of these texts later: it goes with them."""
+    seqs: dict[int, set[int]] = {}
+    for row in rows:
+        seqs.setdefault(row.conversation_id, set()).add(row.seq)
+    found: list[Row[Any]] = []
+    for conversation, some in seqs.items():
+        query = _messages.where(
+            _m.conversation_id == conversation,
+            _m.seq > min(some),
+            _m.kind.in_(_DERIVED),
+        ).order_by(_m.seq)
+        for each in (await connection.execute(query)).all():
+            # A translation may be one of an edit, which comes before it.
+            if each.ref in some and each.seq not in some:
+                some.add(each.seq)
+                found.append(each)
+    return found
+
+
+async def _forget_cached(
+    connection: AsyncConnection, site_id: int, messages: Sequence[Message]
+) -> None:
+    """Delete what services have made of these texts: a copy of a text goes with it.
+
+    They are looked for first: a delete that finds nothing locks the gaps where it
+    looked on some engines, and nearly all find nothing.
+    """
+    keys = sorted({text_key(message.body) for message in messages if message.body})
+    numbers: list[int] = []
+    for start in range(0, len(keys), IN_MAX):
+        some = keys[start : start + IN_MAX]
+        query = select(_k.id).where(_k.site_id == site_id, _k.text_key.in_(some))
+        numbers += (await connection.execute(query)).scalars()
+    numbers.sort()
+    for start in range(0, len(numbers), IN_MAX):
+        gone = _k.id.in_(numbers[start : start + IN_MAX])
+        await connection.execute(delete(desk_tables.cached_translation).where(gone))
 
 
 async def forget_visitor(connection: AsyncConnection, visitor: ParticipantId) -> None:
@@ -249,6 +299,13 @@ async def forget_visitor(connection: AsyncConnection, visitor: ParticipantId) ->
     )
     identity = desk_tables.visitor_identity
     await connection.execute(delete(identity).where(identity.c.id == number))
+    # Translations do not say whose words they are: all of the site's are made anew.
+    site_id = select(t.visitor.c.site_id).where(t.visitor.c.id == number)
+    await connection.execute(
+        delete(desk_tables.cached_translation).where(
+            _k.site_id == site_id.scalar_subquery()
+        )
+    )
     await _move_mark(connection)
 
 

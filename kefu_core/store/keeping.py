@@ -7,9 +7,9 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.abc.archive import ConversationFilter
-from kefu_core.abc.audit import AuditReport, OnAudited
+from kefu_core.abc.audit import AuditReport, Late, OnAudited
 from kefu_core.abc.upkeep import Erased, Extent, Imported, LogPiece, Upkeep, Walk
-from kefu_core.store import erasing, imports, upkeep
+from kefu_core.store import erasing, imports, late, upkeep
 from kefu_core.store.audit import Audit
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
@@ -27,6 +27,9 @@ class SqlUpkeep(Upkeep):
 
     @abstractmethod
     async def _read(self, query: Callable[[AsyncConnection], Awaitable[T]]) -> T: ...
+
+    @abstractmethod
+    async def _damage(self) -> list[str]: ...
 
     async def walk_conversations(
         self,
@@ -87,7 +90,12 @@ class SqlUpkeep(Upkeep):
     async def audit(
         self, *, faults_max: int = 100, on_progress: OnAudited | None = None
     ) -> AuditReport:
-        return await Audit(self._read, on_progress, faults_max).run()
+        return await Audit(
+            self._read, on_progress, faults_max, damage=self._damage
+        ).run()
+
+    async def late(self, before: UnixMs) -> list[Late]:
+        return await late.find(self._read, before)
 
 
 def _measuring(

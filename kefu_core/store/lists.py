@@ -32,8 +32,8 @@ def conditions_of(wanted: ConversationFilter) -> list[ColumnElement[bool]]:
         conditions.append(_c.site_id.in_(sorted(wanted.sites)))
     if wanted.assignee is not None:
         conditions.append(_c.assignee == wanted.assignee)
-    if wanted.visitor is not None:
-        conditions.append(_c.visitor == wanted.visitor)
+    if wanted.visitors is not None:
+        conditions.append(_c.visitor.in_(wanted.visitors))
     if wanted.status is not None:
         conditions.append(_c.status == str(wanted.status))
     return conditions

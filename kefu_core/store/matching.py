@@ -152,7 +152,7 @@ def is_conversation_wanted(row: Conversation, wanted: ConversationFilter) -> boo
         (wanted.site_id is None or row.site_id == wanted.site_id)
         and (wanted.sites is None or row.site_id in wanted.sites)
         and (wanted.assignee is None or row.assignee == wanted.assignee)
-        and (wanted.visitor is None or row.visitor == wanted.visitor)
+        and (wanted.visitors is None or row.visitor in wanted.visitors)
         and (wanted.status is None or row.status is wanted.status)
         and (wanted.label is None or wanted.label in row.labels)
     )

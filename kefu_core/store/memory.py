@@ -13,6 +13,7 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from kefu_core.abc.store import Outcome, PendingAppend, Store, StoreStatistics
+from kefu_core.counts import SIZES, TIMES_S, Histogram
 from kefu_core.errors import (
     Busy,
     Conflict,
@@ -75,6 +76,7 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, MemoryRecords, Store):
         self._is_open = False
         self._tasks: TaskGroup | None = None
         self._commits = 0
+        self._sizes = Histogram(SIZES)
         self._stored = 0
         self._rows: dict[ConversationId, Conversation] = {}
         self._logs: dict[ConversationId, list[Message]] = {}
@@ -165,6 +167,7 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, MemoryRecords, Store):
         for row in (*planned.conversations, *planned.touched):
             self._rows[row.id] = row
         self._commits += 1
+        self._sizes.add(len(planned.messages))
         self._stored += len(planned.messages)
         return list(planned.outcomes)
 
@@ -326,7 +329,8 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, MemoryRecords, Store):
         for who in ids:
             visitor, agent = self._visitor(who), agents.get(who)
             if visitor is not None:
-                found.append(Person(id=who, name=visitor.name, role=Role.VISITOR))
+                name = self._known_name(visitor.id) or visitor.name
+                found.append(Person(id=who, name=name, role=Role.VISITOR))
             elif agent is not None:
                 found.append(Person(id=who, name=agent.name, role=agent.role))
         return found
@@ -345,6 +349,15 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, MemoryRecords, Store):
     async def put_site(self, site: Site) -> None:
         await anyio.lowlevel.checkpoint()
         self._sites[site.id] = site
+
+    async def change_site(
+        self, site_id: int, change: Callable[[Site], Site]
+    ) -> Site | None:
+        await anyio.lowlevel.checkpoint()
+        site = self._sites.get(site_id)
+        if site is not None:
+            site = self._sites[site_id] = change(site)
+        return site
 
     async def find_agent(
         self, *, login: str | None = None, agent_id: int | None = None
@@ -442,6 +455,9 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, MemoryRecords, Store):
             bytes_waiting=self._bytes_waiting,
             commits=self._commits,
             messages=self._stored,
+            commit_messages=self._sizes.value(),
+            commit_s=Histogram(TIMES_S).value(),
+            reads=0,
         )
 
 

@@ -1,6 +1,6 @@
 """The desk's records in dicts."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import cast
 
 import anyio
@@ -8,11 +8,15 @@ import anyio
 from kefu_core.abc.records import PAGE_MAX, R, Records, Value, Wanted
 from kefu_core.errors import Conflict
 from kefu_core.folding import is_visitor
-from kefu_core.model import Person
+from kefu_core.ids import visitor_participant
+from kefu_core.languages import text_key
+from kefu_core.model import Person, Role
 from kefu_core.records import (
     RECORD_KINDS,
     UNIQUE,
+    CachedTranslation,
     Record,
+    VisitorAlias,
     VisitorIdentity,
     VisitorProfile,
 )
@@ -21,6 +25,8 @@ from kefu_core.types import ParticipantId, UnixMs
 
 class MemoryRecords(Records):
     """Mixed into `MemoryStore`."""
+
+    _now_ms: Callable[[], int]
 
     def __init__(self) -> None:
         self._records: dict[type[Record], dict[int, Record]] = {
@@ -96,6 +102,29 @@ class MemoryRecords(Records):
         for number in ids:
             self._records[kind].pop(number, None)
 
+    async def claim_number(self, claim: VisitorIdentity | VisitorAlias) -> bool:
+        await anyio.lowlevel.checkpoint()
+        identities, aliases = (
+            self._records[VisitorIdentity],
+            self._records[VisitorAlias],
+        )
+        written = identities.get(claim.id) or aliases.get(claim.id)
+        if written is not None:
+            return is_same(written, claim)
+        if isinstance(claim, VisitorAlias):
+            mine = visitor_participant(claim.id)
+            theirs = [cast("VisitorAlias", each).visitor for each in aliases.values()]
+            known = identities.get(int(claim.visitor[1:]))
+            if known is None or mine in theirs:
+                return False
+            if cast("VisitorIdentity", known).site_id != claim.site_id:
+                return False
+        self._require_free(claim)
+        person = Person(id=visitor_participant(claim.id), name="", role=Role.VISITOR)
+        self._meet(person, claim.site_id, UnixMs(self._now_ms()))
+        self._records[type(claim)][claim.id] = claim
+        return True
+
     def _require_free(self, record: Record) -> None:
         for fields in UNIQUE.get(type(record), ()):
             mine = [getattr(record, field) for field in fields]
@@ -119,6 +148,12 @@ class MemoryRecords(Records):
         found = self._records[VisitorProfile].get(int(participant[1:]))
         return cast("VisitorProfile | None", found)
 
+    def _known_name(self, number: int) -> str:
+        """Return the name of whom a number is another one of; nothing for nobody."""
+        alias = self._records[VisitorAlias].get(number)
+        known = self._visitor(cast("VisitorAlias", alias).visitor) if alias else None
+        return known.name if known is not None else ""
+
     def _forget(self, profile: VisitorProfile) -> None:
         self._records[VisitorProfile][profile.id] = VisitorProfile(
             id=profile.id,
@@ -128,6 +163,27 @@ class MemoryRecords(Records):
             revision=profile.revision + 1,
         )
         self._records[VisitorIdentity].pop(profile.id, None)
+        self._records[CachedTranslation] = {
+            number: record
+            for number, record in self._records[CachedTranslation].items()
+            if cast("CachedTranslation", record).site_id != profile.site_id
+        }
+
+    def _forget_cached(self, site_id: int, texts: Sequence[str]) -> None:
+        keys = {text_key(text) for text in texts}
+        self._records[CachedTranslation] = {
+            number: record
+            for number, record in self._records[CachedTranslation].items()
+            if (cached := cast("CachedTranslation", record)).site_id != site_id
+            or cached.text_key not in keys
+        }
+
+
+def is_same(written: Record, claim: Record) -> bool:
+    """Whether a number is claimed by whom it belongs to; when does not matter."""
+    whose = ("site_id", "external_id", "visitor")
+    mine, theirs = ([getattr(r, f, None) for f in whose] for r in (written, claim))
+    return type(written) is type(claim) and mine == theirs
 
 
 def _is_one_of(record: Record, field: str, wanted: Value | Collection[Value]) -> bool:

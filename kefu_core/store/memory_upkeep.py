@@ -8,14 +8,16 @@ import anyio.lowlevel
 import msgspec
 
 from kefu_core.abc.archive import ConversationFilter
-from kefu_core.abc.audit import AuditReport, Fault, OnAudited
+from kefu_core.abc.audit import AuditReport, Fault, Late, OnAudited
 from kefu_core.abc.upkeep import Erased, Extent, Imported, LogPiece, Upkeep, Walk
 from kefu_core.folding import active_at
 from kefu_core.model import (
     CONTENT_KINDS,
+    DERIVED_KINDS,
     SPOKEN_KINDS,
     Agent,
     Conversation,
+    ConversationStatus,
     Cursor,
     Message,
     Person,
@@ -25,6 +27,7 @@ from kefu_core.records import VisitorProfile
 from kefu_core.store.blanking import blanked
 from kefu_core.store.checking import ConversationCheck
 from kefu_core.store.joining import join
+from kefu_core.store.late import gathered
 from kefu_core.store.matching import is_conversation_wanted
 from kefu_core.store.planner import KeyOf, key_of
 from kefu_core.store.rows import conversation_row, message_row
@@ -41,6 +44,7 @@ class MemoryUpkeep(Upkeep):
     _visitor: Callable[[ParticipantId], VisitorProfile | None]
     _meet: Callable[[Person, int, UnixMs], None]
     _forget: Callable[[VisitorProfile], None]
+    _forget_cached: Callable[[int, Sequence[str]], None]
     _sites: dict[int, Site]
     _agents: dict[int, Agent]
     _erasures: int = 0
@@ -105,9 +109,15 @@ class MemoryUpkeep(Upkeep):
 
     def _blank(self, row: Conversation, messages: Sequence[Message]) -> None:
         log = self._logs[row.id]
-        for message in messages:
+        gone = {message.seq: message for message in messages}
+        # What was made of these texts later goes with them.
+        for message in log:
+            if message.kind in DERIVED_KINDS and message.ref in gone:
+                gone[message.seq] = message
+        for message in gone.values():
             blank = blanked(message)
             log[message.seq - 1] = self._keys[key_of(message)] = blank
+        self._forget_cached(row.site_id, [message.body for message in gone.values()])
         texts = [m.seq for m in messages if m.kind in SPOKEN_KINDS]
         kept = [m.seq for m in log if m.kind in SPOKEN_KINDS]
         if texts and max(texts) > max(kept, default=0):
@@ -199,6 +209,26 @@ class MemoryUpkeep(Upkeep):
             faults=faults[:faults_max],
             counts=dict(Counter(fault.kind for fault in faults)),
         )
+
+    async def late(self, before: UnixMs) -> list[Late]:
+        await anyio.lowlevel.checkpoint()
+        found: list[tuple[ParticipantId | None, ConversationId, int, UnixMs]] = []
+        for row in self._rows.values():
+            if row.status is ConversationStatus.CLOSED:
+                continue
+            for whose in (row.assignee, row.visitor):
+                cursor = self._cursors.get((row.id, whose)) if whose else None
+                seen = cursor.delivered if cursor else 0
+                times = [
+                    message.at
+                    for message in self._logs.get(row.id, [])[seen:]
+                    if message.at < before
+                    and message.kind in SPOKEN_KINDS
+                    and (message.sender == row.visitor) is (whose != row.visitor)
+                ]
+                if times:
+                    found.append((whose, row.id, len(times), min(times)))
+        return gathered(found)
 
 
 def is_wanted(row: Conversation, wanted: ConversationFilter) -> bool:

@@ -1,10 +1,10 @@
 """Sites, visitors, agents and their logins."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,7 +21,7 @@ from kefu_core.model import (
     Site,
 )
 from kefu_core.records import AgentStatus
-from kefu_core.site import SiteSettings
+from kefu_core.site import SiteSettings, changed_settings, stored_settings
 from kefu_core.store import desk_tables
 from kefu_core.store import tables as t
 from kefu_core.store.documents import chunks
@@ -30,8 +30,14 @@ from kefu_core.store.rows import CONVERSATION_COLUMNS, conversation_from
 from kefu_core.types import ConversationId, ParticipantId, UnixMs
 
 _c = t.conversation.c
+# SQLite has no such words: there the transaction has the database to itself.
+_SITE_LOCKED = (
+    select(t.site)
+    .where(t.site.c.id == bindparam("site"))
+    .with_for_update()
+    .with_hint(t.site, "WITH (UPDLOCK, ROWLOCK)", "mssql")
+)
 _encode = msgspec.json.Encoder().encode
-_settings = msgspec.json.Decoder(SiteSettings).decode
 _numbers = msgspec.json.Decoder(tuple[int, ...]).decode
 
 
@@ -55,7 +61,7 @@ async def open_conversation(
     site = select(t.site.c.id).where(t.site.c.id == site_id)
     if (await connection.execute(site)).first() is None:
         raise NotFound("There is no such site.")
-    await _lock_visitor(connection, site_id, visitor, now)
+    await lock_visitor(connection, site_id, visitor, now)
     # Read after the lock: two nodes that open at once find one another's.
     found = (await connection.execute(query)).first()
     if found is not None:
@@ -80,7 +86,7 @@ async def open_conversation(
     return row
 
 
-async def _lock_visitor(
+async def lock_visitor(
     connection: AsyncConnection, site_id: int, visitor: Person, now: UnixMs
 ) -> None:
     """Hold the visitor's row, new or not, until the transaction ends."""
@@ -107,10 +113,10 @@ async def people(
     agent_ids = [int(who[1:]) for who in ids if who[:1] == "a" and who[1:].isdigit()]
     found: list[Person] = []
     for some in chunks(visitors):
-        query = select(t.visitor.c.id, t.visitor.c.name).where(t.visitor.c.id.in_(some))
+        names = await _names(connection, some)
         found += [
-            Person(id=visitor_participant(row[0]), name=row[1], role=Role.VISITOR)
-            for row in (await connection.execute(query)).all()
+            Person(id=visitor_participant(number), name=name, role=Role.VISITOR)
+            for number, name in names.items()
         ]
     for some in chunks(agent_ids):
         rows = select(t.agent.c.id, t.agent.c.name, t.agent.c.role).where(
@@ -121,6 +127,21 @@ async def people(
             for row in (await connection.execute(rows)).all()
         ]
     return found
+
+
+async def _names(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, str]:
+    """Return visitors' names: of another number of somebody, the name of that one."""
+    v, alias = t.visitor.c, desk_tables.visitor_alias.c
+    query = select(v.id, v.name).where(v.id.in_(numbers))
+    names = {row[0]: row[1] for row in (await connection.execute(query)).all()}
+    query = select(alias.id, alias.visitor).where(alias.id.in_(list(names)))
+    known = {row[0]: int(row[1][1:]) for row in (await connection.execute(query)).all()}
+    if known:
+        query = select(v.id, v.name).where(v.id.in_(sorted(set(known.values()))))
+        theirs = {row[0]: row[1] for row in (await connection.execute(query)).all()}
+        for number, one in known.items():
+            names[number] = theirs.get(one) or names[number]
+    return names
 
 
 async def find_site(connection: AsyncConnection, embed_key: str) -> Site | None:
@@ -138,6 +159,10 @@ async def sites(connection: AsyncConnection) -> list[Site]:
 
 async def put_site(connection: AsyncConnection, site: Site) -> None:
     """Create or replace a site."""
+    await _put_site(connection, site, _encode(site.settings).decode())
+
+
+async def _put_site(connection: AsyncConnection, site: Site, settings: str) -> None:
     await _put(
         connection,
         t.site,
@@ -149,10 +174,24 @@ async def put_site(connection: AsyncConnection, site: Site) -> None:
             "locale": site.locale,
             "retention_days": site.retention_days,
             "secret": site.secret,
-            "settings": _encode(site.settings).decode(),
+            "settings": settings,
         },
         f"The embed key {site.embed_key!r} is taken.",
     )
+
+
+async def change_site(
+    connection: AsyncConnection, site_id: int, change: Callable[[Site], Site]
+) -> Site | None:
+    """Replace a site by what is made of it, locked from reading to the commit."""
+    row = (await connection.execute(_SITE_LOCKED, {"site": site_id})).first()
+    if row is None:
+        return None
+    site = _site(row)
+    changed = change(site)
+    settings = changed_settings(row.settings, site.settings, changed.settings)
+    await _put_site(connection, changed, settings)
+    return changed
 
 
 async def find_agent(
@@ -190,6 +229,7 @@ async def put_agent(connection: AsyncConnection, agent: Agent) -> None:
             "email": agent.email,
             "capacity": agent.capacity,
             "sites": None if agent.sites is None else _encode(agent.sites).decode(),
+            "is_one_time": agent.is_one_time,
         },
         f"The login {agent.login!r} is taken.",
     )
@@ -277,6 +317,8 @@ async def put_agent_session(connection: AsyncConnection, session: AgentSession) 
         "agent_id": session.agent_id,
         "created_at": session.created_at,
         "last_used_at": session.last_used_at,
+        "address": session.address,
+        "user_agent": session.user_agent,
     }
     await _put(connection, t.agent_session, values, "There is no such agent.")
 
@@ -315,7 +357,9 @@ def _site(row: Row[Any]) -> Site:
         locale=row.locale,
         retention_days=row.retention_days,
         secret=row.secret,
-        settings=_settings(row.settings) if row.settings else SiteSettings(),
+        settings=stored_settings(row.settings, row.id)
+        if row.settings
+        else SiteSettings(),
     )
 
 
@@ -330,6 +374,7 @@ def _agent(row: Row[Any]) -> Agent:
         email=row.email,
         capacity=row.capacity,
         sites=None if row.sites is None else _numbers(row.sites),
+        is_one_time=bool(row.is_one_time),
     )
 
 
@@ -339,4 +384,6 @@ def _agent_session(row: Row[Any]) -> AgentSession:
         agent_id=row.agent_id,
         created_at=UnixMs(row.created_at),
         last_used_at=UnixMs(row.last_used_at),
+        address=row.address,
+        user_agent=row.user_agent,
     )

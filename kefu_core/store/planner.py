@@ -158,6 +158,7 @@ def _is_like(before: Conversation, after: Conversation) -> bool:
         and before.queued_at == after.queued_at
         and before.first_reply_at == after.first_reply_at
         and before.closed_at == after.closed_at
+        and before.untranslated == after.untranslated
         and active_at(before.last_at) == active_at(after.last_at)
     )
 

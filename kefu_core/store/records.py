@@ -23,9 +23,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.abc.records import PAGE_MAX, R, Records, Value, Wanted
 from kefu_core.errors import Conflict
-from kefu_core.records import Record
+from kefu_core.records import Record, VisitorAlias, VisitorIdentity
+from kefu_core.store import claiming
 from kefu_core.store.desk_tables import TABLES
 from kefu_core.store.putting import put_row
+from kefu_core.types import UnixMs
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
@@ -35,6 +37,8 @@ _PLAIN = (str, int, bool)
 
 class SqlRecords(Records):
     """Mixed into `SqlStore`, which has the two ways to the database."""
+
+    _now_ms: Callable[[], int]
 
     @abstractmethod
     async def _do(self, job: Callable[[AsyncConnection], Awaitable[T]]) -> T: ...
@@ -124,6 +128,10 @@ class SqlRecords(Records):
                 raise _conflict(record) from error
 
         return await self._do(change)
+
+    async def claim_number(self, claim: VisitorIdentity | VisitorAlias) -> bool:
+        now = UnixMs(self._now_ms())
+        return await self._do(lambda c: claiming.claim_number(c, claim, now))
 
     async def delete_records(self, kind: type[Record], ids: Collection[int]) -> None:
         table, numbers = TABLES[kind], sorted(set(ids))

@@ -48,6 +48,7 @@ CONVERSATION_COLUMNS = (
     "queued_at",
     "first_reply_at",
     "closed_at",
+    "untranslated",
 )
 CHANGE_COLUMNS = (
     "status",
@@ -63,6 +64,7 @@ CHANGE_COLUMNS = (
     "queued_at",
     "first_reply_at",
     "closed_at",
+    "untranslated",
 )
 """What an append may change of a conversation."""
 TOUCH_COLUMNS = ("last_seq", "last_at", "last_sender", "last_line", "waiting_since")
@@ -136,6 +138,7 @@ def conversation_from(row: Sequence[Any]) -> Conversation:
         queued_at=UnixMs(row[13]),
         first_reply_at=UnixMs(row[14]),
         closed_at=UnixMs(row[15]),
+        untranslated=row[16],
     )
 
 
@@ -158,6 +161,7 @@ def conversation_row(row: Conversation) -> tuple[Any, ...]:
         row.queued_at,
         row.first_reply_at,
         row.closed_at,
+        row.untranslated,
         active_at(row.last_at),
     )
 
@@ -183,6 +187,7 @@ def conversation_change(row: Conversation) -> tuple[Any, ...]:
         row.queued_at,
         row.first_reply_at,
         row.closed_at,
+        row.untranslated,
         row.id,
     )
 

@@ -60,7 +60,7 @@ async def current_of(engine: AsyncEngine) -> str | None:
     dialect = dialect_of(engine.url)
     try:
         async with engine.connect() as connection:
-            return await connection.run_sync(_revision)
+            return await connection.run_sync(revision_of)
     except dialect.errors as error:
         raise _refusal(dialect, "The database cannot be opened", error) from error
 
@@ -95,7 +95,8 @@ def _known() -> list[str]:
     return sorted(file.name.partition("_")[0] for file in folder.glob("[0-9]*.py"))
 
 
-def _revision(connection: Connection) -> str | None:
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision behind an open connection, None for none."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found = connection.scalar(text("SELECT version_num FROM alembic_version"))

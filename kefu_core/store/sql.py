@@ -31,6 +31,7 @@ from kefu_core.store import tables as t
 from kefu_core.store.access import SqlAccess
 from kefu_core.store.archive import SqlArchive
 from kefu_core.store.copying import COPYING
+from kefu_core.store.dumping import RESTORING
 from kefu_core.store.keeping import SqlUpkeep
 from kefu_core.store.putting import raise_cursors
 from kefu_core.store.records import SqlRecords
@@ -204,6 +205,11 @@ class SqlStore(SqlAccess, SqlArchive, SqlUpkeep, SqlRecords, Store):
     async def put_site(self, site: Site) -> None:
         await self._do(lambda c: people.put_site(c, site))
 
+    async def change_site(
+        self, site_id: int, change: Callable[[Site], Site]
+    ) -> Site | None:
+        return await self._do(lambda c: people.change_site(c, site_id, change))
+
     async def find_agent(
         self, *, login: str | None = None, agent_id: int | None = None
     ) -> Agent | None:
@@ -255,6 +261,10 @@ async def _load_epoch(connection: AsyncConnection) -> str:
         if str(found).startswith(COPYING):
             raise ConfigurationError(
                 "This database is an unfinished copy; run kefu db copy again."
+            )
+        if str(found).startswith(RESTORING):
+            raise ConfigurationError(
+                "This database is half restored; run kefu restore again."
             )
         return str(found)
     epoch = secrets.token_hex(8)

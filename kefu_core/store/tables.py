@@ -96,6 +96,8 @@ agent = table(
     Column("capacity", Integer, nullable=False, server_default="0"),
     # JSON list of the sites it answers for; NULL for all.
     Column("sites", LONG_TEXT),
+    # The password was set by somebody else: it is good for choosing another only.
+    Column("is_one_time", Boolean, nullable=False, server_default=false()),
 )
 
 agent_session = table(
@@ -104,6 +106,8 @@ agent_session = table(
     Column("agent_id", ForeignKey("agent.id"), nullable=False, index=True),
     Column("created_at", BigInteger, nullable=False),
     Column("last_used_at", BigInteger, nullable=False),
+    Column("address", name(64), nullable=False, server_default=""),
+    Column("user_agent", name(400), nullable=False, server_default=""),
 )
 
 conversation = table(
@@ -129,6 +133,8 @@ conversation = table(
     Column("queued_at", BigInteger, nullable=False, server_default="0"),
     Column("first_reply_at", BigInteger, nullable=False, server_default="0"),
     Column("closed_at", BigInteger, nullable=False, server_default="0"),
+    # Bits: who wants no translations.
+    Column("untranslated", BigInteger, nullable=False, server_default="0"),
     Index(None, "active_at", "id"),
     Index(None, "site_id", "active_at", "id"),
     Index(None, "visitor", "active_at", "id"),

@@ -37,7 +37,7 @@ async def walk(
     limit: int,
 ) -> Walk:
     """Return those of the next `limit` conversations that are wanted."""
-    if wanted.visitor is not None:
+    if wanted.visitors is not None:
         # An index leads to the few that a visitor has.
         query = _conversations.where(_c.id > after, *conditions(wanted))
         rows = (await connection.execute(query.order_by(_c.id).limit(limit))).all()

@@ -8,6 +8,7 @@ import pytest
 
 from kefu_core.abc.store import Store
 from kefu_core.errors import Conflict
+from kefu_core.ids import visitor_participant
 from kefu_core.records import (
     RECORD_KINDS,
     UNIQUE,
@@ -16,12 +17,21 @@ from kefu_core.records import (
     Mail,
     Record,
     Team,
+    VisitorAlias,
+    VisitorIdentity,
     VisitorProfile,
 )
 from kefu_core.testing.stores import SITE
+from kefu_core.types import ParticipantId
 
 TEXT = "发货 \U0001f4a6'\"%_\\"
 KINDS = pytest.mark.parametrize("kind", RECORD_KINDS, ids=lambda kind: kind.__name__)
+
+
+def alias(number: int, known: int) -> VisitorAlias:
+    """Return that one number is another one of somebody."""
+    visitor = visitor_participant(known)
+    return VisitorAlias(id=number, site_id=SITE.id, visitor=visitor)
 
 
 def record(kind: type[Record], number: int, **changes: Any) -> Record:
@@ -149,6 +159,61 @@ class RecordsContract:
         assert mail is not None
         assert won == [mail.attempts]
         assert not await store.change_record(Mail(id=2, recipient="b"), when={})
+
+    async def test_a_number_is_claimed_once_whoever_asks(self, store: Store) -> None:
+        await store.put_site(SITE)
+        one = VisitorIdentity(id=1, site_id=SITE.id, external_id="one")
+        two = VisitorIdentity(id=2, site_id=SITE.id, external_id="two")
+        assert await store.claim_number(one)
+        assert await store.claim_number(two)
+        assert not await store.claim_number(
+            VisitorIdentity(id=1, site_id=SITE.id, external_id="three")
+        )
+        with pytest.raises(Conflict):
+            await store.claim_number(
+                VisitorIdentity(id=3, site_id=SITE.id, external_id="one")
+            )
+        # An alias is of somebody who is known, of a number that is nobody's.
+        assert await store.claim_number(alias(5, 1))
+        assert await store.claim_number(alias(5, 1))
+        for wrong in (alias(5, 2), alias(2, 1), alias(6, 4), alias(6, 5), alias(1, 1)):
+            assert not await store.claim_number(wrong)
+        assert not await store.claim_number(
+            VisitorIdentity(id=5, site_id=SITE.id, external_id="five")
+        )
+        assert await store.claim_number(alias(4, 1))
+        assert await store.numbers_of(ParticipantId("v5")) == ("v1", "v4", "v5")
+        assert await store.numbers_of(ParticipantId("v1")) == ("v1", "v4", "v5")
+        assert await store.numbers_of(ParticipantId("v2")) == ("v2",)
+        # Erased, it is no stranger's to take: its other numbers would come along.
+        await store.forget_visitor(ParticipantId("v1"))
+        assert not await store.claim_number(alias(1, 2))
+        assert await store.numbers_of(ParticipantId("v4")) == ("v1", "v4", "v5")
+
+    async def test_of_many_who_claim_a_number_at_once_one_has_it(
+        self, store: Store
+    ) -> None:
+        await store.put_site(SITE)
+        for number in (1, 2, 3):
+            known = VisitorIdentity(id=number, site_id=SITE.id, external_id=f"{number}")
+            assert await store.claim_number(known)
+        won: list[Record] = []
+
+        async def claim(wanted: VisitorIdentity | VisitorAlias) -> None:
+            if await store.claim_number(wanted):
+                won.append(wanted)
+
+        async with anyio.create_task_group() as tasks:
+            for number in (1, 2, 3):
+                tasks.start_soon(claim, alias(9, number))
+            own = VisitorIdentity(id=9, site_id=SITE.id, external_id="9")
+            tasks.start_soon(claim, own)
+        found: list[Record | None] = [
+            await store.find_record(VisitorIdentity, 9),
+            await store.find_record(VisitorAlias, 9),
+        ]
+        assert [each for each in found if each is not None] == won
+        assert len(won) == 1
 
     async def test_a_visitor_who_opens_a_conversation_has_a_profile(
         self, store: Store

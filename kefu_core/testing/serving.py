@@ -2,7 +2,7 @@
 
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from socket import socket
 from typing import Any, TypeVar
@@ -95,8 +95,8 @@ class OpenHandler(Handler):
     async def revalidate(self, principal: Principal) -> bool:
         return True
 
-    async def find_revoked(self, sessions: Sequence[str]) -> set[str]:
-        return self.revoked & set(sessions)
+    async def find_revoked(self, agents: Collection[Principal]) -> set[Principal]:
+        return {agent for agent in agents if agent.session in self.revoked}
 
     async def load_conversation(
         self, principal: Principal, conversation: ConversationId

@@ -304,6 +304,30 @@ class StoreContract:
         mine = await store.conversations_of_visitor(VISITOR.id)
         assert [row.id for row in mine] == found[:1]
 
+    async def test_two_changes_of_a_site_at_once_are_both_kept(
+        self, store: Store
+    ) -> None:
+        await store.put_site(SITE)
+
+        def named(site: Site) -> Site:
+            return msgspec.structs.replace(site, name="other")
+
+        def keeping(site: Site) -> Site:
+            return msgspec.structs.replace(site, retention_days=9)
+
+        def refusing(site: Site) -> Site:
+            raise Invalid(site.name)
+
+        async with anyio.create_task_group() as tasks:
+            for change in (named, keeping):
+                tasks.start_soon(store.change_site, SITE.id, change)
+        changed = msgspec.structs.replace(SITE, name="other", retention_days=9)
+        assert await store.change_site(SITE.id, named) == changed
+        with pytest.raises(Invalid, match="other"):
+            await store.change_site(SITE.id, refusing)
+        assert await store.change_site(99, named) is None
+        assert await store.sites() == [changed]
+
     async def test_lists_are_read_by_keyset(self, store: Store, clock: "Clock") -> None:
         await store.put_site(SITE)
         ids = []

@@ -1,14 +1,17 @@
 """What every store must do for its operator: subclass `UpkeepContract`."""
 
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from kefu_core.abc.archive import ConversationFilter
+from kefu_core.abc.audit import Late
 from kefu_core.abc.store import Store
 from kefu_core.abc.upkeep import Erased
 from kefu_core.folding import fold
+from kefu_core.languages import text_key
 from kefu_core.model import (
     Conversation,
     ConversationStatus,
@@ -18,6 +21,7 @@ from kefu_core.model import (
     Person,
     Role,
 )
+from kefu_core.records import CachedTranslation
 from kefu_core.testing.stores import AGENT, SITE, Clock, draft
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
@@ -153,7 +157,7 @@ class UpkeepContract:
             (ConversationFilter(sites=frozenset({1, 2})), {mine, other, late}),
             (ConversationFilter(sites=frozenset()), set()),
             (ConversationFilter(assignee=AGENT), {mine}),
-            (ConversationFilter(visitor=ParticipantId("v2")), {other}),
+            (ConversationFilter(visitors=(ParticipantId("v2"),)), {other}),
             (ConversationFilter(status=ConversationStatus.CLOSED), {other}),
             (ConversationFilter(label="退货"), {mine}),
             (ConversationFilter(label="退"), set()),
@@ -216,6 +220,37 @@ class UpkeepContract:
         kinds = [message.kind for message in await store.history(conversation)]
         text = MessageKind.TEXT
         assert kinds == [text, MessageKind.ERASED, text]
+
+    async def test_what_was_made_of_a_message_goes_with_it(self, store: Store) -> None:
+        conversation = await opened(store, 1)
+        await store.append(draft(conversation, 1, body="first canary"))
+        await store.append(draft(conversation, 2, body="second"))
+        edit, translation = MessageKind.EDIT, MessageKind.TRANSLATION
+        # The last one is of what was made of the first.
+        for number, kind, of in ((3, edit, 1), (4, edit, 2), (5, translation, 3)):
+            made = draft(conversation, number, kind=kind, body="canary")
+            await store.append(replace(made, ref=Seq(of)))
+        newest = draft(conversation, 6, kind=MessageKind.EDIT, body="second, mended")
+        await store.append(replace(newest, ref=Seq(2), data={"upto": 5}))
+        row = await store.find_conversation(conversation)
+        assert row is not None
+        assert row.last_line == "second, mended"
+        erased = await store.erase_conversation(
+            conversation, after=Seq(0), limit=1, upto=Seq(1)
+        )
+        assert erased.messages == 1
+        log = await store.history(conversation)
+        gone = [message.seq for message in log if message.kind is MessageKind.ERASED]
+        assert gone == [1, 3, 5]
+        assert [log[at].data for at in (2, 4)] == [
+            {"was": "edit"},
+            {"was": "translation"},
+        ]
+        assert await store.find_conversation(conversation) == row
+        await store.erase_conversation(conversation, after=Seq(1), limit=1, upto=Seq(2))
+        assert {m.body for m in await store.history(conversation)} == {""}
+        bare = await store.find_conversation(conversation)
+        assert bare == replace(row, last_line="")
 
     async def test_the_row_is_the_fold_of_what_is_left(self, store: Store) -> None:
         conversation = await opened(store, 1)
@@ -355,6 +390,50 @@ class UpkeepContract:
         names = {person.id: person.name for person in people}
         assert names == {VISITOR_ID: "", "v2": "visitor 2"}
 
+    async def test_a_forgotten_visitor_takes_the_translations_of_its_site_along(
+        self, store: Store
+    ) -> None:
+        await opened(store, 1)
+        entry = CachedTranslation(
+            id=1, site_id=SITE.id, key="k", text_key="t", body="who I am"
+        )
+        other = replace(entry, id=2, site_id=SITE.id + 1)
+        await store.put_records(entry, other)
+        await store.forget_visitor(VISITOR_ID)
+        assert await store.list_records(CachedTranslation) == [other]
+
+    async def test_an_erased_text_takes_what_is_cached_of_it_along(
+        self, store: Store, clock: Clock
+    ) -> None:
+        one, two = await opened(store, 1), await opened(store, 2)
+        texts = ("secret", "old", "kept", "not said here")
+        other = await opened(store, 3, OTHER_SITE.id)
+        await store.append(draft(other, body="secret"))
+        await store.append(draft(two, body=" old "))
+        clock.ms += DAY_MS
+        await store.append(draft(one, 1, body="secret"))
+        await store.append(draft(one, 2, body="kept"))
+        sites = (SITE.id, OTHER_SITE.id)
+        entries = [
+            CachedTranslation(
+                id=10 * site_id + number,
+                site_id=site_id,
+                key=text_key("pt", text),
+                text_key=text_key(text),
+                body="translated",
+            )
+            for site_id in sites
+            for number, text in enumerate(texts)
+        ]
+        await store.put_records(*entries)
+        await store.erase_conversation(one, limit=1, upto=Seq(1))
+        left = await store.list_records(CachedTranslation, after=0)
+        assert left == entries[1:]
+        while await store.erase_old(SITE.id, UnixMs(clock.ms)):
+            pass
+        left = await store.list_records(CachedTranslation, after=0)
+        assert left == entries[2:]
+
     async def test_last_lines_come_with_the_seq_they_belong_to(
         self, store: Store
     ) -> None:
@@ -363,3 +442,39 @@ class UpkeepContract:
         lines = await store.last_lines([first, second, ConversationId(404)])
         assert lines == {first: (1, "m1"), second: (0, "")}
         assert await store.last_lines([]) == {}
+
+    # -- what is late ------------------------------------------------------------------
+
+    async def test_what_has_not_arrived_is_late_for_whom_it_is(
+        self, store: Store, clock: Clock
+    ) -> None:
+        mine, queued, closed = [await opened(store, number) for number in (1, 2, 3)]
+        began = UnixMs(clock.ms)
+        taken = draft(
+            mine,
+            sender=AGENT,
+            kind=MessageKind.ASSIGNMENT,
+            data={"assignee": AGENT},
+        )
+        await store.append(taken)
+        for number in (2, 3):
+            await store.append(draft(mine, number))
+        for number, kind in ((4, MessageKind.TEXT), (5, MessageKind.NOTE)):
+            await store.append(draft(mine, number, sender=AGENT, kind=kind))
+        for row, who in ((queued, "v2"), (closed, "v3")):
+            await store.append(draft(row, sender=ParticipantId(who)))
+        end = draft(closed, 2, sender=AGENT, kind=MessageKind.CLOSE)
+        await store.append(end)
+        assert await store.late(began) == []
+        now = UnixMs(clock.ms + 1)
+        one: dict[str, Any] = {"conversations": 1, "messages": 1, "oldest_at": began}
+        assert await store.late(now) == [
+            Late(whose=AGENT, **one | {"messages": 2}),
+            Late(whose=None, **one),
+            Late(whose=VISITOR_ID, **one),
+        ]
+        cursor = Cursor(
+            conversation=mine, participant=AGENT, delivered=Seq(3), read=Seq(0)
+        )
+        await store.advance_cursors([cursor])
+        assert [late.whose for late in await store.late(now)] == [None, VISITOR_ID]

@@ -40,6 +40,7 @@ async def erase_visitor(
 ) -> ErasureReport:
     """Blank all texts and notes of a visitor's conversations, and empty its name.
 
+    Of a visitor with several numbers all of them are meant, whichever is named.
     Both sides' texts, since an answer repeats what was asked. What it left while nobody
     was there is deleted, with the mail about it, and the pages it was on. Files can be
     read by nobody from then on; a server deletes their bytes within minutes. What
@@ -51,11 +52,12 @@ async def erase_visitor(
         NotFound: There is no such visitor, and no conversation of it.
         StoreUnavailable: What was erased is erased; run it again.
     """
+    numbers = await store.numbers_of(visitor)
     conversations = messages = 0
     after: ConversationId | None = ConversationId(0)
     while after is not None:
         walk = await store.walk_conversations(
-            ConversationFilter(visitor=visitor), after=after
+            ConversationFilter(visitors=numbers), after=after
         )
         for row in walk.conversations:
             conversations += 1
@@ -69,11 +71,14 @@ async def erase_visitor(
                     on_progress(messages)
                 await anyio.sleep(PAUSE_S)
         after = walk.next
-    left_count = await _forget_letters(store, visitor)
+    left_count = 0
+    for number in numbers:
+        left_count += await _forget_letters(store, number)
     if not conversations and not left_count and not await store.people([visitor]):
         raise NotFound(f"There is no visitor {visitor}.")
-    await _forget_visits(store, visitor)
-    await store.forget_visitor(visitor)
+    for number in numbers:
+        await _forget_visits(store, number)
+        await store.forget_visitor(number)
     return ErasureReport(conversations=conversations, messages=messages)
 
 

@@ -5,6 +5,7 @@ from html import escape
 
 from kefu_core.model import (
     CONTENT_KINDS,
+    EDIT_KINDS,
     INTERNAL_KINDS,
     Conversation,
     Cursor,
@@ -45,6 +46,11 @@ _WORDS = {
         "none": "none",
         "rating": "Rating:",
         "recall": "Took a message back",
+        "edit": "edited, now reads",
+        "translation": "translation",
+        "untranslated": "The translation failed.",
+        "translating": "Switched translations on",
+        "not translating": "Switched translations off",
         "unknown": "An entry that cannot be shown.",
         "total": "{0} conversations, {1} messages",
     },
@@ -63,6 +69,11 @@ _WORDS = {
         "none": "无",
         "rating": "评价:",
         "recall": "撤回了一条消息",
+        "edit": "已编辑为",
+        "translation": "译文",
+        "untranslated": "翻译失败。",
+        "translating": "开启了翻译",
+        "not translating": "关闭了翻译",
         "unknown": "无法显示的记录。",
         "total": "共 {0} 个会话,{1} 条消息",
     },
@@ -121,11 +132,17 @@ class HtmlWriter(Writer):
         is_note = kind in INTERNAL_KINDS
         side = "visitor" if message.sender.startswith("v") else "agent"
         mark = f" · {self._words['note']}" if is_note else ""
+        if kind in EDIT_KINDS:
+            mark += f" · {self._words['edit']}"
         if kind == MessageKind.RATING:
             score = (message.data or {}).get("score")
             stars = f"{score}/5" if isinstance(score, int) else ""
             mark = f" · {self._words['rating']} {stars}"
-        if message.kind is MessageKind.ERASED:
+        if kind == MessageKind.TRANSLATION:
+            mark += f" · {self._words['translation']}"
+        if kind == MessageKind.TRANSLATION and not message.body:
+            body = f"<p><em>{self._words['untranslated']}</em></p>"
+        elif message.kind is MessageKind.ERASED:
             body = f"<p><em>{self._words['erased']}</em></p>"
         else:
             body = f'<p dir="auto">{escape(message.body)}</p>'
@@ -152,6 +169,9 @@ class HtmlWriter(Writer):
                 labels = named if isinstance(named, list) else []
                 texts = [_text(label) for label in labels if isinstance(label, str)]
                 return f"{words['labels']} {', '.join(texts) or words['none']}"
+            case MessageKind.TRANSLATING:
+                is_on = data.get("is_on") is True
+                return words["translating" if is_on else "not translating"]
             case MessageKind.RECALL:
                 return words["recall"]
             case MessageKind.AUTO:

@@ -2,6 +2,7 @@
 
 import argparse
 import getpass
+import secrets
 import sys
 
 from kefu_core.errors import KefuError
@@ -9,6 +10,8 @@ from kefu_server import accounts
 from kefu_server.commands.parsing import Commands, add_command, add_group
 from kefu_server.output import say
 from kefu_server.settings import Settings
+
+_ONCE_BYTES = 15
 
 
 def add_agents(commands: Commands) -> None:
@@ -23,6 +26,18 @@ def add_agents(commands: Commands) -> None:
         agent, "password", _password, "set a new password and end all logins"
     )
     password.add_argument("login")
+    password.add_argument(
+        "--once",
+        action="store_true",
+        help="make a password and print it; it is good for choosing another only",
+    )
+    factor = add_command(
+        agent, "factor", _factor, "whether an account has two-factor login"
+    )
+    factor.add_argument("login")
+    factor.add_argument(
+        "--off", action="store_true", help="ask for no code of an app any more"
+    )
     deactivate = add_command(
         agent, "deactivate", _deactivate, "end all logins and let nobody log in"
     )
@@ -51,8 +66,25 @@ def _list(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _password(options: argparse.Namespace, settings: Settings) -> int:
+    if options.once:
+        password = secrets.token_urlsafe(_ONCE_BYTES)
+        accounts.set_password(settings, options.login, password, is_one_time=True)
+        say(password)
+        return 0
     accounts.set_password(settings, options.login, _read_password())
     say(f"Changed the password of {options.login}; all logins of it have ended.")
+    return 0
+
+
+def _factor(options: argparse.Namespace, settings: Settings) -> int:
+    has_one = accounts.has_factor(settings, options.login)
+    if has_one and options.off:
+        accounts.switch_off_factor(settings, options.login)
+        say(f"{options.login} logs in by the password alone from now on.")
+    elif has_one:
+        say(f"{options.login} logs in with a code of an app as well.")
+    else:
+        say(f"{options.login} has no two-factor login.")
     return 0
 
 

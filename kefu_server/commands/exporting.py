@@ -3,21 +3,22 @@
 import argparse
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from datetime import tzinfo
-from pathlib import Path
 from typing import BinaryIO
 
 from kefu_core.abc.archive import ConversationFilter
 from kefu_core.abc.store import Store
+from kefu_core.desk.journal import CLI
 from kefu_core.errors import KefuError
 from kefu_core.node import unix_ms
 from kefu_core.types import ConversationId
-from kefu_server.accounts import in_store
+from kefu_server.accounts import in_store, journal
 from kefu_server.commands.parsing import Commands, add_command
 from kefu_server.commands.selecting import add_filter, add_zone, read_filter, read_zone
-from kefu_server.export import ExportFormat, Selection, export
+from kefu_server.export import ExportFormat, Selection, export, subject_of
+from kefu_server.outfiles import opened_output
 from kefu_server.output import say
 from kefu_server.progress import Progress
 from kefu_server.settings import Settings
@@ -73,7 +74,9 @@ def export_to(
 
     async def act(store: Store) -> tuple[int, int]:
         selection = await select(store)
-        with _opened(options.out) as file:
+        told = {"format": options.format}
+        await journal(store).write(CLI, "export", subject_of(selection), told)
+        with opened_output(options.out) as file:
             return await write(
                 store,
                 selection,
@@ -145,26 +148,3 @@ async def _selection(
     if not number.isdecimal():
         raise KefuError(f"{options.conversation!r} is not the id of a conversation.")
     return ConversationId(int(number))
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
-    """Open what to write to; a file appears under its name only when it is whole."""
-    if name == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    path = Path(name)
-    part = path.with_name(path.name + ".part")
-    try:
-        # Conversations are nobody's business but the operator's.
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise KefuError(f"{name} cannot be written: {error.strerror}.") from error
-    finally:
-        part.unlink(missing_ok=True)

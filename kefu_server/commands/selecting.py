@@ -63,10 +63,13 @@ async def read_filter(
         NotFound: There is no such site or agent; says where to look.
         KefuError: A date or an id cannot be read.
     """
+    visitors = None
+    if options.visitor is not None:
+        visitors = await store.numbers_of(read_visitor(options.visitor))
     return ConversationFilter(
         site_id=await _site_id(store, options.site),
         assignee=await _assignee(store, options.agent),
-        visitor=None if options.visitor is None else read_visitor(options.visitor),
+        visitors=visitors,
         status=None if options.status is None else ConversationStatus(options.status),
         label=options.label,
         active_from=_moment(options.active_from, zone),

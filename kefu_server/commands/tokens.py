@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 
 from kefu_core.abc.records import PAGE_MAX
 from kefu_core.abc.store import Store
+from kefu_core.desk.journal import CLI
 from kefu_core.desk.programs import known_scopes, make_token
 from kefu_core.errors import NotFound
 from kefu_core.ids import IdGenerator
 from kefu_core.model import Agent
 from kefu_core.node import unix_ms
 from kefu_core.records import ApiToken
-from kefu_server.accounts import in_store
+from kefu_server.accounts import in_store, journal
 from kefu_server.commands.parsing import Commands, add_command, add_group
 from kefu_server.output import say
 from kefu_server.settings import Settings
@@ -62,6 +63,8 @@ def _create(options: argparse.Namespace, settings: Settings) -> int:
             expires_at=now_ms + options.days * _DAY_MS if options.days else 0,
         )
         await store.put_records(record)
+        told = {"name": record.name, "agent": agent.id, "scopes": list(record.scopes)}
+        await journal(store).write(CLI, "token.create", f"token {record.id}", told)
         return secret
 
     say(in_store(settings, act))
@@ -94,6 +97,8 @@ def _revoke(options: argparse.Namespace, settings: Settings) -> int:
         if token is None:
             raise NotFound(f"There is no token {options.token}; see: kefu token list")
         await store.delete_records(ApiToken, [token.id])
+        told = {"name": token.name}
+        await journal(store).write(CLI, "token.delete", f"token {token.id}", told)
         return token
 
     token = in_store(settings, act)

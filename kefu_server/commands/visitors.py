@@ -5,10 +5,11 @@ import sys
 
 from kefu_core.abc.archive import ConversationFilter
 from kefu_core.abc.store import Store
+from kefu_core.desk.journal import CLI
 from kefu_core.errors import KefuError, NotFound
 from kefu_core.types import ParticipantId
 from kefu_core.upkeep.erasing import ErasureReport, erase_visitor
-from kefu_server.accounts import in_store
+from kefu_server.accounts import in_store, journal
 from kefu_server.commands.exporting import add_output, export_to
 from kefu_server.commands.parsing import Commands, add_command, add_group
 from kefu_server.commands.selecting import add_zone, read_visitor, read_zone
@@ -39,7 +40,7 @@ def _export(options: argparse.Namespace, settings: Settings) -> int:
 
     async def select(store: Store) -> ConversationFilter:
         await _name_and_extent(store, visitor)
-        return ConversationFilter(visitor=visitor)
+        return ConversationFilter(visitors=await store.numbers_of(visitor))
 
     return export_to(options, settings, select, zone)
 
@@ -57,7 +58,10 @@ def _erase(options: argparse.Namespace, settings: Settings) -> int:
 
     async def act(store: Store) -> ErasureReport:
         with Progress("messages", messages) as progress:
-            return await erase_visitor(store, visitor, on_progress=progress.show)
+            report = await erase_visitor(store, visitor, on_progress=progress.show)
+        told = {"messages": report.messages}
+        await journal(store).write(CLI, "visitor.erase", visitor, told)
+        return report
 
     report = in_store(settings, act)
     say(
@@ -71,7 +75,8 @@ async def _name_and_extent(
     store: Store, visitor: ParticipantId
 ) -> tuple[str, int, int]:
     people = await store.people([visitor])
-    extent = await store.measure(ConversationFilter(visitor=visitor))
+    numbers = await store.numbers_of(visitor)
+    extent = await store.measure(ConversationFilter(visitors=numbers))
     if not people and not extent.conversations:
         raise NotFound(f"There is no visitor {visitor}.")
     name = people[0].name if people else ""

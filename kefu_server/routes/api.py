@@ -24,7 +24,7 @@ from kefu_core.protocol.codec import fault_of
 from kefu_server.answers import address_of, answer
 from kefu_server.middleware import API
 from kefu_server.queries import read_texts
-from kefu_server.services import services_of
+from kefu_server.services import agent_of, services_of
 from kefu_server.throttle import AddressPace
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -124,7 +124,7 @@ async def caller_of(request: Request, gate: Gate) -> Principal:
     try:
         token = _token_of(request.headers)
         if token is None:
-            return await auth.agent_of_secret(request.cookies.get(auth.cookie, ""))
+            return await agent_of(request)
         peer = PeerInfo(transport="http", address=address)
         return await auth.authenticate(token, peer)
     except Unauthorized:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kefu_core.desk.access import rights_of
+from kefu_core.desk.journal import note
 from kefu_core.errors import NotAllowed
 from kefu_core.records import VisitorProfile
 from kefu_core.types import ParticipantId
@@ -43,6 +44,8 @@ async def erase(request: Request) -> Response:
     finally:
         # Also what is kept in memory, and also when the store failed on the way.
         services.hub.forget()
+    told = {"messages": report.messages}
+    await note(services.desk, principal, "visitor.erase", visitor, told)
     profile = await services.store.find_record(VisitorProfile, int(visitor[1:]))
     if profile is not None:
         # Consoles that show what was known look again.

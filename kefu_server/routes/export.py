@@ -13,12 +13,21 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from kefu_core.abc.archive import ConversationFilter
+from kefu_core.abc.store import Store
 from kefu_core.desk.access import readable
+from kefu_core.desk.journal import note
 from kefu_core.errors import Invalid, Unauthorized
 from kefu_core.model import Principal
 from kefu_core.node import monotonic, unix_ms
 from kefu_core.types import ConversationId, UnixMs
-from kefu_server.export import MEDIA_TYPES, ExportFormat, Selection, export, file_name
+from kefu_server.export import (
+    MEDIA_TYPES,
+    ExportFormat,
+    Selection,
+    export,
+    file_name,
+    subject_of,
+)
 from kefu_server.logs import event
 from kefu_server.lookups import Filters, Id, narrowed
 from kefu_server.queries import read_query
@@ -43,7 +52,8 @@ async def export_file(request: Request) -> Response:
     """Answer a file to download; one at a time for each agent."""
     principal = await history_reader_of(request)
     asked = read_query(request, ExportParameters)
-    selection, zone = _selection(asked, principal), _zone(asked.tz)
+    services, zone = services_of(request), _zone(asked.tz)
+    selection = await _selection(services.store, asked, principal)
     headers = {
         "content-type": MEDIA_TYPES[asked.format],
         "content-disposition": "attachment; filename="
@@ -51,7 +61,6 @@ async def export_file(request: Request) -> Response:
     }
     if request.method == "HEAD":
         return Response(headers=headers)
-    services = services_of(request)
     if principal.sites is not None and not isinstance(selection, ConversationFilter):
         async with services.turns.take(principal.participant):
             readable(principal, await services.store.find_conversation(selection))
@@ -68,6 +77,8 @@ async def export_file(request: Request) -> Response:
     try:
         # What does not exist is told before the answer has begun.
         await started.read_first()
+        told = {"format": asked.format.value}
+        await note(services.desk, principal, "export", subject_of(selection), told)
     except BaseException:
         await started.aclose()
         raise
@@ -75,8 +86,10 @@ async def export_file(request: Request) -> Response:
     return started
 
 
-def _selection(asked: ExportParameters, principal: Principal) -> Selection:
-    wanted = narrowed(asked, principal)
+async def _selection(
+    store: Store, asked: ExportParameters, principal: Principal
+) -> Selection:
+    wanted = await narrowed(store, asked, principal)
     if asked.conversation is None:
         return wanted
     if wanted != ConversationFilter(sites=principal.sites):

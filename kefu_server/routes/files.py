@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from kefu_core.abc.files import FileMissing
 from kefu_core.desk.files import FileRoom, Received, Upload
 from kefu_core.desk.messages import SentMessage
-from kefu_core.errors import Invalid, KefuError, NotFound
+from kefu_core.errors import Invalid, KefuError, NotFound, Unauthorized
 from kefu_core.filetypes import attachment
 from kefu_core.model import Principal
 from kefu_core.records import Attachment
@@ -75,6 +75,10 @@ class FileRoutes:
         async with room.place(), spool.incoming(upload.bytes_max) as incoming:
             limits = services.limits
             await _receive(request, incoming, limits.upload_stall_s, limits.upload_s)
+            # Who lost the right to be here while the file was on its way sends none.
+            if not await services.desk.revalidate(principal):
+                raise Unauthorized
+            services.desk.bans.check(principal)
             sent = await _keep(room, upload, incoming, spool)
         logger.info(
             event(

@@ -69,7 +69,7 @@ async def _listed(
     before = _place(asked.cursor) if asked.cursor is not None else None
     # One more than asked for tells whether there is more.
     found = await store.find_conversations(
-        narrowed(asked, principal), before=before, limit=asked.limit + 1
+        await narrowed(store, asked, principal), before=before, limit=asked.limit + 1
     )
     rows = found[: asked.limit]
     more = f"{rows[-1].last_at}-{rows[-1].id}" if len(found) > len(rows) else None
@@ -85,10 +85,11 @@ async def _listed(
 async def _found(
     store: Store, principal: Principal, asked: ListParameters, text: str
 ) -> dict[str, Any]:
+    wanted = await narrowed(store, asked, principal)
     page = await store.search(
         SearchQuery(
             text=text,
-            conversations=narrowed(asked, principal),
+            conversations=wanted,
             is_grouped=True,
             before=search_cursor(asked.cursor),
             limit=asked.limit,

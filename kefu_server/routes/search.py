@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kefu_core.abc.archive import Hit, SearchOrder, SearchQuery
+from kefu_core.abc.store import Store
 from kefu_core.errors import Invalid
 from kefu_core.model import Principal
 from kefu_core.types import ConversationId, ParticipantId
@@ -46,7 +47,7 @@ async def search(request: Request) -> Response:
     services = services_of(request)
     store = services.store
     async with services.turns.take(principal.participant):
-        page = await store.search(_query(asked, principal))
+        page = await store.search(await _query(store, asked, principal))
         behind = await store.index_state()
         people = [
             who
@@ -69,10 +70,12 @@ async def search(request: Request) -> Response:
     )
 
 
-def _query(asked: SearchParameters, principal: Principal) -> SearchQuery:
+async def _query(
+    store: Store, asked: SearchParameters, principal: Principal
+) -> SearchQuery:
     return SearchQuery(
         text=asked.q,
-        conversations=narrowed(asked, principal),
+        conversations=await narrowed(store, asked, principal),
         conversation=(
             None if asked.conversation is None else ConversationId(asked.conversation)
         ),

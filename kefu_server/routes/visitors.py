@@ -6,13 +6,14 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kefu_core.desk.automatic import filled
+from kefu_core.desk.automatic import GREETING, said
 from kefu_core.desk.opening import asks_anything, offered
+from kefu_core.desk.sites import agents_language
 from kefu_core.errors import NotFound, Unauthorized
 from kefu_core.ids import visitor_participant
 from kefu_core.model import Site
 from kefu_core.node import unix_ms
-from kefu_core.types import UnixMs
+from kefu_core.types import ParticipantId, UnixMs
 from kefu_server.answers import address_of, answer, read_json
 from kefu_server.auth import UNSIGNED, Authenticator
 from kefu_server.identity import SignedIdentity, identify, verify
@@ -45,7 +46,10 @@ async def visitor_token(request: Request) -> Response:
     site = await find_site(services, asked.site)
     visitor_id, is_identified = await _visitor_of(services, site, asked)
     visitor, address = visitor_participant(visitor_id), address_key(address_of(request))
-    services.desk.bans.check_visitor(site.id, visitor, address)
+    names: tuple[ParticipantId, ...] = (visitor,)
+    if is_identified:
+        names = await services.store.numbers_of(visitor)
+    services.desk.bans.check_visitor(site.id, names, address)
     token, expires_at = services.auth.visitors.issue(
         visitor_id, site.id, is_identified=is_identified
     )
@@ -65,12 +69,20 @@ async def visitor_token(request: Request) -> Response:
                 "form": await _form(services, site),
                 "shows_typing": site.settings.talk.shows_typing,
                 "recall_within_s": site.settings.talk.recall_within_s,
-                "greeting": filled(
-                    site.settings.talk.greeting, site, UnixMs(services.desk.now_ms())
+                "edit_within_s": site.settings.talk.edit_within_s,
+                "translation": _translation(services, site),
+                "greeting": said(
+                    GREETING, site, _language(request), UnixMs(services.desk.now_ms())
                 ),
             },
         }
     )
+
+
+def _language(request: Request) -> str:
+    """Return the language that a browser wants first, as its scripts say it."""
+    first, *_ = request.headers.get("accept-language", "").split(",")
+    return first.partition(";")[0].strip()
 
 
 async def _form(services: Services, site: Site) -> dict[str, Any] | None:
@@ -81,6 +93,13 @@ async def _form(services: Services, site: Site) -> dict[str, Any] | None:
         return None
     departments = [{"id": team.id, "name": team.name} for team in teams]
     return {**msgspec.to_builtins(talk.form), "departments": departments}
+
+
+def _translation(services: Services, site: Site) -> dict[str, Any] | None:
+    """Return what agents read, and how long their messages wait; None: as written."""
+    language = agents_language(services.desk, site)
+    holds_s = site.settings.translation.holds_s
+    return {"language": language, "holds_s": holds_s} if language else None
 
 
 def _file_bytes(site: Site) -> int:
@@ -96,18 +115,19 @@ async def _visitor_of(
 
     Raises `Unauthorized` for a bad signature, and for none where the site wants one.
     """
-    shown = _shown(services.auth, asked.token, site)
+    shown = await _shown(services.auth, asked.token, site)
     if asked.identity is not None:
         signed = verify(asked.identity, site.secret, unix_ms())
-        known = shown.visitor_id if shown is not None else None
-        return await identify(services, site, signed, known, unix_ms), True
+        return await identify(services, site, signed, shown, unix_ms), True
     is_identified = shown is not None and shown.is_identified
     if site.settings.identity.is_required and not is_identified:
         raise Unauthorized(UNSIGNED)
     return (services.ids.new() if shown is None else shown.visitor_id), is_identified
 
 
-def _shown(auth: Authenticator, token: str | None, site: Site) -> VisitorClaims | None:
+async def _shown(
+    auth: Authenticator, token: str | None, site: Site
+) -> VisitorClaims | None:
     """Return what an older token says, where it is good for this site."""
     if not token:
         return None
@@ -115,7 +135,8 @@ def _shown(auth: Authenticator, token: str | None, site: Site) -> VisitorClaims 
         claims = auth.visitors.check(token)
     except Unauthorized:
         return None
-    return claims if claims.site_id == site.id else None
+    is_good = claims.site_id == site.id and not await auth.is_outdated(claims)
+    return claims if is_good else None
 
 
 async def widget_page(request: Request) -> Response:

@@ -13,6 +13,7 @@ from kefu_core.desk.visits import Visit
 from kefu_core.errors import NotAllowed, StoreError, Unauthorized
 from kefu_core.ids import visitor_participant
 from kefu_core.model import Site
+from kefu_core.types import ParticipantId
 from kefu_server.answers import address_of, answer, read_json
 from kefu_server.pages import Pages
 from kefu_server.routes.visitors import find_site
@@ -58,13 +59,17 @@ class VisitRoutes:
             return answer({"every_s": 0})
         if origin_of(asked.url) not in site.allowed_origins:
             raise NotAllowed("This page is none of the site's.")
-        visitor, token = self._visitor_of(services, site, asked.token, address)
+        visitor, token, is_identified = self._visitor_of(
+            services, site, asked.token, address
+        )
         who = visitor_participant(visitor)
-        services.desk.bans.check_visitor(site.id, who, address)
+        names = await _names(services, visitor, is_identified=is_identified)
+        services.desk.bans.check_visitor(site.id, names, address)
         user_agent = request.headers.get("user-agent", "")
         visit = visits.report(
             site.id, visitor, asked, address=address, user_agent=user_agent
         )
+        visits.named(visitor, names)
         due_s = await self._look_at_rules(services, site, visit)
         told: dict[str, Any] = {
             "every_s": min(visits.every_s, due_s),
@@ -73,12 +78,14 @@ class VisitRoutes:
         if token:
             told["token"] = token
         invitation = visits.invitation_for(visit) if visit is not None else None
-        if invitation is not None:
+        if visit is not None and invitation is not None:
             told["invitation"] = {
                 "id": invitation.id,
                 "text": invitation.text,
                 "name": invitation.name,
             }
+            if word := visit.quoted(invitation):
+                told["invitation"]["token"] = services.auth.invitations.issue(word)
         return answer(told)
 
     async def _look_at_rules(
@@ -114,16 +121,26 @@ class VisitRoutes:
 
     def _visitor_of(
         self, services: Services, site: Site, shown: str | None, address: str
-    ) -> tuple[int, str]:
-        """Return who reports, and a token where the page needs a new one."""
+    ) -> tuple[int, str, bool]:
+        """Return who reports, a token where one is needed, whether it is signed."""
         tokens, visitor, is_identified = services.auth.visitors, None, False
         with suppress(Unauthorized):
             claims = tokens.check(shown or "")
             if claims.site_id == site.id:
                 visitor, is_identified = claims.visitor_id, claims.is_identified
                 if claims.expires_at - self._now_ms() > tokens.ttl_s * 500:
-                    return visitor, ""
+                    return visitor, "", is_identified
         services.auth.count_token_request(address)
         visitor = services.ids.new() if visitor is None else visitor
         token, _ = tokens.issue(visitor, site.id, is_identified=is_identified)
-        return visitor, token
+        return visitor, token, is_identified
+
+
+async def _names(
+    services: Services, visitor: int, *, is_identified: bool
+) -> tuple[ParticipantId, ...]:
+    """Return a visitor's numbers: asked for once in a visit of who may have more."""
+    visit = services.desk.visits.find(visitor)
+    if visit is not None or not is_identified:
+        return visit.names if visit is not None else (visitor_participant(visitor),)
+    return await services.store.numbers_of(visitor_participant(visitor))

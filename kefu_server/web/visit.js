@@ -28,7 +28,9 @@
   function begin() {
     if (isBegun || document.getElementById(mark) || isOff()) return;
     isBegun = true;
-    (window.requestIdleCallback ?? setTimeout)(place);
+    // A page that never rests, or is not drawn, is not waited for.
+    if ("requestIdleCallback" in window) requestIdleCallback(place, { timeout: 2_000 });
+    else setTimeout(place);
   }
 
   function place() {

@@ -99,8 +99,9 @@ def test_a_cut_ends_the_connections_to_one_port_at_both_ends() -> None:
 
 
 def test_who_floods_is_refused_and_cut_off_and_nobody_loses_anything() -> None:
+    # Long enough for the flooder to be cut off: it is read at a pace of ours.
     options = NoisyOptions(
-        visitors=4, agents=2, rate=20.0, flood=2_000.0, seconds=1.0, rounds=1
+        visitors=4, agents=2, rate=20.0, flood=2_000.0, seconds=8.0, rounds=1
     )
     with Progress(disable=True) as progress:
         found, verdict = run_noisy(options, progress)

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.alone
 NAMES = ("websocket", "tcp", "longpoll")
 PEOPLE = ("v1", "v2", "a1", "a2")
 SOFT = msgspec.structs.replace(LIMITS, drain_s=0.3, outbox_frames_max=32)
+SETTLED_S = 30
 EXAMPLES = settings.default.max_examples // 4
 
 
@@ -143,9 +144,24 @@ class World:
         """Wait until everybody was answered and was shown everything."""
         for someone in self.people:
             someone.pause(False)
-        with anyio.fail_after(30):
+        with anyio.move_on_after(SETTLED_S):
             while not await self._is_settled():
                 await anyio.sleep(0.02)
+            return
+        raise AssertionError("\n".join(await self._missing()))
+
+    async def _missing(self) -> list[str]:
+        """Say who waits for what."""
+        heads = await self.node.store.heads(self.conversations)
+        lines = [f"not settled after {SETTLED_S} s; heads: {dict(heads)}"]
+        for someone in self.people:
+            shown = {which: len(log) for which, log in someone.shown.items()}
+            asked = {key for keys in someone.said.values() for key in keys}
+            lines.append(
+                f"{someone.who} by {NAMES[someone.at]}: live {someone.client.is_live},"
+                f" shown {shown}, no answer to {sorted(asked - someone.acked.keys())}"
+            )
+        return lines
 
     async def _is_settled(self) -> bool:
         heads = await self.node.store.heads(self.conversations)
@@ -226,9 +242,19 @@ async def play(steps: list[tuple[str, int, int]]) -> None:
         await w.check()
 
 
+def innermost(failed: BaseException) -> BaseException:
+    """Return what went wrong first, out of the groups that task groups wrap it in."""
+    while isinstance(failed, BaseExceptionGroup):
+        failed = failed.exceptions[0]
+    return failed
+
+
 @settings(max_examples=EXAMPLES)
 @given(st.lists(STEPS, min_size=5, max_size=30))
 def test_whatever_happens_everybody_holds_everything_once_and_in_order(
     steps: list[tuple[str, int, int]],
 ) -> None:
-    anyio.run(functools.partial(play, steps))
+    try:
+        anyio.run(functools.partial(play, steps))
+    except BaseExceptionGroup as failed:
+        raise innermost(failed) from None

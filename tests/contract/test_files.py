@@ -110,6 +110,17 @@ async def test_what_was_deleted_is_gone_and_may_be_deleted_again(
     assert await read(storage, "ab") == b"2"
 
 
+async def test_all_that_is_kept_is_listed_with_its_size(
+    storage: FileStorage, source: Callable[[bytes], Path]
+) -> None:
+    assert [found async for found in storage.listed()] == []
+    await storage.put("ab/1", source(b"one"))
+    await storage.put("ab/1.webp", source(b"small"))
+    await storage.put("cd/2", source(b""))
+    listed = {(found.key, found.size) async for found in storage.listed()}
+    assert listed == {("ab/1", 3), ("ab/1.webp", 5), ("cd/2", 0)}
+
+
 async def test_the_prefix_stands_before_every_key(
     bucket: Bucket,  # noqa: F811
     source: Callable[[bytes], Path],

@@ -112,6 +112,27 @@ async def answered(desk: Desk, ids: list[ConversationId]) -> Counter[str]:
 
 
 @pytest.mark.anyio
+async def test_what_two_admins_change_of_a_site_at_once_is_both_kept(
+    database_url: str,
+) -> None:
+    admin = Principal(participant=ParticipantId("a1"), role=Role.ADMIN, site_id=0)
+    async with nodes(database_url, 2) as (one, two):
+        await one.store.put_site(Site(id=1, name="s", embed_key="k"))
+        for number in range(1, 4):
+            parts = [
+                (one, {"talk": {"greeting": f"g{number}"}}),
+                (two, {"watching": {"is_on": number % 2 > 0}}),
+            ]
+            async with anyio.create_task_group() as tasks:
+                for desk, settings in parts:
+                    params = {"site": 1, "settings": settings}
+                    tasks.start_soon(desk.call, admin, "site.put", params)
+            (site,) = await one.store.sites()
+            assert site.settings.talk.greeting == f"g{number}"
+            assert site.settings.watching.is_on is (number % 2 > 0)
+
+
+@pytest.mark.anyio
 async def test_two_nodes_give_each_conversation_once_and_nobody_too_many(
     database_url: str,
 ) -> None:

@@ -1,6 +1,8 @@
 """What was refused is counted by our own words."""
 
-from kefu_core.counts import Counts, by_transport
+import pytest
+
+from kefu_core.counts import Counts, Histogram, by_transport
 
 
 def test_nothing_is_counted_at_first() -> None:
@@ -16,3 +18,15 @@ def test_a_counter_is_shown_by_transport_in_order() -> None:
     shown = by_transport(counts.closes)
     assert shown == {"tcp": {"4000": 2}, "websocket": {"1000": 1, "4201": 1}}
     assert [*shown["websocket"]] == ["1000", "4201"]
+
+
+def test_a_value_is_counted_below_the_first_bound_that_holds_it() -> None:
+    histogram = Histogram((1.0, 5.0))
+    for value in (0.5, 1.0, 1.1, 5.0, 9.0):
+        histogram.add(value)
+    counted = histogram.value()
+    assert counted.counts == (2, 2, 1)
+    assert counted.total == pytest.approx(16.6)
+    both = counted + counted
+    assert both.counts == (4, 4, 2)
+    assert both.total == pytest.approx(33.2)

@@ -19,6 +19,8 @@ from kefu_core.folding import (
 )
 from kefu_core.model import (
     INTERNAL_KINDS,
+    UNTRANSLATED_FOR_ALL,
+    UNTRANSLATED_FOR_VISITOR,
     Conversation,
     ConversationStatus,
     Message,
@@ -195,6 +197,22 @@ def to_team(seq: int, team: Any, assignee: Any = None) -> Message:
     return message(seq, "s0", MessageKind.ASSIGNMENT, "", data)
 
 
+def test_an_edit_of_the_newest_text_is_the_line_and_no_answer() -> None:
+    edit = message(4, "a1", MessageKind.EDIT, "mended", {"upto": 3})
+    asked = [message(1), message(2, "a1", body="mendde"), message(3, body="thanks")]
+    row = folded(*asked, msgspec.structs.replace(edit, ref=Seq(2)))
+    assert (row.last_line, row.last_sender) == ("mended", "v1")
+    # It was decided by what was there then; a note is never a line for a list.
+    for late in (
+        msgspec.structs.replace(edit, data={"upto": 2}),
+        msgspec.structs.replace(edit, data=None),
+        msgspec.structs.replace(edit, kind=MessageKind.NOTE_EDIT),
+    ):
+        row = folded(*asked, late)
+        assert (row.last_line, row.last_seq) == ("thanks", 4)
+        assert row.waiting_since == asked[2].at
+
+
 def test_a_conversation_stands_in_the_queue_from_the_first_text_on() -> None:
     assert EMPTY.queued_at == 0
     assert folded(message(1, "a1", MessageKind.NOTE)).queued_at == 0
@@ -236,3 +254,19 @@ def test_the_end_and_the_first_answer_are_of_this_time_of_opening() -> None:
     assert fold(row, message(4, "a1", MessageKind.CLOSE)).closed_at == 4_000
     answered = folded(message(1), message(2, "a1"), message(3, "a1"))
     assert answered.first_reply_at == 2_000
+
+
+def test_each_side_switches_translations_for_itself() -> None:
+    def switched(seq: int, sender: str, is_on: Any) -> Message:
+        return message(seq, sender, MessageKind.TRANSLATING, "", {"is_on": is_on})
+
+    off = switched(1, "a1", False)
+    assert folded(off).untranslated == UNTRANSLATED_FOR_ALL
+    both = folded(off, switched(2, "v1", False))
+    assert both.untranslated == UNTRANSLATED_FOR_ALL | UNTRANSLATED_FOR_VISITOR
+    assert fold(both, switched(3, "a1", True)).untranslated == UNTRANSLATED_FOR_VISITOR
+    assert fold(both, switched(3, "a1", "rubbish")) == msgspec.structs.replace(
+        both, last_seq=Seq(3), last_at=UnixMs(3_000)
+    )
+    # It is no text: the row says nothing else.
+    assert (both.last_line, both.waiting_since, both.status) == ("", None, QUEUED)

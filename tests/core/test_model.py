@@ -36,7 +36,8 @@ def test_everybody_but_a_visitor_answers_visitors(role: Role) -> None:
 
 def test_people_send_texts_and_notes_and_nothing_else() -> None:
     assert {MessageKind.TEXT, MessageKind.NOTE} == SENDABLE_KINDS
-    assert {MessageKind.NOTE, MessageKind.LABELS} == INTERNAL_KINDS
+    internal = {MessageKind.NOTE, MessageKind.NOTE_EDIT, MessageKind.LABELS}
+    assert internal == INTERNAL_KINDS
     assert MessageKind.PLACEHOLDER not in SENDABLE_KINDS
 
 

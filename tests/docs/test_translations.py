@@ -24,7 +24,11 @@ HOWTO = [
     ("docs/howto/databases.md", "docs/zh-CN/databases.md"),
     ("docs/howto/files.md", "docs/zh-CN/files.md"),
     ("docs/howto/sqlserver.md", "docs/zh-CN/sqlserver.md"),
+    ("docs/howto/metrics.md", "docs/zh-CN/metrics.md"),
+    ("docs/howto/translation.md", "docs/zh-CN/translation.md"),
+    ("docs/howto/operations.md", "docs/zh-CN/operations.md"),
 ]
+OPERATIONS = ["docs/howto/operations.md", "docs/zh-CN/operations.md"]
 HISTORY = ["docs/howto/history.md", "docs/zh-CN/history.md"]
 LINKING = [*PAGES, *(page for pair in HOWTO for page in pair), "examples/README.md"]
 
@@ -71,13 +75,15 @@ def test_every_link_to_a_file_leads_somewhere(page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [*PAGES, *HISTORY, "docs/reference/archive.md", "examples/README.md"]
+    "page",
+    [*PAGES, *HISTORY, *OPERATIONS, "docs/reference/archive.md", "examples/README.md"],
 )
 def test_every_kefu_command_that_a_page_names_exists(
     page: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     named = re.findall(
-        r"\bkefu ((?:agent|site|visitor|db) [a-z]+|serve|demo|export|import|audit)\b",
+        r"\bkefu ((?:agent|site|visitor|db) [a-z]+|serve|demo|export|import|audit"
+        r"|backup|restore|doctor)\b",
         text_of(page),
     )
     assert named

@@ -68,7 +68,8 @@ def walk(server: Server, who: str, examples: int) -> "subprocess.CompletedProces
     """Send so many requests to each operation, and check every answer."""
     ids = {"conversation": anyio.run(_a_conversation, server), "site": server.site.id}
     command = [
-        *(sys.executable, "-m", "schemathesis.cli", "run"),
+        *(sys.executable, "-m", "schemathesis.cli"),
+        *("--config-file", str(Path(__file__).with_name("schemathesis.toml")), "run"),
         *(f"{server.url}/api/openapi.json", "--url", server.url),
         *("--phases", "coverage,fuzzing", "--seed", "1", "--no-color"),
         *("--max-examples", str(examples), "--warnings", "off"),

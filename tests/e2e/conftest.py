@@ -12,7 +12,8 @@ from tests.e2e.world import World
 
 # A machine that does other work too is no fault of a page's.
 expect.set_options(timeout=20_000)
-CHROMIUM = shutil.which("chromium")
+# The same engine without a window takes a fifth less of the processor.
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 
 
 @pytest.fixture(scope="package")

@@ -11,6 +11,7 @@ import msgspec
 from kefu_core.abc.store import Store
 from kefu_core.ids import IdGenerator, agent_participant, visitor_participant
 from kefu_core.model import Draft, Message, MessageKind, Person, Role
+from kefu_core.site import Routing
 from kefu_core.types import ConversationId, ParticipantId
 from kefu_server.database import open_store
 from kefu_server.settings import load_settings
@@ -99,6 +100,7 @@ def store_past(world: World, write: Callable[[Past], Awaitable[None]]) -> None:
         settings = load_settings(environ=world.environment())
         async with open_store(settings, now_ms=clock) as store:
             (agent,) = await store.agents()
+            await _keep_agents(store)
             past = Past(store, clock, agent_participant(agent.id))
             await write(past)
             # The server that was killed may have walked beyond these times already,
@@ -110,6 +112,14 @@ def store_past(world: World, write: Callable[[Past], Awaitable[None]]) -> None:
     with ThreadPoolExecutor(1) as executor:
         executor.submit(anyio.run, run).result()
     world.start()
+
+
+async def _keep_agents(store: Store) -> None:
+    """Let no conversation go back to the queue, however slow the machine is."""
+    routing = Routing(requeue_after_s=None)
+    for site in await store.sites():
+        changed = msgspec.structs.replace(site.settings, routing=routing)
+        await store.put_site(msgspec.structs.replace(site, settings=changed))
 
 
 async def usual(past: Past) -> None:

@@ -50,7 +50,7 @@ def test_a_visitor_is_banned_cut_off_and_let_back(
     card.get_by_role("button", name="Press again to lift it").click()
     expect(card).to_have_count(0)
     page.goto(world.url + "/console#/settings/audit")
-    expect(page.get_by_text("ban.lift")).to_be_visible()
+    expect(page.locator(".changes").get_by_text("ban.lift")).to_be_visible()
     visitor.page.reload()
     visitor.open().live()
     visitor.sees("buy now")

@@ -478,6 +478,9 @@ def test_what_goes_wrong_is_said_and_tried_again(
     expect(archivist.rows).to_have_count(3)
     page.goto(re.sub(r"#.*", "#/history?c=12345", page.url))
     expect(page.locator(".reader-fault")).to_contain_text("no such conversation")
+    # The address holds no words now, so that the list is asked for anew.
+    expect(archivist.rows).not_to_have_count(3)
+    expect(archivist.rows.first).to_be_visible()
     past.network.cut()
     archivist.rows.first.click()
     expect(page.locator(".reader-fault")).to_contain_text("cannot be reached")

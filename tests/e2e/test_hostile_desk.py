@@ -13,6 +13,7 @@ from kefu_core.records import (
     Ban,
     BanKind,
     CannedReply,
+    GlossaryEntry,
     OfflineMessage,
     PageView,
     Team,
@@ -51,7 +52,9 @@ PLACES = (
     "", "history", "visitors", "offline", "canned", "reports", "settings/sites",
     "settings/accounts", "settings/teams", "settings/routing", "settings/hours",
     "settings/talk", "settings/visitors", "settings/files", "settings/absence",
+    "settings/translation",
     "settings/bans", "settings/webhooks", "settings/tokens", "settings/audit",
+    "settings/account",
 )  # fmt: skip
 
 
@@ -85,6 +88,10 @@ async def _fill(store: Store) -> ConversationId:
             last_seen_at=now, referrer=TEXT, user_agent=TEXT, invitations={TEXT: TEXT},
         ),
         PageView(id=FIRST, visit_id=FIRST, url=VECTORS[35], title=TEXT, at=now),
+        GlossaryEntry(
+            id=FIRST, site_id=row.site_id, source=ATTRIBUTE, target=ATTRIBUTE,
+            text_key="-", body=TEXT, translation=TEXT, agent_id=FIRST,
+        ),
         AuditEntry(id=FIRST, at=now, who=TEXT, action=TEXT, data={TEXT: TEXT}),
     ]  # fmt: skip
     await store.put_records(*records)

@@ -14,6 +14,7 @@ from kefu_core.abc.store import Store
 from kefu_core.model import Site
 from kefu_core.site import Identity, SiteSettings
 from tests.e2e.people import AgentPerson, Browsers, Visitor
+from tests.e2e.test_accessible import assert_everybody_can_use
 from tests.e2e.test_hostile_fields import in_store
 from tests.e2e.test_visitor_pane import pane_of
 from tests.e2e.world import World
@@ -64,13 +65,21 @@ def test_a_signed_visitor_has_one_history_on_every_device(
     # On another device, where somebody has already written as nobody.
     path = page_of(world, "/hashed", {"id": 42, "hash": digest})
     telephone = Visitor(world, browsers.context()).open().live()
-    telephone.write("somebody else's")
+    telephone.write("as nobody, there")
     telephone.sees_all_stored(1)
     telephone.page.goto(world.shop.url + path)
     telephone.open()
     telephone.sees("as nobody yet")
     telephone.live().write("from the telephone")
     computer.sees("from the telephone")
+    # Its own goes on, and what was written as nobody is there to be read, on both.
+    for visitor in (telephone, computer):
+        expect(visitor.view.get_by_text("as nobody, there")).to_be_hidden()
+        visitor.view.get_by_text("Earlier conversations").click()
+        earlier = visitor.view.locator(".earlier")
+        expect(earlier.get_by_text("as nobody, there")).to_be_visible()
+        expect(earlier.get_by_text("as nobody yet")).to_have_count(0)
+        assert_everybody_can_use(visitor.view)
     # Whoever logs out of the shop leaves nothing behind.
     telephone.page.goto(world.shop.url + "/")
     telephone.page.evaluate("kefu('reset')")
@@ -96,3 +105,69 @@ def test_where_a_signature_is_compulsory_nobody_else_may_chat(
     stranger.live()
     stranger.write("hello")
     stranger.sees_all_stored(1)
+
+
+def test_a_tab_from_before_the_signature_goes_on_with_the_browsers_new_token(
+    world: World, browsers: Browsers
+) -> None:
+    set_up(world)
+    context = browsers.context()
+    first = Visitor(world, context).open().live()
+    first.write("as nobody yet")
+    first.sees_all_stored(1)
+    claims = {"sub": "42", "exp": int(time.time()) + 600, "name": "林晓"}
+    identity = {"token": jwt.encode(claims, SECRET, algorithm="HS256")}
+    second = Visitor(world, context)
+    second.page.goto(world.shop.url + page_of(world, "/signed", identity))
+    second.open().live()
+    second.sees("as nobody yet")
+    # What the first tab holds is refused from now on; the other's is in the browser.
+    world.kill()
+    world.start()
+    second.live().write("as a customer")
+    first.live().sees("as a customer")
+    first.write("from the first tab")
+    second.sees("from the first tab")
+
+
+def test_what_a_customer_wrote_as_nobody_goes_on_on_every_device(
+    world: World, browsers: Browsers
+) -> None:
+    set_up(world)
+    claims = {"sub": "42", "exp": int(time.time()) + 600, "name": "林晓"}
+    identity = {"token": jwt.encode(claims, SECRET, algorithm="HS256")}
+    path = page_of(world, "/signed", identity)
+    computer = Visitor(world, browsers.context())
+    computer.page.goto(world.shop.url + path)
+    computer.open().live()
+    computer.write("the old question")
+    computer.sees_all_stored(1)
+    agent = AgentPerson(world, browsers.context())
+    agent.open_first()
+    agent.page.get_by_role("button", name="Close conversation").click()
+    expect(computer.view.get_by_text("closed").first).to_be_visible()
+    # On the telephone, before the login: nobody knows yet that it is the same person.
+    telephone = Visitor(world, browsers.context()).open().live()
+    telephone.write("the new question")
+    telephone.sees_all_stored(1)
+    telephone.page.goto(world.shop.url + path)
+    telephone.open().live()
+    telephone.sees("the new question")
+    expect(telephone.view.get_by_text("the new question")).to_have_count(1)
+    telephone.write("and one more")
+    # The other device comes to it by itself.
+    computer.sees("and one more")
+    computer.write("from the computer")
+    telephone.sees("from the computer")
+    # The agent sees one person, and what was talked about before.
+    agent.page.reload()
+    agent.open_first()
+    expect(agent.page.locator(".room-title h2")).to_have_text("林晓")
+    pane = pane_of(agent)
+    expect(pane.get_by_text("Confirmed by the site")).to_be_visible()
+    expect(pane.locator(".earlier").get_by_text("the old question")).to_be_visible()
+    # Whoever comes next at the telephone has nothing of it.
+    telephone.page.goto(world.shop.url + "/")
+    telephone.page.evaluate("kefu('reset')")
+    telephone.open().live()
+    expect(telephone.view.get_by_text("the new question")).to_have_count(0)

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, ClassVar, Literal, Self, TypeVar
 
+from benchmarks.ports import free_port
 from kefu_server import accounts
 from kefu_server.settings import Settings, load_settings
 
@@ -204,12 +205,14 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._port = _free_port()
+        self._port = free_port()
         self.network = Network(self._port)
         self.url = f"http://127.0.0.1:{self.network.port}"
         self.shop = Shop(self.url)
         self._process: subprocess.Popen[bytes] | None = None
         self.log = ""
+        self.more: dict[str, str] = {}
+        """Settings of one test, from the next start on."""
 
     def __enter__(self) -> Self:
         self.add_agent(LOGIN, "小茶")
@@ -220,7 +223,12 @@ class World:
         script = f'<script async src="{self.url}/widget.js" data-site="{self.site}">'
         self.embed = f"{script}</script>"
         self.shop.pages["/"] = self.page(self.embed)
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.shop.close()
+            self.network.close()
+            raise
         return self
 
     def __exit__(
@@ -266,7 +274,11 @@ class World:
         while b"listening" not in seen:
             ready, _, _ = select.select([pipe], [], [], START_S)
             chunk = os.read(pipe.fileno(), 65_536) if ready else b""
-            assert chunk, f"the server did not start: {seen.decode()}"
+            if not chunk:
+                self._process.kill()
+                self._process.communicate()
+                self._process = None
+                raise AssertionError(f"the server did not start: {seen.decode()}")
             seen += chunk
         # The pipe is read to its end, or a full one would stop the server.
         self._reader = threading.Thread(target=self._keep_log, args=(pipe,))
@@ -297,6 +309,7 @@ class World:
             "KEFU_LIMITS_AGENT_LEASE_S": "6",
             "KEFU_LIMITS_VISIT_LEASE_S": "6",
             "PYTHONPATH": os.pathsep.join(filter(None, (root, kept.get("PYTHONPATH")))),
+            **self.more,
         }
 
 
@@ -304,9 +317,3 @@ def _apart(act: Callable[..., T], *values: object, **named: object) -> T:
     """Run in a thread: in this one the browser's event loop runs."""
     with ThreadPoolExecutor(1) as threads:
         return threads.submit(act, *values, **named).result()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

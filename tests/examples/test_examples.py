@@ -209,6 +209,32 @@ def test_both_survive_the_servers_death(server: ServerProcess, site: str) -> Non
         assert said(visitor.prints(4))[2:] == [(True, "two"), (False, "two")]
 
 
+def test_a_translator_of_ones_own_is_found_by_its_entry_point(tmp_path: Path) -> None:
+    # What an installed package leaves behind, so that nothing has to be installed.
+    package = tmp_path / "site" / "phrases-1.dist-info"
+    package.mkdir(parents=True)
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: phrases\n")
+    points = "[kefu.translators]\nphrases = own_translator:TRANSLATOR\n"
+    (package / "entry_points.txt").write_text(points)
+    (tmp_path / "services.toml").write_text('[phrases]\nfile = "phrases.json"\n')
+    (tmp_path / "phrases.json").write_text('{"zh-CN": {"olá": "你好"}}', "utf-8")
+    more = {
+        "PYTHONPATH": os.pathsep.join(
+            [str(package.parent), str(EXAMPLES), os.environ.get("PYTHONPATH", "")]
+        ),
+        "KEFU_TRANSLATION_FILE": "services.toml",
+    }
+    found = kefu(tmp_path, "translate", " Olá", "--to", "zh", **more)
+    assert (found.stdout, found.stderr) == ("phrases: ? -> zh: 你好\n", "")
+    unknown = kefu(tmp_path, "translate", "frete?", "--to", "zh", **more)
+    assert unknown.returncode == 1
+    assert "phrases: failed (text)" in unknown.stdout
+    (tmp_path / "phrases.json").write_text("[]")
+    broken = kefu(tmp_path, "translate", "olá", "--to", "zh", **more)
+    assert "phrases.json" in broken.stderr
+    assert "Traceback" not in broken.stderr
+
+
 @pytest.mark.parametrize("name", ["bot.py", "echo_bot.py", "terminal_client.py"])
 def test_without_arguments_an_example_says_how_to_run_it(name: str) -> None:
     with Example(name) as example:

@@ -11,6 +11,8 @@ from typing import Literal, Self
 
 import pytest
 
+from benchmarks.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "deploy" / "nginx" / "kefu.conf"
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
@@ -68,8 +70,7 @@ class Nginx:
         assert NGINX is not None, "tests that need it are skipped without it"
         self.folder = folder / f"nginx-{style.replace(' ', '-')}"
         self.folder.mkdir()
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         if style == "shipped":
             text = shipped_for(self.port, upstream)

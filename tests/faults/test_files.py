@@ -10,7 +10,8 @@ import anyio.abc
 import httpx
 import pytest
 
-from benchmarks.target import ADDRESSES, HOST, Kefu
+from benchmarks.ports import HOST
+from benchmarks.target import ADDRESSES, Kefu
 from kefu_core.followers.files import PENDING_MS, FileSweep
 from kefu_core.model import Message, MessageKind
 from kefu_core.node import monotonic, unix_ms
@@ -19,7 +20,7 @@ from kefu_core.storage.local import LocalFiles, Spool
 from kefu_core.store.sql import SqlStore
 from kefu_core.types import ConversationId, Seq
 from tests.depth import times
-from tests.server.test_files import picture
+from tests.server.rooms import picture
 
 pytestmark = pytest.mark.anyio
 SENDERS = 6

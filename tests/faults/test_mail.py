@@ -1,12 +1,12 @@
 """The mail server is away, then kefu is killed: the mail arrives all the same."""
 
 import asyncio
-import socket
 from pathlib import Path
 
 import anyio
 import pytest
 
+from benchmarks.ports import free_port
 from kefu_core.records import DeliveryStatus, Mail
 from kefu_server.database import open_store
 from kefu_server.settings import load_settings
@@ -45,8 +45,7 @@ async def arrives(port: int, server: ServerProcess) -> Mailbox:
 
 @pytest.mark.slow
 def test_a_mail_outlives_its_server_and_ours(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     more = {
         "KEFU_MAIL_HOST": "127.0.0.1",
         "KEFU_MAIL_PORT": str(port),

@@ -24,7 +24,7 @@ INSERT = r"INSERT INTO message "
 TOUCH = r"UPDATE c SET"
 _NUMBERS = {
     *("id", "site_id", "last_seq", "last_at", "waiting_since", "opened_at"),
-    *("team_id", "queued_at", "first_reply_at", "closed_at"),
+    *("team_id", "queued_at", "first_reply_at", "closed_at", "untranslated"),
     *("conversation_id", "seq", "ref", "at"),
 }
 

@@ -20,6 +20,7 @@ from kefu_core.records import (
     Ban,
     BanKind,
     CannedReply,
+    GlossaryEntry,
     Mail,
     OfflineMessage,
     ReplyScope,
@@ -183,6 +184,8 @@ def _call(method: str, answer: Any, *cells: str, with_target: bool = False) -> R
         params: dict[str, Any] = {"conversation": c} if with_target else {}
         if method == "people.get":
             params = {"ids": ["a1", "v1"]}
+        if method == "message.preview":
+            params["text"] = "x"
         if method == "conversation.label":
             params["labels"] = ["vip"]
         if method == "conversation.rate":
@@ -205,6 +208,9 @@ def _call(method: str, answer: Any, *cells: str, with_target: bool = False) -> R
 OF_THE_SITE = {
     "ban.lift",
     "ban.put",
+    "glossary.delete",
+    "glossary.list",
+    "glossary.set",
     "mail.resend",
     "offline.answer_by_conversation",
     "offline.answer_by_mail",
@@ -212,6 +218,7 @@ OF_THE_SITE = {
     "offline.reopen",
     "reply.delete",
     "token.delete",
+    "translation.preview",
     "visitor.get",
     "visitor.put",
     "visit.get",
@@ -223,6 +230,10 @@ PARAMS: dict[str, dict[str, Any]] = {
     "agent.put": {"agent": 1, "name": "x"},
     "presence.set": {"status": "away"},
     "team.put": {"name": "x"},
+    "glossary.list": {"site": 1},
+    "glossary.set": {"site": 1, "target": "en", "text": "x", "translation": "y"},
+    "glossary.delete": {"entry": LEFT},
+    "translation.preview": {"site": 1, "texts": ["x"], "target": "en"},
     "reply.put": {"body": "x"},
     "reply.delete": {"reply": LEFT},
     "team.delete": {"team": LEFT},
@@ -254,6 +265,11 @@ METHODS: dict[str, Row] = {
     "agents.list": _call("agents.list", f.Reply, *AGENTS_ONLY),
     "agents.present": _call("agents.present", f.Reply, *AGENTS_ONLY),
     "presence.set": _call("presence.set", f.Reply, *AGENTS_ONLY),
+    "glossary.list": _call("glossary.list", f.Reply, *AGENTS_ONLY),
+    "glossary.set": _call("glossary.set", f.Reply, *AGENTS_ONLY),
+    "glossary.delete": _call("glossary.delete", f.Reply, *AGENTS_ONLY),
+    "translation.figures": _call("translation.figures", f.Reply, *ADMINS_ONLY),
+    "translation.preview": _call("translation.preview", f.Reply, *AGENTS_ONLY),
     "replies.list": _call("replies.list", f.Reply, *AGENTS_ONLY),
     "reply.put": _call("reply.put", f.Reply, *AGENTS_ONLY),
     "reply.delete": _call("reply.delete", f.Reply, *AGENTS_ONLY),
@@ -271,6 +287,22 @@ METHODS: dict[str, Row] = {
         "conversation.get", f.Reply, *AGENTS_ONLY, with_target=True
     ),
     "message.send": _call("message.send", f.Reply, *OWN_ONLY, with_target=True),
+    "message.edit": Row(
+        _only(
+            lambda c: f.Call(
+                id="i",
+                method="message.edit",
+                params={"conversation": c, "seq": 3, "key": "k", "body": "x"},
+            )
+        ),
+        f.Reply,
+        "not_found",
+        "not_found",
+        "not_found",
+        OK,  # It is the agent's.
+        "not_found",
+        other="not_found",
+    ),
     "message.recall": Row(
         _only(
             lambda c: f.Call(
@@ -331,6 +363,22 @@ METHODS: dict[str, Row] = {
     ),
     "conversation.label": _call(
         "conversation.label", f.Reply, *AGENTS_ONLY, with_target=True
+    ),
+    "conversation.translate": _call(
+        "conversation.translate",
+        f.Reply,
+        OK,
+        *["not_found"] * 2,
+        OK,
+        OK,
+        with_target=True,
+    ),
+    "message.preview": _call(
+        "message.preview",
+        f.Reply,
+        *["not_found"] * 3,
+        *["conflict"] * 2,  # Nothing translates in these tests.
+        with_target=True,
     ),
     "conversations.list": _call("conversations.list", f.Reply, *AGENTS_ONLY),
     "offline.handle": _call("offline.handle", f.Reply, *AGENTS_ONLY),
@@ -421,6 +469,15 @@ async def conversation_with_rows(w: World) -> ConversationId:
         Team(id=LEFT, name="canary team"),
         Ban(id=LEFT, kind=BanKind.VISITOR, value="v99", site_id=1, reason="canary"),
         CannedReply(id=LEFT, scope=ReplyScope.OWN, owner=1, body="canary"),
+        GlossaryEntry(
+            id=LEFT,
+            site_id=1,
+            target="en",
+            text_key="canary",
+            body="canary",
+            translation="canary",
+            agent_id=1,
+        ),
         Mail(id=LEFT, recipient="canary@v1.example", about=LEFT, body="canary"),
         ApiToken(id=LEFT, name="canary", token_hash="canary", agent_id=1),
         Webhook(id=LEFT, url="https://canary.example/", secret="canary"),

@@ -34,7 +34,8 @@ from kefu_server.auth import hash_secret
 from kefu_server.middleware import CLOSED_POLICY
 from kefu_server.openapi import document
 from kefu_server.routes.api import path_of
-from kefu_server.settings import Secret, Settings
+from kefu_server.sections import Secret
+from kefu_server.settings import Settings
 from tests.core.desk.world import Wire, World
 from tests.security.test_access_matrix import (
     METHODS,

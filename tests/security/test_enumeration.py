@@ -8,7 +8,7 @@ import pytest
 from kefu_core.desk.access import RIGHTS
 from kefu_core.desk.calls import CALLS
 from kefu_core.errors import RefusedError
-from kefu_core.model import Person, Principal, Role
+from kefu_core.model import MessageKind, Person, Principal, Role
 from kefu_core.protocol import frames as f
 from kefu_core.protocol.codec import JSON
 from kefu_core.records import Attachment, AttachmentStatus
@@ -26,9 +26,11 @@ MINE = {
     "agent.put": {"name": "x"},
     "conversation.label": {"labels": ["x"]},
     "conversation.rate": {"score": 5},
+    "message.edit": {"seq": 1, "key": "k", "body": "x"},
     "message.recall": {"seq": 1},
     "message.send": {"key": "k", "body": "x"},
     "offline.answer_by_mail": {"text": "x", "key": "k" * 8},
+    "message.preview": {"text": "x"},
     "visit.invite": {"text": "x"},
     "visitor.put": {"revision": 0, "name": "x"},
 }
@@ -99,6 +101,18 @@ async def test_what_is_anothers_is_told_as_what_is_not_there(
             for number in there:
                 got = await _told(w, asked, method, {**params, field: number})
                 assert got == absent, (field, number)
+
+
+@pytest.mark.parametrize("who", ["v2", "v1@2"])
+async def test_no_number_tells_a_stranger_whether_an_agent_has_it(who: str) -> None:
+    async with world() as w:
+        await w.say(await w.conversation("v1"), "a1", "hello")
+        await w.say(await w.conversation("v2"), "a1", "x", MessageKind.NOTE)
+        params = {"ids": [f"a{number}" for number in range(1, 101)]}
+        told = await _told(w, PRINCIPALS[who], "people.get", params)
+        assert told == {"people": []}
+        known = await _told(w, PRINCIPALS["v1"], "people.get", params)
+        assert [person["id"] for person in known["people"]] == ["a1"]
 
 
 async def test_nine_thousand_numbers_give_one_answer() -> None:

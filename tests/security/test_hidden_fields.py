@@ -151,7 +151,8 @@ async def test_nobody_hears_what_is_not_theirs_whatever_they_ask(who: str) -> No
 
 TOLD_OF_A_SITE = {
     "id", "name", "locale", "may_chat", "file_bytes", "asks_rating", "form", "staffed",
-    "shows_typing", "recall_within_s", "greeting", "closed", "opens_at", "site_id",
+    "shows_typing", "recall_within_s", "edit_within_s", "greeting", "closed",
+    "opens_at", "site_id", "translation",
 }  # fmt: skip
 
 

@@ -20,7 +20,12 @@ from kefu_core.types import ConversationId
 from tests.core.desk.world import PRINCIPALS, Wire, World, world
 
 TOKENS = sorted(PRINCIPALS)
-VISITORS_LINES = (MessageKind.CLOSE, MessageKind.RATING, MessageKind.RECALL)
+VISITORS_LINES = (
+    MessageKind.CLOSE,
+    MessageKind.RATING,
+    MessageKind.RECALL,
+    MessageKind.EDIT,
+)
 """What the desk writes in the name of a visitor who asked for it."""
 names = st.sampled_from(["v1", "v2", "a1", "a2", "s0", "", "v1@2"])
 tokens = st.sampled_from(TOKENS)
@@ -143,7 +148,7 @@ class Impostors(RuleBasedStateMachine):
         claims=claims,
         method=st.sampled_from(
             [f"conversation.{what}" for what in ("open", "take", "close", "end")]
-            + ["conversation.rate", "message.recall"]
+            + ["conversation.rate", "message.recall", "message.edit"]
         ),
         assignee=st.none() | names,
         number=st.integers(1, 5),
@@ -160,8 +165,10 @@ class Impostors(RuleBasedStateMachine):
         params: dict[str, Any] = dict(claims)
         if method == "conversation.rate":
             params["score"] = number
-        if method == "message.recall":
+        if method in {"message.recall", "message.edit"}:
             params["seq"] = number
+        if method == "message.edit":
+            params |= {"key": "k", "body": "edited"}
         if method != "conversation.open":
             params["conversation"] = self.conversations[owner]
         if assignee is not None:
@@ -273,7 +280,9 @@ def test_no_message_stands_where_a_line_of_the_desk_is_to_be() -> None:
             me = PRINCIPALS["v1"]
             target = {"conversation": conversation}
             wire = await w.live("v1")
-            for number, key in enumerate(("desk-recall-1", "desk-rate-2-0"), 1):
+            for number, key in enumerate(
+                ("desk-recall-1", "desk-rate-2-0", "desk-edit-1-k"), 1
+            ):
                 send = {**target, "key": key, "body": "x"}
                 with pytest.raises(Invalid, match="desk-"):
                     await w.desk.call(me, "message.send", send)

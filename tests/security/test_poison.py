@@ -291,7 +291,9 @@ async def test_rubbish_before_hello_is_answered_and_hello_still_works() -> None:
 
 
 async def test_a_flood_of_rubbish_is_ended_and_disturbs_nobody() -> None:
-    limits = msgspec.structs.replace(LIMITS, frames_per_s=20.0, frames_burst=100)
+    limits = msgspec.structs.replace(
+        LIMITS, frames_per_s=20.0, frames_burst=100, flood_s=1.0
+    )
     async with world(limits) as w:
         wire, conversation = await _ready(w, JSON)
         flood = b'{"t":"follow","conversation":12345}\n' * 100
@@ -302,5 +304,5 @@ async def test_a_flood_of_rubbish_is_ended_and_disturbs_nobody() -> None:
         assert [x.code for x in seen if isinstance(x, f.Closed)] == [
             CloseCode.OVERLOADED
         ]
-        other = await w.live("v1")
+        other = await w.live("a1")
         await _lives(other, conversation)

@@ -10,10 +10,18 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import httpx
+import msgspec
 import pytest
 
+from kefu_core.abc.store import Store
+from kefu_core.desk.programs import make_token
 from kefu_core.errors import CloseCode
+from kefu_core.ids import IdGenerator
 from kefu_core.limits import Limits
+from kefu_core.model import Agent, Role
+from kefu_core.node import unix_ms
+from kefu_core.records import ApiToken, Ban, BanKind
+from kefu_core.types import UnixMs
 from kefu_server import accounts
 from tests.faults.people import TRANSPORTS, Server
 from tests.security.lines import COOKIE, OPEN, Line
@@ -58,8 +66,36 @@ def log_in_too_often(server: Server, login: str, secret: str) -> None:
         server.log_in(login)
 
 
+def change_in_the_console(server: Server, login: str, **changes: object) -> None:
+    """Change an account as an admin does."""
+    if accounts.find_agent(server.settings, "boss") is None:
+        accounts.add_agent(server.settings, "boss", "Boss", PASSWORD, is_admin=True)
+    agent = accounts.find_agent(server.settings, login)
+    assert agent is not None
+    answer = httpx.post(
+        f"{server.url}/api/v1/agents",
+        json={"agent": agent.id, **changes},
+        headers={
+            "cookie": f"{COOKIE}={server.log_in('boss')}",
+            "origin": server.url,
+        },
+        trust_env=False,
+    )
+    assert answer.status_code == 200, answer.text
+
+
+def make_an_admin(server: Server, login: str, secret: str) -> None:
+    change_in_the_console(server, login, role="admin")
+
+
+def limit_to_a_site(server: Server, login: str, secret: str) -> None:
+    change_in_the_console(server, login, sites=[server.site.id])
+
+
 REVOCATIONS = (
     log_out,
+    make_an_admin,
+    limit_to_a_site,
     set_a_password,
     deactivate,
     deactivate_and_activate,
@@ -156,3 +192,132 @@ def test_a_login_and_a_token_end_with_their_time(tmp_path: Path) -> None:
                 assert await is_let_in(server, token) == []
 
         anyio.run(wait_for_the_end)
+
+
+# -- programs and visitors: rows change only, as by another node or a command ---------
+
+
+def change_rows(server: Server, login: str, **changes: object) -> None:
+    async def act(store: Store) -> None:
+        agent = await store.find_agent(login=login)
+        assert agent is not None
+        await store.put_agent(msgspec.structs.replace(agent, **changes))
+
+    accounts.in_store(server.settings, act)
+
+
+def delete_the_token(server: Server, login: str, token: ApiToken) -> None:
+    accounts.in_store(
+        server.settings, lambda store: store.delete_records(ApiToken, [token.id])
+    )
+
+
+def deactivate_its_agent(server: Server, login: str, token: ApiToken) -> None:
+    accounts.set_active(server.settings, login, is_active=False)
+
+
+def change_the_role(server: Server, login: str, token: ApiToken) -> None:
+    change_rows(server, login, role=Role.ADMIN)
+
+
+def change_the_sites(server: Server, login: str, token: ApiToken) -> None:
+    change_rows(server, login, sites=(server.site.id,))
+
+
+def take_a_scope(server: Server, login: str, token: ApiToken) -> None:
+    less = msgspec.structs.replace(token, scopes=("conversations:read",))
+    accounts.in_store(server.settings, lambda store: store.put_records(less))
+
+
+def add_program(server: Server, agent: Agent) -> tuple[ApiToken, str]:
+    """Create a token that acts for an agent."""
+    token, secret = make_token(
+        IdGenerator(unix_ms).new(),
+        "crm",
+        ["conversations:read", "settings:read"],
+        agent,
+        now_ms=unix_ms(),
+    )
+    accounts.in_store(server.settings, lambda store: store.put_records(token))
+    return token, secret
+
+
+async def lasting(
+    server: Server, secret: str, revoke: Callable[[], None]
+) -> list[float]:
+    """Return how long after the revocation a token's connections lasted."""
+    async with AsyncExitStack() as stack:
+        opened = []
+        for name in TRANSPORTS:
+            line = await stack.enter_async_context(OPEN[name](server, secret))
+            assert line.is_welcome, name
+            opened.append(line)
+        async with anyio.create_task_group() as tasks:
+            for line in opened:
+                tasks.start_soon(line.until_ended)
+            await anyio.to_thread.run_sync(revoke)
+            at = time.monotonic()
+    return [(line.ended_at or 1e9) - at for line in opened]
+
+
+@pytest.mark.parametrize(
+    ("revoke", "status"),
+    [
+        (delete_the_token, 401),
+        (deactivate_its_agent, 401),
+        (change_the_role, 200),
+        (change_the_sites, 200),
+        (take_a_scope, 403),
+    ],
+    ids=lambda each: getattr(each, "__name__", ""),
+)
+def test_a_program_loses_its_connections_with_its_rights(
+    server: Server,
+    revoke: Callable[[Server, str, ApiToken], None],
+    status: int,
+) -> None:
+    login = revoke.__name__
+    server.add_agent(login)
+    agent = accounts.find_agent(server.settings, login)
+    assert agent is not None
+    token, secret = add_program(server, agent)
+    act = partial(revoke, server, login, token)
+    lasted = anyio.run(lasting, server, secret, act)
+    assert statistics.median(lasted) <= WITHIN_S, lasted
+    # With what it may do now it comes back, or not at all.
+    answer = httpx.get(
+        f"{server.url}/api/v1/agents",
+        headers={"authorization": f"Bearer {secret}"},
+        trust_env=False,
+    )
+    assert answer.status_code == status
+    expected = [] if status == 401 else list(TRANSPORTS)
+    assert anyio.run(is_let_in, server, secret) == expected
+
+
+def test_a_visitor_whom_another_node_bans_is_cut_off_everywhere(server: Server) -> None:
+    secret = server.visitor()
+
+    async def who() -> str:
+        async with OPEN["websocket"](server, secret) as line:
+            return str(line.first[0]["me"]["id"])
+
+    ban = Ban(
+        id=IdGenerator(unix_ms).new(),
+        kind=BanKind.VISITOR,
+        value=anyio.run(who),
+        created_at=UnixMs(unix_ms()),
+    )
+    act = partial(
+        accounts.in_store, server.settings, lambda store: store.put_records(ban)
+    )
+    lasted = anyio.run(lasting, server, secret, act)
+    assert statistics.median(lasted) <= WITHIN_S, lasted
+    assert anyio.run(is_let_in, server, secret) == []
+    answer = httpx.post(
+        f"{server.url}/api/visitor/token",
+        json={"site": server.site.embed_key, "token": secret},
+        headers={"origin": server.url},
+        trust_env=False,
+    )
+    assert answer.status_code == 403

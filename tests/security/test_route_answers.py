@@ -103,6 +103,20 @@ BY_COOKIE = {"poll": 1, "hello": {"t": "hello", "v": 1}}
 ROUTES: dict[tuple[str, str], list[Row]] = {
     ("GET", "/api/agent/me"): [Row(*AGENTS_ONLY)],
     ("POST", "/api/agent/login"): [Row(*(401,) * 8, body=LOGIN)],
+    ("POST", "/api/agent/password"): [
+        Row(*(401,) * 6, 403, 403, body={"password": "x", "new_password": "y"})
+    ],
+    ("POST", "/api/agent/factor"): [Row(*(401,) * 6, 403, 403, body={"password": "x"})],
+    ("POST", "/api/agent/factor/on"): [Row(*(401,) * 6, 409, 409, body={"code": "0"})],
+    ("POST", "/api/agent/factor/off"): [
+        Row(*(401,) * 6, 404, 404, body={"password": PASSWORD, "code": "0"})
+    ],
+    # Whose login it is, is not said by its name.
+    ("POST", "/api/agent/sessions/end"): [
+        Row(*(401,) * 6, 404, 404, body={"session": "x"})
+    ],
+    # There has been an admin: gone for everybody.
+    ("POST", "/api/setup"): [Row(*(404,) * 8, body={})],
     ("POST", "/api/visitor/erase"): [
         Row(*(401,) * 6, 403, 404, body={"visitor": "v404"})
     ],

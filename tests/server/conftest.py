@@ -13,7 +13,8 @@ from kefu_core.store.memory import MemoryStore
 from kefu_server.app import KefuApp, create_app
 from kefu_server.auth import Authenticator
 from kefu_server.passwords import Passwords
-from kefu_server.settings import Secret, Settings
+from kefu_server.sections import Secret
+from kefu_server.settings import Settings
 from tests.server.process import ServerProcess
 
 ORIGIN = "http://127.0.0.1:8080"

@@ -64,7 +64,11 @@ class ServerProcess:
     def __enter__(self) -> Self:
         settings = load_settings(environ=environment(self.folder, **self._more))
         accounts.add_agent(settings, LOGIN, "Ana", PASSWORD, is_admin=False)
-        self._start()
+        try:
+            self._start()
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def start_again(self) -> None:

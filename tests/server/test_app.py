@@ -6,10 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 from starlette.routing import Route
 
 from kefu_core.errors import StoreUnavailable
 from kefu_core.node import monotonic, unix_ms
+from kefu_core.site import Sayings, SiteSettings, Talk
 from kefu_core.store.memory import MemoryStore
 from kefu_server.app import LONGPOLL_PATH, KefuApp, create_app
 from kefu_server.middleware import CLOSED_POLICY, WRITING
@@ -21,11 +23,14 @@ pytestmark = pytest.mark.anyio
 KNOWN_ROUTES = {
     ("GET", "/healthz"),
     ("GET", "/readyz"),
+    ("GET", "/metrics"),
     ("GET", "/widget.js"),
     ("GET", "/static/{version}/{name:path}"),
     ("GET", "/widget/{embed_key}"),
     ("GET", "/widget/{embed_key}/visit"),
     ("GET", "/console"),
+    ("GET", "/setup"),
+    ("POST", "/api/setup"),
     ("GET", "/api/openapi.json"),
     ("GET", "/api/agent/me"),
     ("GET", "/api/history/facets"),
@@ -43,6 +48,12 @@ KNOWN_ROUTES = {
     ("POST", LONGPOLL_PATH),
     ("POST", "/api/agent/login"),
     ("POST", "/api/agent/logout"),
+    ("GET", "/api/agent/account"),
+    ("POST", "/api/agent/password"),
+    ("POST", "/api/agent/factor"),
+    ("POST", "/api/agent/factor/on"),
+    ("POST", "/api/agent/factor/off"),
+    ("POST", "/api/agent/sessions/end"),
 }
 FOREIGN_ORIGINS = ["null", "https://evil.example", "http://127.0.0.1:8081", SHOP]
 
@@ -412,10 +423,29 @@ async def test_a_visitors_token_is_renewed_for_the_same_visitor_of_the_same_site
         "form": None,
         "shows_typing": False,
         "recall_within_s": 120,
+        "edit_within_s": 900,
+        "translation": None,
     }
     assert again["visitor"] == first["visitor"]
     assert again["token"] != first["token"]
     assert len({first["visitor"], elsewhere["visitor"], garbled["visitor"]}) == 3
+
+
+async def test_the_page_greets_in_the_browsers_language_where_the_site_has_it(
+    client: httpx.AsyncClient, store: MemoryStore
+) -> None:
+    texts = (Sayings(language="pt-BR", greeting="Olá"),)
+    talk = Talk(greeting="您好", translations=texts)
+    await store.put_site(replace(SITE, settings=SiteSettings(talk=talk)))
+    greetings = []
+    for wanted in ("pt-PT,en;q=0.5", "pt;q=1", "en,pt-BR", "*", ",", ""):
+        response = await client.post(
+            "/api/visitor/token",
+            json={"site": SITE.embed_key},
+            headers={"accept-language": wanted},
+        )
+        greetings.append(response.json()["site"]["greeting"])
+    assert greetings == ["Olá", "Olá", "您好", "您好", "您好", "您好"]
 
 
 async def test_the_origin_constant_is_the_servers_own(app: KefuApp) -> None:

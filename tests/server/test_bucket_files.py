@@ -12,7 +12,8 @@ from kefu_core.records import Attachment
 from kefu_core.store.memory import MemoryStore
 from kefu_core.upkeep.erasing import erase_visitor
 from kefu_server.app import create_app
-from kefu_server.settings import FileSettings, Secret, Settings
+from kefu_server.sections import FileSettings, Secret
+from kefu_server.settings import Settings
 from kefu_server.storing import open_files
 from tests.buckets import (
     ACCESS_KEY,
@@ -21,7 +22,7 @@ from tests.buckets import (
     bucket,  # noqa: F401
     bucket_service,  # noqa: F401
 )
-from tests.server.test_files import Room, _room_of, picture
+from tests.server.rooms import Room, picture, room_of
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +45,7 @@ async def test_files_go_to_the_bucket_and_come_back_and_are_cleared_away(
     store = MemoryStore(now=monotonic, now_ms=unix_ms)
     app = create_app(settings_of(settings, bucket), store=store)
     async with app.router.lifespan_context(app):
-        room: Room = await _room_of(app)
+        room: Room = await room_of(app)
         async with room.visitor() as visitor:
             content = picture()
             sent = await room.put(visitor, content, name="a.png")
@@ -75,7 +76,7 @@ async def test_without_its_bucket_the_chat_goes_on_and_no_file_is_said(
     away = Bucket(bucket.service, "never-made")
     app = create_app(settings_of(settings, away), store=store)
     async with app.router.lifespan_context(app):
-        room = await _room_of(app)
+        room = await room_of(app)
         assert "no_files" in caplog.text
         assert SECRET_KEY not in caplog.text
         async with room.visitor() as visitor:

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.process import PASSWORD, kefu
+from kefu_core.records import SecondFactor
+from kefu_core.types import UnixMs
+from kefu_server import accounts
+from kefu_server.settings import load_settings
+from tests.server.process import PASSWORD, environment, kefu
 
 
 def test_version_and_help_need_no_settings(tmp_path: Path) -> None:
@@ -31,6 +35,35 @@ def test_an_agent_is_added_once_listed_and_given_a_new_password(tmp_path: Path) 
     assert "no agent with the login bo" in missing.stderr
     for done in (added, again, changed, missing):
         assert PASSWORD not in done.stdout + done.stderr
+
+
+def test_a_lost_password_and_a_lost_app_are_made_good_and_written_down(
+    tmp_path: Path,
+) -> None:
+    kefu(tmp_path, "agent", "add", "ana", text=PASSWORD + "\n")
+    once = kefu(tmp_path, "agent", "password", "ana", "--once")
+    assert once.returncode == 0
+    password = once.stdout.strip()
+    assert len(password) >= 20
+    none = kefu(tmp_path, "agent", "factor", "ana", "--off")
+    assert "has no two-factor login" in none.stdout
+    settings = load_settings(environ=environment(tmp_path))
+    agent = accounts.find_agent(settings, "ana")
+    assert agent is not None
+    assert agent.is_one_time
+    factor = SecondFactor(id=agent.id, nonce="n", confirmed_at=UnixMs(1))
+    accounts.in_store(settings, lambda store: store.put_records(factor))
+    off = kefu(tmp_path, "agent", "factor", "ana", "--off")
+    assert "by the password alone" in off.stdout
+    journal = kefu(tmp_path, "journal").stdout
+    told = [line.split("\t")[1:5] for line in journal.splitlines()]
+    assert told == [
+        ["cli", "-", action, f"agent {agent.id} ana"]
+        for action in ("agent.add", "agent.password", "factor.off")
+    ]
+    assert password not in journal
+    one = kefu(tmp_path, "journal", "--action", "factor.off", "--limit", "5").stdout
+    assert one == journal.splitlines(keepends=True)[-1]
 
 
 def test_an_account_is_deactivated_listed_as_such_and_activated_again(

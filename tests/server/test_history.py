@@ -99,6 +99,8 @@ async def test_a_list_has_rows_with_names_the_newest_first(history: History) -> 
         "labels": ["发货", "vip"],
         "team_id": 0,
         "queued_at": 0,
+        "is_translated": True,
+        "visitor_reads_translations": True,
     }
 
 

@@ -89,6 +89,32 @@ async def test_the_first_time_it_is_the_same_visitor_then_the_same_everywhere(
     assert len(await store.list_records(VisitorIdentity)) == 2
 
 
+async def test_a_token_from_before_the_signature_reaches_nothing_any_more(
+    app: KefuApp, store: MemoryStore
+) -> None:
+    auth, peer = app.state.services.auth, PeerInfo(transport="test")
+    before = (await ask(app)).json()
+    other = (await ask(app)).json()["token"]
+    connected = await auth.authenticate(before["token"], peer)
+    assert await auth.revalidate(connected)
+    good = (await ask(app, signed(), before["token"])).json()
+    assert good["visitor"] == before["visitor"]
+    # Whoever had a copy of it would read what the customer writes, on every device.
+    with pytest.raises(Unauthorized):
+        await auth.authenticate(before["token"], peer)
+    assert not await auth.revalidate(connected)
+    renewed = (await ask(app, None, before["token"])).json()
+    assert renewed["visitor"] != before["visitor"]
+    # The browser that was signed for goes on, and so does whoever was not.
+    principal = await auth.authenticate(good["token"], peer)
+    assert principal.is_signed
+    assert await auth.revalidate(principal)
+    assert await auth.revalidate(await auth.authenticate(other, peer))
+    # An answer that was lost is asked for again with the token that the browser has.
+    again = (await ask(app, signed(), before["token"])).json()
+    assert again["visitor"] == before["visitor"]
+
+
 def unsigned() -> dict[str, Any]:
     claims = {"sub": "42", "exp": int(time.time()) + 600}
     return {"token": jwt.encode(claims, None, algorithm="none")}

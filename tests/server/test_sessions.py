@@ -7,7 +7,7 @@ import pytest
 from kefu_core.abc.streams import PeerInfo
 from kefu_core.errors import Unauthorized
 from kefu_core.limits import Limits
-from kefu_core.model import Agent
+from kefu_core.model import Agent, AgentSession
 from kefu_core.store.memory import MemoryStore
 from kefu_server.auth import Authenticator
 from tests.server.conftest import PASSWORD, Clock
@@ -43,7 +43,7 @@ async def test_one_login_too_many_ends_the_oldest_only(
     expected = [False] + [True] * MOST
     assert [await works(auth, secret) for secret in secrets] == expected
     # What a live connection of it is named by, so that the connection ends too.
-    assert await auth.find_revoked([oldest.session]) == {oldest.session}
+    assert await auth.find_revoked([oldest]) == {oldest}
 
 
 async def test_a_login_whose_time_is_over_takes_no_place(
@@ -82,3 +82,23 @@ async def test_logins_of_others_are_not_counted(
         clock.s += 1
         await open_login(auth)
     assert await works(auth, others)
+
+
+async def test_a_password_changed_while_a_login_is_opened_is_not_outlived(
+    auth: Authenticator,
+    store: MemoryStore,
+    agent: Agent,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put = store.put_agent_session
+
+    async def change_first(session: AgentSession) -> None:
+        # Checked with the old password, stored after the change has ended all logins.
+        await store.put_agent(msgspec.structs.replace(agent, password_hash="other"))
+        await store.delete_agent_sessions(agent_id=agent.id)
+        await put(session)
+
+    monkeypatch.setattr(store, "put_agent_session", change_first)
+    with pytest.raises(Unauthorized):
+        await open_login(auth)
+    assert await store.sessions_of_agent(agent.id) == []

@@ -8,8 +8,8 @@ import pytest
 
 from kefu_core.errors import ConfigurationError
 from kefu_core.origins import check_origin
+from kefu_server.sections import Secret
 from kefu_server.settings import (
-    Secret,
     Settings,
     environment_name,
     load_secret,

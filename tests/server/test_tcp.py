@@ -12,7 +12,8 @@ import pytest
 
 from kefu_core.client import Client
 from kefu_core.errors import ConfigurationError
-from kefu_server.settings import TcpSettings, load_settings
+from kefu_server.sections import TcpSettings
+from kefu_server.settings import load_settings
 from kefu_server.tcp import load_certificate
 from tests.server.process import LOGIN, PASSWORD, ServerProcess, kefu
 

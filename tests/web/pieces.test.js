@@ -76,6 +76,41 @@ test("what its sender has taken back is gone from a page that holds it", () => {
   assert.deepEqual(shown.slice(1).map((i) => [i.line.kind, i.line.body]), [["erased", ""], ["text", "kept"]]);
 });
 
+test("an edit is shown in place of its message, with what it said before", () => {
+  const lines = [
+    line(1, "v1", NOON, { body: "fiirst" }), line(2, "a1", NOON, { body: "yes?" }),
+    line(3, "v1", NOON + 1, { kind: "edit", ref: 1, body: "fist" }),
+    // Nobody edits what another has sent, and nothing comes from a place that is not held.
+    line(4, "v1", NOON, { kind: "edit", ref: 2, body: "no!" }), line(5, "v1", NOON, { kind: "edit", ref: 99, body: "?" }),
+    line(6, "v1", NOON + 2, { kind: "edit", ref: 1, body: "first" }),
+  ];
+  const items = itemsOf(lines, mine, { delivered: 0, read: 0 }).slice(1);
+  assert.deepEqual(items.map((i) => i.line.body), ["first", "yes?"]);
+  assert.deepEqual(items[0].line.earlier, [{ body: "fiirst", at: NOON }, { body: "fist", at: NOON + 1 }]);
+  assert.equal(items[1].line.earlier, undefined);
+});
+
+test("what was made of a message goes with it", () => {
+  const logs = new Logs();
+  const frame = (seq, kind, more) => ({ t: "message", conversation: 1, seq, sender: "v1", kind, at: NOON, body: "secret", ...more });
+  for (const each of [frame(1, "text"), frame(2, "edit", { ref: 1 }), frame(3, "recall", { ref: 1, body: "" }), frame(4, "edit", { ref: 1, body: "late" })]) logs.append(each);
+  const [, shown] = itemsOf(logs.of(1).messages.map((m) => ({ ...m, key: String(m.seq) })), mine, { delivered: 0, read: 0 });
+  assert.deepEqual([shown.line.kind, shown.line.body], ["erased", ""]);
+  assert.ok(!JSON.stringify(logs.of(1).messages).includes("secret"));
+});
+
+test("a text has the translation of how it reads now, and a failure gives way to what worked", () => {
+  const lines = [
+    line(1, "v1", NOON, { body: "ola" }), line(2, "s0", NOON, { kind: "translation", ref: 1, body: "hello?", data: { to: "en" } }),
+    line(3, "v1", NOON, { kind: "edit", ref: 1, body: "olá" }), line(4, "s0", NOON, { kind: "translation", ref: 3, body: "hello", data: { to: "en", by: "deepl" } }),
+    line(5, "v1", NOON, { body: "tudo bem?" }), line(6, "s0", NOON, { kind: "translation", ref: 5, body: "", data: { to: "en", failed: "later" } }),
+    line(7, "v1", NOON, { body: "sim" }), line(8, "s0", NOON, { kind: "translation", ref: 7, body: "yes", data: { to: "en" } }),
+    line(9, "s0", NOON, { kind: "translation", ref: 7, body: "", data: { to: "en", failed: "later" } }),
+  ];
+  const items = itemsOf(lines, mine, { delivered: 0, read: 0 }).slice(1);
+  assert.deepEqual(items.map((i) => [i.line.body, i.line.translation?.body]), [["olá", "hello"], ["tudo bem?", ""], ["sim", "yes"]]);
+});
+
 test("placeholders are not shown", () => {
   const items = itemsOf([line(1, "a1", NOON, { kind: "placeholder" })], mine, { delivered: 0, read: 0 });
   assert.deepEqual(items, []);

@@ -32,6 +32,7 @@ FLOORS = {
     "widget": {"widget", "client", "ui"},
     "visit": {"visit", "widget", "ui"},
     "console": {"console", "client", "ui"},
+    "setup": {"setup", "ui"},
 }
 
 

@@ -1,7 +1,8 @@
 """What engines do differently, behind one set of names."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from sqlalchemy import event
@@ -25,6 +26,38 @@ READERS = 4
 CLOCKS_APART_S = 5.0
 
 
+class Refusal(StrEnum):
+    """Why a database will not work, as far as its engine can say."""
+
+    LOGIN = "login"
+    RIGHTS = "rights"
+    MISSING = "missing"
+    """There is no such database."""
+    UNREACHABLE = "unreachable"
+    CROWDED = "crowded"
+    FULL = "full"
+    LOCKED = "locked"
+    READONLY = "readonly"
+    UNOPENED = "unopened"
+    FOREIGN = "foreign"
+    """The file is something else."""
+    DAMAGED = "damaged"
+    DRIVER = "driver"
+    CERTIFICATE = "certificate"
+
+
+SENTENCES: Mapping[Refusal, str] = {
+    Refusal.LOGIN: "The database refuses the user or the password; check the URL.",
+    Refusal.UNREACHABLE: (
+        "The database server cannot be reached; check host and port in the URL, and "
+        "that it runs."
+    ),
+    Refusal.CROWDED: ("The database has too many connections; raise max_connections."),
+    Refusal.FULL: "The database's disk is full; make room, then start again.",
+}
+"""What a person should do, where it is the same for every engine."""
+
+
 class Dialect(ABC):
     """One engine: its connections, errors, statements and what makes it durable."""
 
@@ -46,6 +79,12 @@ class Dialect(ABC):
     """Whether other nodes can hold a row, so that something must wait for it."""
     readers: ClassVar[int] = 8
     """Connections that read."""
+    sentences: ClassVar[Mapping[Refusal, str]] = {}
+    """What a person should do about a refusal, beside `SENTENCES`."""
+    snapshot_level: ClassVar[str] = "REPEATABLE READ"
+    """The isolation in which all reads of a transaction see one moment."""
+    long_statements: ClassVar[tuple[str, ...]] = ()
+    """What a transaction that may take hours says first."""
 
     def check_url(self, url: URL) -> None:
         """Raise `ConfigurationError` for a URL that cannot be meant."""
@@ -106,9 +145,30 @@ class Dialect(ABC):
     async def problems(self, connection: AsyncConnection) -> list[str]:
         """Return what keeps this database from keeping the promise, each with a fix."""
 
+    async def begin_snapshot(self, connection: AsyncConnection) -> None:
+        """Have all that a fresh connection reads from now on be of one moment."""
+        await connection.execution_options(isolation_level=self.snapshot_level)
+        await self.take_time(connection)
+
+    async def take_time(self, connection: AsyncConnection) -> None:
+        """Let this transaction last as long as it needs."""
+        for statement in self.long_statements:
+            await connection.exec_driver_sql(statement)
+
+    async def damage(self, connection: AsyncConnection) -> list[str]:
+        """Return what the engine itself finds wrong with its files; changes nothing."""
+        return []
+
     @abstractmethod
+    def refusal_of(self, error: BaseException) -> Refusal | None:
+        """Return what an error at the start means; None: unknown."""
+
     def sentence(self, error: BaseException) -> str | None:
         """Return what a person should do about an error at the start; None: unknown."""
+        refusal = self.refusal_of(error)
+        if refusal is None:
+            return None
+        return self.sentences.get(refusal) or SENTENCES[refusal]
 
     @abstractmethod
     async def lock_migrations(self, connection: AsyncConnection) -> None:

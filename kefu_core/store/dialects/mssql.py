@@ -16,9 +16,9 @@ said on each connection, since a server may have them on for everybody.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 import msgspec
@@ -32,6 +32,7 @@ from kefu_core.store.dialects.base import (
     LANE_WAIT_S,
     LOCK_WAIT_S,
     Dialect,
+    Refusal,
     cause_of,
     rows_of,
 )
@@ -54,6 +55,19 @@ _MIGRATION_WAITS = 30
 _MIGRATION_WAIT_S = 20
 _FULL = {1105, 9002, 1101, 5149}
 _HELD = {1205, 1222, 3960, 3961}
+_REFUSALS = (
+    ({4060}, Refusal.MISSING),
+    ({18456}, Refusal.LOGIN),
+    ({262, 229, 230}, Refusal.RIGHTS),
+    (_FULL, Refusal.FULL),
+)
+_STATES = (
+    ("IM002", Refusal.DRIVER),
+    ("01000", Refusal.DRIVER),
+    ("certificate verify failed", Refusal.CERTIFICATE),
+    ("08001", Refusal.UNREACHABLE),
+    ("HYT00", Refusal.UNREACHABLE),
+)
 _DATA = {2627, 2601, 547, 2628, 8152, 8115, 245, 241, 220, 515}
 _NUMBER = re.compile(r"\((\d+)\)(?= \(SQL|;|'?\)?$)")
 
@@ -72,6 +86,7 @@ _TYPES = {
     "queued_at": "BIGINT",
     "first_reply_at": "BIGINT",
     "closed_at": "BIGINT",
+    "untranslated": "BIGINT",
     "sender": "NVARCHAR(24)",
     "key": "NVARCHAR(64)",
     "kind": "NVARCHAR(16)",
@@ -91,6 +106,29 @@ class MssqlDialect(Dialect):
 
     name, drivername = "mssql", "mssql+aioodbc"
     title, extra = "SQL Server", "mssql"
+    sentences: ClassVar[Mapping[Refusal, str]] = {
+        Refusal.MISSING: (
+            "There is no such database, or the user may not use it; run as its "
+            "administrator: CREATE DATABASE kefu."
+        ),
+        Refusal.RIGHTS: (
+            "The database user has too few rights; run as its administrator: "
+            "ALTER ROLE db_owner ADD MEMBER kefu."
+        ),
+        Refusal.FULL: (
+            "The database's disk or log is full; make room, then start again."
+        ),
+        Refusal.DRIVER: (
+            "The ODBC driver is missing or has another name; install msodbcsql18 "
+            "and write ?driver=ODBC+Driver+18+for+SQL+Server into the URL."
+        ),
+        Refusal.CERTIFICATE: (
+            "The database server's certificate is not trusted; install its "
+            "authority's certificate on this machine, or, on a network of your "
+            "own, write &TrustServerCertificate=yes into the URL."
+        ),
+    }
+    snapshot_level = "SNAPSHOT"
     clock_query = "SELECT DATEDIFF_BIG(ms, '1970-01-01', SYSUTCDATETIME())"
 
     def session_statements(self, *, is_reader: bool) -> tuple[str, ...]:
@@ -187,40 +225,16 @@ class MssqlDialect(Dialect):
             )
         return found
 
-    def sentence(self, error: BaseException) -> str | None:
+    def refusal_of(self, error: BaseException) -> Refusal | None:
         numbers = _numbers(error)
-        if 4060 in numbers:
-            # Before the next: SQL Server says both.
-            return (
-                "There is no such database, or the user may not use it; run as its "
-                "administrator: CREATE DATABASE kefu."
-            )
-        if 18456 in numbers:
-            return "The database refuses the user or the password; check the URL."
-        if numbers & {262, 229, 230}:
-            return (
-                "The database user has too few rights; run as its administrator: "
-                "ALTER ROLE db_owner ADD MEMBER kefu."
-            )
-        if numbers & _FULL:
-            return "The database's disk or log is full; make room, then start again."
+        # 4060 first: SQL Server says both.
+        for known, refusal in _REFUSALS:
+            if numbers & known:
+                return refusal
         text = str(cause_of(error))
-        if "IM002" in text or "01000" in text:
-            return (
-                "The ODBC driver is missing or has another name; install msodbcsql18 "
-                "and write ?driver=ODBC+Driver+18+for+SQL+Server into the URL."
-            )
-        if "certificate verify failed" in text:
-            return (
-                "The database server's certificate is not trusted; install its "
-                "authority's certificate on this machine, or, on a network of your "
-                "own, write &TrustServerCertificate=yes into the URL."
-            )
-        if "08001" in text or "HYT00" in text:
-            return (
-                "The database server cannot be reached; check host and port in the "
-                "URL, and that it runs."
-            )
+        for state, refusal in _STATES:
+            if state in text:
+                return refusal
         return None
 
     def _create(self, url: URL, *, pool_size: int, **options: Any) -> AsyncEngine:

@@ -6,8 +6,8 @@ shared lock behind on which three inserters deadlock, so keys are looked up firs
 inserted second. Error 1205 rolls back one statement only: the connection is dropped.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import msgspec
 from sqlalchemy.engine import URL
@@ -18,6 +18,7 @@ from kefu_core.store.dialects.base import (
     LANE_WAIT_S,
     LOCK_WAIT_S,
     Dialect,
+    Refusal,
     cause_of,
     rows_of,
 )
@@ -36,6 +37,17 @@ _MYSQL_MIN = (8, 0)
 _FULL = {1021, 1114, 3, 28}
 _HELD = {1205, 1213, 3572}
 """Lock time-out, which rolls back its statement only; deadlock; NOWAIT."""
+_REFUSALS = {
+    1045: Refusal.LOGIN,
+    1698: Refusal.LOGIN,
+    1044: Refusal.RIGHTS,
+    1142: Refusal.RIGHTS,
+    1143: Refusal.RIGHTS,
+    1049: Refusal.MISSING,
+    2003: Refusal.UNREACHABLE,
+    2005: Refusal.UNREACHABLE,
+    1040: Refusal.CROWDED,
+}
 _DATA = {1062, 1451, 1452, 1264, 1300, 1366, 1406, 3140, 3141, 1048, 1292, 1153}
 
 
@@ -61,6 +73,16 @@ class MysqlDialect(Dialect):
 
     name, drivername = "mysql", "mysql+asyncmy"
     title, extra = "MySQL", "mysql"
+    sentences: ClassVar[Mapping[Refusal, str]] = {
+        Refusal.RIGHTS: (
+            "The database user has too few rights; run as its administrator: "
+            "GRANT ALL ON kefu.* TO 'kefu'@'%' (with your own names)."
+        ),
+        Refusal.MISSING: (
+            "There is no such database; run as its administrator: "
+            "CREATE DATABASE kefu CHARACTER SET utf8mb4."
+        ),
+    }
     clock_query = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)"
 
     def session_statements(self, *, is_reader: bool) -> tuple[str, ...]:
@@ -127,30 +149,9 @@ class MysqlDialect(Dialect):
         found += await _table_problems(connection)
         return [problem for problem in found if problem]
 
-    def sentence(self, error: BaseException) -> str | None:
-        match _number(error):
-            case 1045 | 1698:
-                return "The database refuses the user or the password; check the URL."
-            case 1044 | 1142 | 1143:
-                return (
-                    "The database user has too few rights; run as its administrator: "
-                    "GRANT ALL ON kefu.* TO 'kefu'@'%' (with your own names)."
-                )
-            case 1049:
-                return (
-                    "There is no such database; run as its administrator: "
-                    "CREATE DATABASE kefu CHARACTER SET utf8mb4."
-                )
-            case 2003 | 2005:
-                return (
-                    "The database server cannot be reached; check host and port in "
-                    "the URL, and that it runs."
-                )
-            case 1040:
-                return "The database has too many connections; raise max_connections."
-            case number if number in _FULL:
-                return "The database's disk is full; make room, then start again."
-        return None
+    def refusal_of(self, error: BaseException) -> Refusal | None:
+        number = _number(error)
+        return Refusal.FULL if number in _FULL else _REFUSALS.get(number)
 
     def _create(self, url: URL, *, pool_size: int, **options: Any) -> AsyncEngine:
         arguments = {"charset": "utf8mb4", "connect_timeout": LOCK_WAIT_S}

@@ -5,8 +5,8 @@ prepared once. The rows of `conversation` that an append touches change no index
 column, so PostgreSQL updates them in place.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -15,6 +15,7 @@ from kefu_core.store.dialects.base import (
     LANE_WAIT_S,
     LOCK_WAIT_S,
     Dialect,
+    Refusal,
     cause_of,
     rows_of,
 )
@@ -30,6 +31,14 @@ from kefu_core.store.writing import DraftWriter, Fault
 
 _VERSION_MIN = 120_000
 _FULL = {"53100"}
+_REFUSALS = {
+    "28P01": Refusal.LOGIN,
+    "28000": Refusal.LOGIN,
+    "42501": Refusal.RIGHTS,
+    "3D000": Refusal.MISSING,
+    "53300": Refusal.CROWDED,
+    "53100": Refusal.FULL,
+}
 _HELD = {"40001", "40P01", "55P03", "57014"}
 """Serialization, deadlock, lock time-out, statement time-out."""
 _MIGRATION_LOCK = 0x6B656675  # "kefu"
@@ -51,6 +60,7 @@ _NUMBERS = frozenset(
         "queued_at",
         "first_reply_at",
         "closed_at",
+        "untranslated",
     }
 )
 _DURABLE = {
@@ -65,6 +75,20 @@ class PostgresDialect(Dialect):
 
     name, drivername = "postgresql", "postgresql+asyncpg"
     title, extra = "PostgreSQL", "postgres"
+    sentences: ClassVar[Mapping[Refusal, str]] = {
+        Refusal.RIGHTS: (
+            "The database user has too few rights; run as its administrator: "
+            "GRANT ALL ON SCHEMA public TO kefu (with your own name)."
+        ),
+        Refusal.MISSING: (
+            "There is no such database; run as its administrator: "
+            "CREATE DATABASE kefu OWNER kefu ENCODING 'UTF8' TEMPLATE template0."
+        ),
+    }
+    long_statements = (
+        "SET LOCAL statement_timeout = 0",
+        "SET LOCAL idle_in_transaction_session_timeout = 0",
+    )
     clock_query = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
     def session_statements(self, *, is_reader: bool) -> tuple[str, ...]:
@@ -138,31 +162,11 @@ class PostgresDialect(Dialect):
                 )
         return found
 
-    def sentence(self, error: BaseException) -> str | None:
-        match _state(error):
-            case "28P01" | "28000":
-                return "The database refuses the user or the password; check the URL."
-            case "42501":
-                return (
-                    "The database user has too few rights; run as its administrator: "
-                    "GRANT ALL ON SCHEMA public TO kefu (with your own name)."
-                )
-            case "3D000":
-                return (
-                    "There is no such database; run as its administrator: "
-                    "CREATE DATABASE kefu OWNER kefu ENCODING 'UTF8' "
-                    "TEMPLATE template0."
-                )
-            case "53300":
-                return "The database has too many connections; raise max_connections."
-            case "53100":
-                return "The database's disk is full; make room, then start again."
-        if isinstance(cause_of(error), OSError):
-            return (
-                "The database server cannot be reached; check host and port in the "
-                "URL, and that it runs."
-            )
-        return None
+    def refusal_of(self, error: BaseException) -> Refusal | None:
+        found = _REFUSALS.get(_state(error))
+        if found is None and isinstance(cause_of(error), OSError):
+            return Refusal.UNREACHABLE
+        return found
 
 
 def _state(error: BaseException) -> str:

@@ -7,9 +7,9 @@ moment, and Debian 12 ships 3.40.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL
@@ -17,11 +17,34 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kefu_core.errors import ConfigurationError
 from kefu_core.model import Draft
-from kefu_core.store.dialects.base import READERS, Dialect, cause_of
+from kefu_core.store.dialects.base import (
+    READERS,
+    Dialect,
+    Refusal,
+    cause_of,
+    rows_of,
+)
 from kefu_core.store.transaction import commit_drafts
-from kefu_core.store.writing import Committed, DraftWriter, Fault, Faults
+from kefu_core.store.writing import (
+    DRIVER_ERRORS,
+    Committed,
+    DraftWriter,
+    Fault,
+    Faults,
+)
 
 _FULL = 2
+_REFUSALS = {
+    "SQLITE_FULL": Refusal.FULL,
+    "SQLITE_BUSY": Refusal.LOCKED,
+    "SQLITE_LOCKED": Refusal.LOCKED,
+    "SQLITE_READONLY": Refusal.READONLY,
+    "SQLITE_READONLY_DIRECTORY": Refusal.READONLY,
+    "SQLITE_CANTOPEN": Refusal.UNOPENED,
+    "SQLITE_NOTADB": Refusal.FOREIGN,
+    "SQLITE_CORRUPT": Refusal.DAMAGED,
+}
+_DAMAGE_MAX = 20
 _NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"})
 
 
@@ -30,6 +53,29 @@ class SqliteDialect(Dialect):
 
     name, drivername = "sqlite", "sqlite+aiosqlite"
     title, extra = "SQLite", "sqlite"
+    sentences: ClassVar[Mapping[Refusal, str]] = {
+        Refusal.FULL: "The disk is full; make room, then start again.",
+        Refusal.LOCKED: (
+            "Another program holds the database's file locked; end it, or wait until "
+            "it is done."
+        ),
+        Refusal.READONLY: (
+            "The database's file or folder may not be written; give the server's "
+            "user the right to."
+        ),
+        Refusal.UNOPENED: (
+            "The database's file cannot be opened; check that the path is right and "
+            "that the server's user may write there."
+        ),
+        Refusal.FOREIGN: (
+            "The file is not an SQLite database; name another file, or move this one "
+            "away."
+        ),
+        Refusal.DAMAGED: (
+            "The database's file is damaged; restore a backup, or ask "
+            "`sqlite3 FILE .recover` what can be saved."
+        ),
+    }
     # SQLite has one writer; two would wait for each other's locks in threads.
     appenders, job_writers, readers = 1, 0, READERS
     has_lane = False
@@ -118,36 +164,23 @@ class SqliteDialect(Dialect):
             )
         return found
 
-    def sentence(self, error: BaseException) -> str | None:
-        match getattr(cause_of(error), "sqlite_errorname", ""):
-            case "SQLITE_FULL":
-                return "The disk is full; make room, then start again."
-            case "SQLITE_BUSY" | "SQLITE_LOCKED":
-                return (
-                    "Another program holds the database's file locked; end it, or "
-                    "wait until it is done."
-                )
-            case "SQLITE_READONLY" | "SQLITE_READONLY_DIRECTORY":
-                return (
-                    "The database's file or folder may not be written; give the "
-                    "server's user the right to."
-                )
-            case "SQLITE_CANTOPEN":
-                return (
-                    "The database's file cannot be opened; check that the path is "
-                    "right and that the server's user may write there."
-                )
-            case "SQLITE_NOTADB":
-                return (
-                    "The file is not an SQLite database; name another file, or move "
-                    "this one away."
-                )
-            case "SQLITE_CORRUPT":
-                return (
-                    "The database's file is damaged; restore a backup, or ask "
-                    "`sqlite3 FILE .recover` what can be saved."
-                )
-        return None
+    async def begin_snapshot(self, connection: AsyncConnection) -> None:
+        # The driver opens no transaction of its own; the first read fixes the moment.
+        await connection.exec_driver_sql("BEGIN")
+
+    async def damage(self, connection: AsyncConnection) -> list[str]:
+        check = f"PRAGMA integrity_check({_DAMAGE_MAX})"
+        try:
+            rows = await rows_of(connection, check)
+        except DRIVER_ERRORS as error:
+            # Some damage is too much for the check itself.
+            if self.refusal_of(error) is not Refusal.DAMAGED:
+                raise
+            return [str(cause_of(error))]
+        return [str(row[0]) for row in rows if row[0] != "ok"]
+
+    def refusal_of(self, error: BaseException) -> Refusal | None:
+        return _REFUSALS.get(getattr(cause_of(error), "sqlite_errorname", ""))
 
     def _create_file(self, url: URL, *, pool_size: int) -> AsyncEngine:
         return self._create(

@@ -274,7 +274,7 @@ class LongPollApp(AsgiEndpoint):
         stream.made_room()
         if stream.requests_seen > 1:
             stream.take(())
-        held = stream.hold()
+        held, started = stream.hold(), self._now()
         try:
             if not channel.has_news and not stream.is_closed and request.wait > 0:
                 longest_s = min(request.wait, self._limits.poll_wait_s)
@@ -286,6 +286,7 @@ class LongPollApp(AsgiEndpoint):
         finally:
             if stream.held is held:
                 stream.held = None
+            self._server.counts.polls.add(self._now() - started)
         if held.is_superseded:
             return encode_body(stream.codec, PollAnswer(superseded=True))
         return self._answer(stream, channel.batches())

@@ -54,13 +54,15 @@ class WebSocketClientStream(FrameStream):
         protocol: ClientProtocol,
         codec: Codec,
         decoder: "BatchDecoder[ServerFrame]",
+        received: Sequence[Event] = (),
     ) -> None:
+        """Take an open WebSocket, and what has come with its handshake already."""
         self.codec = codec
         self.peer = PeerInfo(transport="websocket")
         self._stream = stream
         self._protocol = protocol
         self._decode = decoder.decode
-        self._received: deque[Event] = deque()
+        self._received: deque[Event] = deque(received)
         self._fragments: list[bytes] = []
         self._write_lock = anyio.Lock()
         """Both tasks write: pongs come from the one that reads."""
@@ -151,7 +153,7 @@ async def connect_websocket(
                 subprotocols=[Subprotocol(f"kefu.v1.{codec.name}")],
                 max_size=READ_BATCH_BYTES_MAX,
             )
-            await _shake_hands(stream, protocol)
+            received = await _shake_hands(stream, protocol)
     except BaseException as error:
         # Also when whoever dials is cancelled.
         if stream is not None:
@@ -161,7 +163,7 @@ async def connect_websocket(
             raise
         raise ConnectionClosed(1006, _why(error)) from error
     decoder = server_frame_decoder(codec, for_reading(options.limits))
-    return WebSocketClientStream(stream, protocol, codec, decoder)
+    return WebSocketClientStream(stream, protocol, codec, decoder, received)
 
 
 async def _dial(
@@ -180,16 +182,22 @@ async def _dial(
     )
 
 
-async def _shake_hands(stream: ByteStream, protocol: ClientProtocol) -> None:
+async def _shake_hands(stream: ByteStream, protocol: ClientProtocol) -> list[Event]:
+    """Open the WebSocket; return the frames that came in the same read.
+
+    No welcome comes before our hello, but a ping may, and the close of a server that
+    has to go.
+    """
     protocol.send_request(protocol.connect())
     await stream.send(b"".join(protocol.data_to_send()))
     while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
         protocol.receive_data(await stream.receive(_READ_BYTES))
     if protocol.handshake_exc is not None:
         raise protocol.handshake_exc
-    leftover = protocol.events_received()
-    # The response itself is the first event; a welcome cannot come before our hello.
-    assert all(isinstance(event, Response) for event in leftover), "frames before hello"
+    events = protocol.events_received()
+    # What they are answered with.
+    await stream.send(b"".join(protocol.data_to_send()))
+    return [event for event in events if not isinstance(event, Response)]
 
 
 def _why(error: BaseException) -> str:

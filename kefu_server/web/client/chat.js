@@ -79,9 +79,10 @@ export class Chat {
    * @param {number | null} conversation
    * @param {string} body
    * @param {string} [kind]
+   * @param {Record<string, any>} [data]
    */
-  send(conversation, body, kind = "text") {
-    this.outbox.add({ key: newKey(), conversation, kind, body, at: Date.now() });
+  send(conversation, body, kind = "text", data) {
+    this.outbox.add({ key: newKey(), conversation, kind, body, ...(data && { data }), at: Date.now() });
     clearTimeout(this.typingTimer);
     this.isTyping = false;
     this.happened({ type: "outbox" });

@@ -94,7 +94,7 @@ export interface MessageFrame {
   conversation: number;
   seq: number;
   sender: string;
-  kind: "text" | "note" | "file" | "assignment" | "close" | "reopen" | "labels" | "auto" | "recall" | "rating" | "erased" | "placeholder";
+  kind: "text" | "note" | "file" | "assignment" | "close" | "reopen" | "labels" | "auto" | "recall" | "edit" | "note_edit" | "translation" | "translating" | "rating" | "erased" | "placeholder";
   at: number;
   body?: string;
   data?: Record<string, any> | null;
@@ -114,7 +114,7 @@ export interface Page {
 export interface PageMessage {
   seq: number;
   sender: string;
-  kind: "text" | "note" | "file" | "assignment" | "close" | "reopen" | "labels" | "auto" | "recall" | "rating" | "erased" | "placeholder";
+  kind: "text" | "note" | "file" | "assignment" | "close" | "reopen" | "labels" | "auto" | "recall" | "edit" | "note_edit" | "translation" | "translating" | "rating" | "erased" | "placeholder";
   at: number;
   body?: string;
   data?: Record<string, any> | null;
@@ -161,7 +161,7 @@ export interface Send {
   key: string;
   conversation: number;
   n: number;
-  kind?: "text" | "note" | "file" | "assignment" | "close" | "reopen" | "labels" | "auto" | "recall" | "rating" | "erased" | "placeholder";
+  kind?: "text" | "note" | "file" | "assignment" | "close" | "reopen" | "labels" | "auto" | "recall" | "edit" | "note_edit" | "translation" | "translating" | "rating" | "erased" | "placeholder";
   body?: string;
   data?: Record<string, any> | null;
   ref?: number | null;
@@ -233,6 +233,7 @@ export interface Welcome {
   me: Person;
   heads?: Record<string, number>;
   at?: number;
+  current?: number | null;
 }
 
 export type ClientFrame =

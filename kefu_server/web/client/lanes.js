@@ -54,8 +54,8 @@ export class Lanes {
       const n = this.numbers.get(entry.key) ?? lane.next++;
       this.numbers.set(entry.key, n);
       this.onWire.add(entry.key);
-      const { key, conversation, kind, body } = entry;
-      sends.push(/** @type {Send} */ ({ t: "send", key, conversation, n, kind, body }));
+      const { key, conversation, kind, body, data } = entry;
+      sends.push(/** @type {Send} */ ({ t: "send", key, conversation, n, kind, body, ...(data && { data }) }));
     }
     return sends;
   }

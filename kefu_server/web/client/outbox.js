@@ -6,6 +6,7 @@
  * @property {number | null} conversation null: written before there was a conversation
  * @property {string} kind
  * @property {string} body
+ * @property {Record<string, any>} [data] what goes with the text
  * @property {number} at when it was written, by this device's clock
  * @property {string} [failure] why it failed for good; absent while it waits
  */

@@ -5,7 +5,7 @@
  * @param {Record<string, any>} [body] sent as POST
  * @returns {Promise<Response>}
  */
-function ask(path, body) {
+export function ask(path, body) {
   if (!body) return fetch(path, { headers: { accept: "application/json" } });
   const headers = { "content-type": "application/json" };
   return fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
@@ -20,15 +20,20 @@ export async function whoAmI() {
 }
 
 /**
- * @param {string} login
- * @param {string} password
- * @returns {Promise<Me | "wrong" | "later">}
+ * @typedef {import("./account/parts.js").Offer} Offer
+ * @typedef {{me: Me, codes?: string[]} | {needs: "code" | "password" | "factor", offer: Offer | null} | {fault: "wrong" | "weak" | "later"}} Answered
  */
-export async function logIn(login, password) {
-  const response = await ask("/api/agent/login", { login, password });
-  if (response.ok) return (await response.json()).me;
-  if (response.status === 429) return "later";
-  if (response.status < 500) return "wrong";
+
+/**
+ * @param {{login: string, password: string, code: string, new_password: string}} shown
+ * @returns {Promise<Answered>}
+ */
+export async function logIn(shown) {
+  const response = await ask("/api/agent/login", shown);
+  if (response.ok) return response.json();
+  if (response.status === 429) return { fault: "later" };
+  if (response.status === 400) return { fault: "weak" };
+  if (response.status < 500) return { fault: "wrong" };
   throw new Error(`login: ${response.status}`);
 }
 

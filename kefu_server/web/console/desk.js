@@ -28,6 +28,8 @@ import { Replies } from "./replies.js";
  * @property {number} [team_id] the team it waits for
  * @property {number} [queued_at] since when it stands in the queue
  * @property {number} [unread]
+ * @property {boolean} [is_translated] false: agents have switched translations off
+ * @property {boolean} [visitor_reads_translations] false: the visitor has
  *
  * @typedef {"mine" | "queue" | "all"} Tab
  */
@@ -172,10 +174,10 @@ export class Desk {
     return rows.reduce((sum, row) => sum + this.unread(row), 0);
   }
 
-  /** @param {number | null} conversation @returns {number} so long one's own messages may be taken back */
-  recallMs(conversation) {
+  /** @param {number | null} conversation @param {"recall_within_s" | "edit_within_s"} what @returns {number} so long one's own messages may be changed */
+  withinMs(conversation, what) {
     const row = conversation === null ? undefined : this.rows.get(conversation);
-    return (row ? (this.directory.recalls.get(row.site_id) ?? 0) : 0) * 1000;
+    return ((row && this.directory.within.get(row.site_id)?.[what]) ?? 0) * 1000;
   }
 
   /** @param {string} id */

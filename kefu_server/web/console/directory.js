@@ -15,8 +15,8 @@ export class Directory {
     this.agents = new Map([[me.id, me.name]]);
     /** @type {Map<number, string>} */
     this.teams = new Map();
-    /** @type {Map<number, number>} by site: seconds within which one's messages may be taken back */
-    this.recalls = new Map();
+    /** @type {Map<number, {recall_within_s: number, edit_within_s: number, agents_language: string}>} by site: so long one's messages may be changed, and what is translated */
+    this.within = new Map();
     /** @type {Set<number>} teams that were asked for by their id */
     this.missed = new Set();
     /** @type {Map<number, string>} */
@@ -31,7 +31,7 @@ export class Directory {
   /** @param {"teams" | "sites"} what */
   async list(what) {
     const answer = await this.chat.call(`${what}.list`, {});
-    if (what === "sites") this.recalls = new Map(answer.sites.map((/** @type {any} */ { id, recall_within_s }) => [id, recall_within_s]));
+    if (what === "sites") this.within = new Map(answer.sites.map((/** @type {any} */ site) => [site.id, site]));
     this[what] = new Map(answer[what].map((/** @type {{id: number, name: string}} */ { id, name }) => [id, name]));
     this.changed();
   }

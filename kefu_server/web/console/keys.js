@@ -6,6 +6,7 @@ import { say } from "./phrases.js";
  * @property {(step: number) => void} move to the next row, or the one before
  * @property {(step: 1 | -1) => void} hit to the next hit in the history
  * @property {() => void} note write a note instead of a reply, or the other way round
+ * @property {() => void} preview see how the visitor will read the draft
  * @property {() => void} escape
  */
 
@@ -16,6 +17,8 @@ const SHEET = [
   ["Shift+Enter", "keyLine"],
   ["/", "keyCanned"],
   ["Alt+N", "keyNote"],
+  ["Alt+T", "keyPreview"],
+  ["↑", "keyEdit"],
   ["Alt+↑ / Alt+↓", "keyHit"],
   ["Esc", "keyLeave"],
   ["?", "keyHelp"],
@@ -28,6 +31,7 @@ export function listen(acts) {
     // On some keyboards Alt changes the letter, so the key's place is asked for.
     if (event.altKey && (event.code === "KeyJ" || event.code === "KeyK")) acts.move(event.code === "KeyJ" ? 1 : -1);
     else if (event.altKey && event.code === "KeyN") acts.note();
+    else if (event.altKey && event.code === "KeyT") acts.preview();
     else if (event.altKey && /^Arrow(Up|Down)$/.test(event.key)) acts.hit(event.key === "ArrowDown" ? 1 : -1);
     else if (event.key === "?" && !isWriting(event.target)) help();
     else {

@@ -16,6 +16,7 @@ export function systemText(line, nameOf, me, teamOf = () => "") {
   if (line.kind === "reopen") return t("reopened");
   if (line.kind === "erased") return t("erased");
   if (line.kind === "rating") return [t("rated", { stars: starsOf(line) }), line.body].filter(Boolean).join("\n");
+  if (line.kind === "translating") return t(line.data?.is_on ? "translationOn" : "translationOff", { name: nameOf(line.sender) });
   if (line.kind === "labels") return say("labelled", { labels: (line.data?.labels ?? []).join(", ") || "–" });
   const { assignee, team, reason } = line.data ?? {};
   if (!assignee && reason === "offline") return say("takenBack");

@@ -227,7 +227,7 @@ function work(me) {
     row?.focus();
   }
 
-  listen({ move, escape, note: () => shown() !== null && room.writing.toggle(), hit: (step) => screen.state.page === "history" && archive.reader.step(step) });
+  listen({ move, escape, note: () => shown() !== null && room.writing.toggle(), preview: () => shown() !== null && void room.preview.look(), hit: (step) => screen.state.page === "history" && archive.reader.step(step) });
   for (const name of ["focus", "visibilitychange"]) addEventListener(name, () => screen.set(), true);
   setInterval(() => (desk.chat.logs.expire(Date.now()), screen.set()), 1000);
   fill(app, alarm.element, frame);

@@ -24,17 +24,18 @@ export class Replies {
    * Answer; the first answer to a waiting visitor also takes the conversation.
    * @param {number} conversation
    * @param {string} body
+   * @param {Record<string, any>} [data]
    */
-  send(conversation, body) {
+  send(conversation, body, data) {
     const { chat, me, rows } = this.desk;
     const row = rows.get(conversation);
     const held = this.held.get(conversation);
     this.lost.delete(conversation);
     if (!held && (!row || row.status === "active" || !chat.isLive)) {
-      return chat.send(conversation, body);
+      return chat.send(conversation, body, "text", data);
     }
     const key = `held-${held?.length ?? 0}`;
-    const line = { key, kind: "text", body, at: Date.now(), sender: me.id };
+    const line = { key, kind: "text", body, data, at: Date.now(), sender: me.id };
     this.held.set(conversation, [...(held ?? []), line]);
     if (!held) void this.sendOnceTaken(conversation);
     this.desk.changed();
@@ -45,10 +46,10 @@ export class Replies {
     // Held text would not survive a reload, the outbox does: so not for long.
     const patience = new Promise((resolve) => setTimeout(resolve, HELD_MS, true));
     const mayGo = await Promise.race([this.take(conversation), patience]);
-    const bodies = (this.held.get(conversation) ?? []).map((line) => line.body);
+    const lines = this.held.get(conversation) ?? [];
     this.held.delete(conversation);
-    if (mayGo) for (const body of bodies) this.desk.chat.send(conversation, body);
-    else this.returned(conversation, bodies.join("\n"));
+    if (mayGo) for (const { body, data } of lines) this.desk.chat.send(conversation, body, "text", data ?? undefined);
+    else this.returned(conversation, lines.map(({ body }) => body).join("\n"));
     this.desk.changed();
   }
 

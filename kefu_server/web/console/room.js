@@ -1,17 +1,22 @@
 /** @import {Desk} from "./desk.js" */
 import { Composer } from "../ui/composer.js";
+import { Editing } from "../ui/editing.js";
 import { fill, h, icon } from "../ui/dom.js";
 import { t } from "../ui/i18n.js";
 import { Files } from "../ui/files.js";
 import { itemsOf } from "../ui/items.js";
 import { LogView } from "../ui/logview.js";
+import { Reading } from "../ui/reading.js";
 import { stamp } from "../ui/time.js";
 import { CannedMenu } from "./canned/menu.js";
+import { Reader } from "./canned/reader.js";
 import { HandMenu } from "./hand.js";
 import { LabelMenu } from "./labels.js";
 import { systemText } from "./lines.js";
 import { faceOf, hueOf, statusText, visitorName } from "./people.js";
 import { say } from "./phrases.js";
+import { Preview } from "./translation/preview.js";
+import { TranslationSwitch } from "./translation/switch.js";
 import { Writing } from "./writing.js";
 import { VisitorPane } from "./visitor/pane.js";
 
@@ -33,7 +38,7 @@ export class RoomView {
       bodyOf: (line) => [line.kind === "file" ? this.files.lines.of(line) : line.body],
       tag: (line) => (line.kind === "note" ? say("noteTag") : ""),
       recall: {
-        until: (line) => (line.sender === desk.me.id ? line.at + desk.recallMs(this.id) : 0),
+        until: (line) => (line.sender === desk.me.id ? line.at + desk.withinMs(this.id, "recall_within_s") : 0),
         act: (line) => desk.chat.call("message.recall", { conversation: this.id, seq: line.seq }),
         again: (line) => {
           // A note is written again as a note.
@@ -41,17 +46,28 @@ export class RoomView {
           this.composer.add(line.body);
         },
       },
+      edit: { until: (line) => this.editableUntil(line), start: (line) => this.editing.start(line) },
       older: () => this.id && desk.chat.older(this.id).then(parts.changed),
       seen: parts.changed,
       retry: (key) => desk.chat.retry(key),
       discard: (key) => (desk.chat.outbox.discard(key), parts.changed()),
     });
+    this.reading = this.log.reading = new Reading();
     this.composer = new Composer({
       send: (body) => this.send(body),
       // That a note is written is nobody's business on the other side.
       typing: (text) => this.id && this.writing.kind === "text" && desk.chat.typing(this.id, text),
+      up: () => {
+        const line = this.log.lastOwn((each) => this.editableUntil(each));
+        if (line) this.editing.start(line);
+        return Boolean(line);
+      },
     });
-    this.canned = new CannedMenu(desk, this.composer, () => this.names());
+    this.editing = new Editing({
+      composer: this.composer,
+      save: ({ seq }, body, key) => desk.chat.call("message.edit", { conversation: this.id, seq, key, body }),
+    });
+    this.canned = new CannedMenu(desk, this.composer, () => this.names(), new Reader(desk, () => this.id));
     this.files = new Files({
       composer: this.composer,
       zone: this.log.element,
@@ -65,6 +81,10 @@ export class RoomView {
     });
     desk.chat.session.lanes.heldFrom = (conversation) => this.files.heldFrom(conversation);
     this.writing = new Writing({ composer: this.composer, drafts: desk.drafts, switched: () => this.switched() });
+    this.translation = new TranslationSwitch(desk);
+    this.preview = new Preview(desk, this.composer);
+    this.writing.element.append(this.preview.button, this.translation.element);
+    this.writing.element.after(this.preview.element);
     this.name = h("h2");
     this.sub = h("span", { class: "room-sub" });
     this.takeButton = h("button", { type: "button", class: "primary", onclick: () => this.id && desk.replies.take(this.id) }, t("take"));
@@ -107,6 +127,11 @@ export class RoomView {
     this.composer.focus();
   }
 
+  /** @param {import("../ui/items.js").Line} line */
+  editableUntil(line) {
+    return line.sender === this.desk.me.id ? line.at + this.desk.withinMs(this.id, "edit_within_s") : 0;
+  }
+
   /** What canned replies call those who talk here. */
   names() {
     const row = this.id === null ? undefined : this.desk.rows.get(this.id);
@@ -119,7 +144,7 @@ export class RoomView {
     if (!id) return;
     // What it is, is settled here; a note takes no conversation and waits for none.
     if (this.writing.kind === "note") desk.chat.send(id, body, "note");
-    else desk.replies.send(id, body);
+    else desk.replies.send(id, body, this.preview.taken(id, body));
   }
 
   /** Replies have files, notes have none: those would go to the visitor. */
@@ -144,7 +169,8 @@ export class RoomView {
     const items = itemsOf(lines, (sender) => sender.startsWith("a") || sender === "s0", desk.visitorAt(id));
     const isWhole = lines.length > 0 && (lines[0].seq ?? 1) <= 1;
     const top = isWhole ? h("p", { class: "beginning" }, t("history")) : null;
-    this.log.show(items, { top, isFresh, skin: JSON.stringify([...desk.directory.agents, ...desk.directory.teams]) });
+    this.reading.isOff = row?.is_translated === false;
+    this.log.show(items, { top, isFresh, skin: JSON.stringify([this.reading.isOff, ...desk.directory.agents, ...desk.directory.teams]) });
     this.composer.limit = desk.chat.session.limits?.text_chars ?? this.composer.limit;
     this.files.show();
     this.showTyping(id);
@@ -174,6 +200,8 @@ export class RoomView {
     this.hand.show(row);
     this.pane.show(row);
     this.labels.show(row.id, row.labels);
+    this.translation.show(row);
+    this.preview.show(row, this.writing.kind === "text" && this.translation.languageOf(row) !== "");
     this.writing.label(name);
     const now = Date.now();
     /** @type {[string, string][]} */

@@ -58,6 +58,7 @@ export class Writing {
 
   /** @param {number | null} id the conversation that is written in from here on */
   open(id) {
+    this.composer.release?.();
     this.keep();
     this.id = id;
     this.show();
@@ -67,6 +68,7 @@ export class Writing {
   use(kind) {
     this.composer.focus();
     if (this.id === null || kind === this.kind) return;
+    this.composer.release?.();
     this.keep();
     const draft = this.of(this.id);
     // A reply may turn out to be a note after all; the other way round it would tell.
@@ -86,6 +88,7 @@ export class Writing {
    * @param {string} text
    */
   giveBack(id, text) {
+    if (id === this.id) this.composer.release?.();
     if (id === this.id) this.keep();
     const draft = this.of(id);
     this.drafts.set(id, { ...draft, text: draft.text ? `${text}\n${draft.text}` : text });

@@ -7,10 +7,15 @@ export class Composer {
    * @param {object} parts
    * @param {(body: string) => void} parts.send
    * @param {(text: string) => void} parts.typing
+   * @param {() => boolean} [parts.up] the key was pressed with nothing written
    */
-  constructor({ send, typing }) {
-    this.parts = { send, typing };
+  constructor({ send, typing, up }) {
+    this.parts = { send, typing, up };
     this.limit = 4000;
+    /** @type {((body: string) => void) | null} takes what is written instead of sending it */
+    this.instead = null;
+    /** @type {(() => void) | null} gives that up */
+    this.release = null;
     this.input = h("textarea", {
       class: "composer-input",
       rows: 1,
@@ -66,6 +71,7 @@ export class Composer {
 
   /** @param {KeyboardEvent} event */
   pressed(event) {
+    if (event.key === "ArrowUp" && !this.text && !this.instead && !event.isComposing && this.parts.up?.()) event.preventDefault();
     // While an input method composes, Enter chooses a word; 229 is how Safari says so.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
     event.preventDefault();
@@ -76,6 +82,7 @@ export class Composer {
     // What no database can hold would fail for good; it can only come from a paste.
     const body = this.text.replaceAll("\0", "").trim();
     if (!body || [...body].length > this.limit) return;
+    if (this.instead) return this.instead(body);
     this.text = "";
     this.parts.send(body);
     this.focus();
@@ -90,6 +97,6 @@ export class Composer {
     // Out of sight it has no height to take.
     const height = this.input.scrollHeight;
     if (height) this.input.style.setProperty("height", `${height}px`);
-    if (isTyped) this.parts.typing(this.text.trim());
+    if (isTyped && !this.instead) this.parts.typing(this.text.trim());
   }
 }

@@ -10,6 +10,9 @@ import { dayKey } from "./time.js";
  * @property {Record<string, any> | null} [data]
  * @property {number} at
  * @property {string} [failure]
+ * @property {number | null} [ref]
+ * @property {{body: string, data: Record<string, any>}} [translation] the same in another language, or why not
+ * @property {{body: string, at: number}[]} [earlier] what it said before, since when
  *
  * @typedef {"sending" | "sent" | "delivered" | "read" | "failed"} State
  *
@@ -26,7 +29,7 @@ import { dayKey } from "./time.js";
 const GROUP_MS = 3 * 60_000;
 const SPOKEN = new Set(["text", "note", "file", "auto"]);
 /** What can be shown; of any other kind, a newer server's, only the seq counts. */
-const SHOWN = new Set([...SPOKEN, "assignment", "labels", "close", "reopen", "rating", "erased"]);
+const SHOWN = new Set([...SPOKEN, "assignment", "labels", "close", "reopen", "rating", "erased", "translating"]);
 
 /**
  * What a log looks like: day separators, groups of bubbles, centred system lines.
@@ -40,8 +43,11 @@ export function itemsOf(lines, isMine, other) {
   /** @type {Item[]} */
   const items = [];
   let today = "";
-  for (const line of lines) {
-    if (!SHOWN.has(line.kind)) continue;
+  const edits = editsIn(lines);
+  const translations = translationsIn(lines);
+  for (const stored of lines) {
+    if (!SHOWN.has(stored.kind)) continue;
+    const line = edited(stored, edits.get(stored.seq ?? 0), translations);
     const key = dayKey(line.at);
     if (key !== today) {
       const plain = { isMine: false, isFirst: true, isLast: true, state: null };
@@ -58,6 +64,49 @@ export function itemsOf(lines, isMine, other) {
     items.push({ key: line.key, type, line, isMine: mine, isFirst, isLast: true, state });
   }
   return items;
+}
+
+/**
+ * @param {Line[]} lines
+ * @returns {Map<number, Line[]>} by the seq of the message, in order
+ */
+function editsIn(lines) {
+  /** @type {Map<number, Line[]>} */
+  const edits = new Map();
+  for (const line of lines) {
+    if (!line.ref || (line.kind !== "edit" && line.kind !== "note_edit")) continue;
+    edits.set(line.ref, [...(edits.get(line.ref) ?? []), line]);
+  }
+  return edits;
+}
+
+/**
+ * @param {Line[]} lines
+ * @returns {Map<number, {body: string, data: Record<string, any>}>} by the seq of the text
+ */
+function translationsIn(lines) {
+  const found = new Map();
+  for (const { kind, ref, body, data } of lines) {
+    // What has failed may have worked at another time.
+    if (kind === "translation" && ref && !(data?.failed && found.has(ref))) found.set(ref, { body, data: data ?? {} });
+  }
+  return found;
+}
+
+/**
+ * @param {Line} line
+ * @param {Line[] | undefined} edits
+ * @param {ReturnType<typeof translationsIn>} translations
+ * @returns {Line} as its sender wants it to be read
+ */
+function edited(line, edits, translations) {
+  if (line.kind !== "text" && line.kind !== "note") return line;
+  const own = edits?.filter(({ sender }) => sender === line.sender);
+  const translation = translations.get(own?.at(-1)?.seq ?? line.seq ?? 0);
+  if (translation) line = { ...line, translation };
+  if (!own?.length) return line;
+  const all = [line, ...own].map(({ body, at }) => ({ body, at }));
+  return { ...line, body: all[all.length - 1].body, earlier: all.slice(0, -1) };
 }
 
 /**

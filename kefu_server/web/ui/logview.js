@@ -15,6 +15,7 @@ const NEAR_PX = 60;
  * @property {(line: Item["line"]) => string} [tag] what a bubble is called, if it is no plain one
  * @property {{until: (line: Item["line"]) => number, act: (line: Item["line"]) => Promise<unknown>, again: (line: Item["line"]) => void}} [recall]
  *   until when one's own message may be taken back, how, and what writes it again
+ * @property {{until: (line: Item["line"]) => number, start: (line: Item["line"]) => void}} [edit]
  * @property {() => void} older the person has scrolled to the top
  * @property {() => void} seen the person has come to the bottom
  * @property {(key: string) => void} retry
@@ -39,6 +40,10 @@ export class LogView {
     this.element = h("div", { class: "log-frame" }, this.scroller, this.below, this.voice);
     this.isAtBottom = true;
     this.lastKey = "";
+    /** @type {Item[]} */
+    this.items = [];
+    /** @type {import("./reading.js").Reading | undefined} for those who read what was translated */
+    this.reading = undefined;
     /** @type {Map<string, Item["line"]>} what was taken back here, until this page goes */
     this.taken = new Map();
     this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
@@ -60,6 +65,7 @@ export class LogView {
     const last = items.at(-1);
     const isNew = last && last.key !== this.lastKey;
     this.lastKey = last?.key ?? "";
+    this.items = items;
     if (this.isAtBottom || (isNew && last.isMine && !last.line.seq)) {
       this.toBottom();
     } else if (firstBefore !== this.list.firstElementChild) {
@@ -69,6 +75,15 @@ export class LogView {
       fill(this.below, icon("down"), t("newBelow"));
       this.below.hidden = false;
     }
+  }
+
+  /**
+   * @param {(line: Item["line"]) => number} until when a message may be edited
+   * @returns {Item["line"] | undefined} the newest text that may be
+   */
+  lastOwn(until) {
+    const all = this.items.map(({ line }) => line).filter(({ seq, kind }) => seq && (kind === "text" || kind === "note"));
+    return all.filter((line) => until(line) > Date.now()).at(-1);
   }
 
   /** @param {string} text to be read out by a screen reader */
@@ -125,15 +140,29 @@ export class LogView {
     element.dataset.state = state ?? "";
     element.dataset.seq = String(line.seq ?? "");
     const name = this.parts.nameOf(speakerOf(line));
-    const left = isMine && line.seq ? (this.parts.recall?.until(line) ?? 0) - Date.now() : 0;
-    const showsFoot = isLast || state === "sending" || state === "failed";
+    const showsFoot = isLast || state === "sending" || state === "failed" || line.earlier || this.reading?.tells(line, isMine);
     fill(
       element,
       isFirst && !this.parts.isMe(line.sender) && h("div", { class: "who" }, h("bdi", null, name)),
-      h("div", { class: "bubble", dir: "auto" }, h("span", { class: "only-heard" }, `${name}: `), ...(this.parts.bodyOf?.(line) ?? [line.body])),
-      left > 0 && this.recallButton(line, left),
-      showsFoot && this.foot(line, state),
+      h("div", { class: "bubble", dir: "auto" }, h("span", { class: "only-heard" }, `${name}: `), ...(this.reading?.body(line, isMine) ?? this.parts.bodyOf?.(line) ?? [line.body])),
+      isMine && line.seq ? this.tools(line) : null,
+      showsFoot && this.foot(line, state, isMine),
     );
+  }
+
+  /**
+   * What may be done with one's own message, as long as it may.
+   * @param {Item["line"]} line
+   */
+  tools(line) {
+    const { edit, recall } = this.parts;
+    const now = Date.now();
+    const toEdit = line.kind === "file" ? 0 : (edit?.until(line) ?? 0) - now;
+    const toRecall = (recall?.until(line) ?? 0) - now;
+    if (toEdit <= 0 && toRecall <= 0) return null;
+    const button = toEdit > 0 && h("button", { type: "button", class: "edit", onclick: () => edit?.start(line) }, t("edit"));
+    if (button) setTimeout(() => button.remove(), Math.min(toEdit, 2 ** 30));
+    return h("div", { class: "own" }, button, toRecall > 0 && this.recallButton(line, toRecall));
   }
 
   /**
@@ -157,17 +186,32 @@ export class LogView {
     return button;
   }
 
+  /** @param {{body: string, at: number}[]} texts what a message said before */
+  earlier(texts) {
+    const list = h("ol", { class: "earlier" }, ...texts.map(({ body, at }) => h("li", { dir: "auto" }, h("time", { dateTime: new Date(at).toISOString() }, clock(at)), body)));
+    const show = () => {
+      if (list.isConnected) list.remove();
+      else button.after(list);
+      button.setAttribute("aria-expanded", String(list.isConnected));
+    };
+    const button = h("button", { type: "button", class: "link edited", "aria-expanded": "false", title: t("editedMore"), onclick: show }, t("edited"));
+    return h("span", null, button);
+  }
+
   /**
    * @param {Item["line"]} line
    * @param {Item["state"]} state
+   * @param {boolean} isMine
    */
-  foot(line, state) {
+  foot(line, state, isMine) {
     const { retry, discard, tag } = this.parts;
     const name = line.kind === "auto" ? t(speakerOf(line) === line.sender ? "automatic" : "invitation") : tag?.(line);
     return h(
       "div",
       { class: "foot" },
       name && h("span", { class: "tag" }, name),
+      this.reading?.mark(line, isMine),
+      line.earlier && this.earlier(line.earlier),
       h("time", { dateTime: new Date(line.at).toISOString() }, clock(line.at)),
       state && h("span", { class: `state ${state}` }, t(state)),
       state === "failed" && h("button", { type: "button", class: "link", onclick: () => retry(line.key) }, t("retry")),

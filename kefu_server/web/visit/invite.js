@@ -1,6 +1,7 @@
 /** @import {Invitation} from "./reporter.js" */
 import { fill, h } from "../ui/dom.js";
 import { setAccent } from "../widget/host.js";
+import { Kept } from "./reporter.js";
 
 const PHRASES = {
   en: { text: "Hello! Can we help you?", yes: "Chat", no: "No, thanks", title: "Invitation to chat" },
@@ -13,11 +14,12 @@ export class Bubble {
    * @param {object} parts
    * @param {string} parts.locale
    * @param {string | null} parts.color
+   * @param {string} parts.site
    * @param {string} parts.siteName
    * @param {(message: Record<string, unknown>) => void} parts.post to the page around
    * @param {(id: number, state: "shown" | "accepted" | "refused") => void} parts.answered
    */
-  constructor({ locale, color, siteName, post, answered }) {
+  constructor({ locale, color, site, siteName, post, answered }) {
     this.isChinese = /^zh/i.test(locale);
     this.words = this.isChinese ? PHRASES.zh : PHRASES.en;
     this.siteName = siteName;
@@ -26,6 +28,8 @@ export class Bubble {
     /** @type {Invitation | null} */
     this.invitation = null;
     this.answeredTo = 0;
+    /** What the chat's frame shows when it opens the conversation. */
+    this.word = new Kept(`kefu.word.${site}`);
     document.documentElement.lang = this.isChinese ? "zh-CN" : "en";
     setAccent(color);
     this.styled = new Promise((resolve) => {
@@ -36,7 +40,9 @@ export class Bubble {
 
   /** @param {Invitation} invitation */
   async show(invitation) {
-    if (this.invitation?.id === invitation.id || this.answeredTo === invitation.id) return;
+    if (this.answeredTo === invitation.id) return;
+    this.word.keep(invitation.token ?? "");
+    if (this.invitation?.id === invitation.id) return;
     this.invitation = invitation;
     await this.styled;
     const { words } = this;
@@ -76,6 +82,7 @@ export class Bubble {
   end(state) {
     if (!this.invitation) return;
     this.answeredTo = this.invitation.id;
+    if (state === "refused") this.word.keep("");
     this.answered(this.invitation.id, state);
     this.hide();
   }

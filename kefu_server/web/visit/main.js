@@ -29,6 +29,7 @@ async function invite(invitation) {
   bubble ??= new Bubble({
     locale: given.get("locale") || locale,
     color: given.get("color"),
+    site,
     siteName,
     post,
     answered: (id, state) => reporter.answer(id, state),

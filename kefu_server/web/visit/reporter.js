@@ -15,7 +15,7 @@ const STAY_MS = 1_800_000;
  * @property {string} [token]
  * @property {Invitation} [invitation]
  *
- * @typedef {{id: number, text: string, name: string}} Invitation
+ * @typedef {{id: number, text: string, name: string, token?: string}} Invitation
  */
 
 /** Reports which page is shown: when it changes, and every few seconds while it is. */
@@ -150,7 +150,7 @@ export class Reporter {
 }
 
 /** A text that this browser keeps for one site, as far as it keeps anything. */
-class Kept {
+export class Kept {
   /** @param {string} name */
   constructor(name) {
     this.name = name;

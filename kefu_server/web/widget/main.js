@@ -45,20 +45,21 @@ const model = new Model({
   },
   active: () => host.active(),
   // Within the hours the row says nothing of them.
+  translation: () => visitor.about?.translation,
   staffed: (row) => visitor.about && Object.assign(visitor.about, { closed: false }, row),
 });
 /** @param {string} sender */
 function nameOf(sender) {
-  if (sender === model.me) return t("you");
+  if (model.isMine(sender)) return t("you");
   if (sender === "s0") return title;
   return model.names.get(sender) || t("agent");
 }
 
 /** @param {import("../ui/items.js").Item} item */
 function systemText({ line }) {
-  if (line.kind === "close") return t("closedLine");
-  if (line.kind === "reopen") return t("reopened");
-  if (line.kind === "erased") return t("erased");
+  if (line.kind === "translating") return t(line.data?.is_on ? "translationOn" : "translationOff", { name: nameOf(line.sender) });
+  const plain = /** @type {const} */ ({ close: "closedLine", reopen: "reopened", erased: "erased" })[line.kind];
+  if (plain) return t(plain);
   if (line.kind === "rating") return t("rated", { stars: starsOf(line) });
   const { assignee, team } = line.data ?? {};
   if (!assignee) return t(team ? "toDepartment" : "assignedToNobody");
@@ -66,16 +67,18 @@ function systemText({ line }) {
   return t("assignedTo", { name: nameOf(assignee) });
 }
 
+/** @type {LogView} */
 const log = new LogView({
   nameOf,
-  isMe: (sender) => sender === model.me,
+  isMe: (sender) => model.isMine(sender),
   systemText,
   bodyOf: (line) => [line.kind === "file" && files.made ? files.made.lines.of(line) : line.body],
   recall: {
-    until: (line) => (line.sender === model.me ? line.at + model.skew + (visitor.about?.recall_within_s ?? 0) * 1000 : 0),
+    until: (line) => (model.isMine(line.sender) ? line.at + model.skew + (visitor.about?.recall_within_s ?? 0) * 1000 : 0),
     act: (line) => model.chat.call("message.recall", { conversation: model.conversation, seq: line.seq }),
     again: (line) => composer.add(line.body),
   },
+  edit: { until: editableUntil, start: edit },
   older: () => model.conversation && model.chat.older(model.conversation).then(() => screen.set()),
   seen: () => screen.set(),
   retry: (key) => model.chat.retry(key),
@@ -87,7 +90,25 @@ const log = new LogView({
 const composer = new Composer({
   send: (body) => model.send(body),
   typing: (text) => model.conversation && model.chat.typing(model.conversation, text, visitor.about?.shows_typing),
+  up: () => {
+    const line = log.lastOwn(editableUntil);
+    if (line) edit(line);
+    return Boolean(line);
+  },
 });
+/** @param {import("../ui/items.js").Line} line */
+function editableUntil(line) {
+  return line.sender === model.me ? line.at + model.skew + (visitor.about?.edit_within_s ?? 0) * 1000 : 0;
+}
+/** @type {Promise<import("../ui/editing.js").Editing> | undefined} */
+let editing;
+/** @param {import("../ui/items.js").Line} line */
+function edit(line) {
+  const save = (/** @type {{seq?: number}} */ { seq }, /** @type {string} */ body, /** @type {string} */ key) =>
+    model.chat.call("message.edit", { conversation: model.conversation, seq, key, body });
+  editing ??= import("../ui/editing.js").then(({ Editing }) => new Editing({ composer, save }));
+  editing.then((made) => made.start(line), () => (editing = undefined));
+}
 const STATUS = /** @type {const} */ ({ live: "online", wait: "connecting", lost: "connecting", stopped: "unconnected" });
 const status = h("span", { class: "head-status" });
 const title = page.siteName || t("agent");
@@ -137,6 +158,7 @@ const queue = new Later(
   },
   shown,
 );
+const earlier = new Later(() => import("./earlier.js"), ({ Earlier }) => new Earlier({ model, room, nameOf }), shown);
 const files = new Later(
   () => import("../ui/files.js"),
   ({ Files }) => {
@@ -157,19 +179,20 @@ const files = new Later(
   shown,
 );
 
+const reading = new Later(() => import("./translating.js"), ({ Translating }) => new Translating({ model, log, head }), shown);
+
 function greeting() {
   const own = visitor.about?.greeting;
-  if (own) return h("div", { class: "greeting", dir: "auto" }, own);
-  return h("div", { class: "greeting" }, h("strong", null, t("greeting")), h("span", null, t("greetingMore")));
+  return own ? h("div", { class: "greeting", dir: "auto" }, own) : h("div", { class: "greeting" }, h("strong", null, t("greeting")), h("span", null, t("greetingMore")));
 }
 
 function draw() {
-  const { isShown } = screen.state;
-  const { state } = model;
+  const { isShown } = screen.state, { state } = model;
   const lines = model.lines();
-  const items = itemsOf(lines, (sender) => sender === model.me, model.other());
+  const items = itemsOf(lines, (sender) => model.isMine(sender), model.other());
   const isWhole = !lines.length || (lines[0].seq ?? 1) <= 1;
-  const skin = JSON.stringify([!files.made, ...model.names]);
+  if (model.isTranslated) reading.need()?.show(lines);
+  const skin = JSON.stringify([!files.made, reading.made?.isOff, ...model.names]);
   log.show(items, { top: isWhole && lines[0]?.kind !== "auto" ? greeting() : null, skin });
   composer.limit = model.chat.session.limits?.text_chars ?? composer.limit;
   drawParts();
@@ -207,6 +230,7 @@ function drawParts() {
   composer.element.hidden = (leave.made?.isClosed ?? false) || isAsking;
   if (model.conversation) ending.need()?.show();
   files.need()?.show();
+  if (earlier.made || Object.keys(model.heads).length > 1) earlier.need()?.show();
 }
 
 function drawTyping() {

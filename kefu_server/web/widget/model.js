@@ -1,6 +1,8 @@
 /** @import {ChatEvent} from "../client/chat.js" */
 /** @import {Line} from "../ui/items.js" */
 import { Chat, Refusal } from "../client/chat.js";
+import { areSame, Incoming } from "../client/logs.js";
+import { store, stored } from "./visitor.js";
 
 const GRACE_MS = 1_500;
 
@@ -14,18 +16,21 @@ export class Model {
    * @param {(text: string, sender: string) => void} parts.heard a new message came in
    * @param {() => void} parts.active
    * @param {(row: {staffed: boolean}) => void} parts.staffed who is there has changed
+   * @param {() => {language: string, holds_s: number} | null | undefined} parts.translation the agents' language, where it is translated
    */
-  constructor({ site, token, changed, heard, active, staffed }) {
+  constructor({ site, token, changed, heard, active, staffed, translation }) {
     this.chat = new Chat({
       client: "kefu-widget/1",
       scope: `w.${site}`,
       token,
       happened: (event) => this.happened(event),
     });
+    this.word = `kefu.word.${site}`;
     this.changed = changed;
-    this.heard = heard;
     this.active = active;
     this.staffed = staffed;
+    this.translation = translation;
+    this.incoming = new Incoming({ isMine: this.isMine, heard, changed });
     /** @type {number | null} */
     this.conversation = null;
     /** @type {{id: number, position: number, since: number} | null} in the queue */
@@ -37,14 +42,24 @@ export class Model {
     this.wasLive = false;
     this.lostAt = Date.now();
     this.liveHead = 0;
-    this.isShown = false;
+    /** @type {Record<string, number>} conversations of this visitor, as they were at the welcome */
+    this.heads = {};
     /** @type {Map<string, string>} */
     this.names = new Map();
     setInterval(() => this.chat.logs.expire(Date.now()) && this.changed(), 1000);
   }
 
+  get log() {
+    return this.conversation ? this.chat.logs.all.get(this.conversation) : undefined;
+  }
+
   get me() {
     return this.chat.session.me?.id ?? "";
+  }
+
+  /** In a conversation of one's own, begun under another number maybe. @param {string} sender */
+  isMine(sender) {
+    return sender.startsWith("v");
   }
 
   /** @returns {"live" | "wait" | "lost" | "stopped"} wait: not yet worth a word */
@@ -58,7 +73,7 @@ export class Model {
   happened(event) {
     if (event.type === "live") {
       this.skew = Date.now() - (event.welcome.at ?? Date.now());
-      this.welcomed(event.welcome.heads ?? {});
+      this.welcomed(event.welcome.heads ?? {}, event.welcome.current);
     } else if (event.type === "head") this.adopt(event.frame.conversation, event.frame.last_seq);
     else if (event.type === "message") this.arrived(event.frame);
     else if (event.type === "status" && event.status !== "live") this.lost();
@@ -72,7 +87,7 @@ export class Model {
    * @param {any[]} rows
    */
   listed(topic, rows) {
-    if (topic.startsWith("queue.")) this.place = rows[0] ?? null;
+    if (topic.startsWith("queue.")) this.place = rows.find((row) => row.id === this.conversation) ?? rows[0] ?? null;
     else for (const row of rows) this.staffed(row);
   }
 
@@ -82,24 +97,24 @@ export class Model {
     setTimeout(() => this.changed(), GRACE_MS + 50);
   }
 
-  /** @param {Record<string, number>} heads */
-  welcomed(heads) {
+  /** @param {Record<string, number>} heads @param {number | null} [current] the one of them that goes on */
+  welcomed(heads, current) {
     this.wasLive = true;
-    const newest = Math.max(0, ...Object.keys(heads).map(Number));
+    this.heads = heads;
+    const newest = current ?? Math.max(0, ...Object.keys(heads).map(Number));
+    if (current && current !== this.conversation) this.conversation = null;
     if (newest) this.adopt(newest, heads[newest]);
     else this.conversation = null;
     this.open();
   }
 
-  /**
-   * @param {number} conversation
-   * @param {number} head
-   */
+  /** @param {number} conversation @param {number} head */
   adopt(conversation, head) {
     if (this.conversation && conversation < this.conversation) return;
     if (conversation !== this.conversation) {
       this.conversation = conversation;
       this.liveHead = head;
+      this.incoming.clear();
       this.active();
     }
     this.chat.follow(conversation, head);
@@ -114,11 +129,8 @@ export class Model {
     if (this.conversation) return this.adopt(this.conversation, 0);
     this.isOpening = true;
     try {
-      const { conversation } = await this.chat.call("conversation.open", this.opening);
-      this.isOpening = false;
-      this.adopt(conversation.id, conversation.last_seq ?? 0);
+      await this.opened().finally(() => (this.isOpening = false));
     } catch (error) {
-      this.isOpening = false;
       const code = error instanceof Refusal ? error.code : "internal";
       if (code === "disconnected") return;
       for (const { key } of outbox.of(null)) outbox.failed(key, code);
@@ -129,9 +141,9 @@ export class Model {
   /** @param {import("../client/frames").MessageFrame} message */
   arrived(message) {
     if (message.kind === "auto") void this.named(String(message.data?.agent ?? ""));
-    if (message.sender === this.me || !["text", "file"].includes(message.kind)) return;
-    this.named(message.sender);
-    if (message.seq > this.liveHead) this.heard(message.body ?? "", message.sender);
+    if (message.conversation !== this.conversation) return;
+    if (["text", "file"].includes(message.kind)) void this.named(message.sender);
+    this.incoming.take(message, this.translation(), { now: Date.now() - this.skew, isNews: message.seq > this.liveHead });
   }
 
   /** @param {string} id */
@@ -147,10 +159,12 @@ export class Model {
     }
   }
 
-  /** @returns {Promise<number>} the conversation, opened where there is none */
+  /** @returns {Promise<number>} the conversation; where there is none, one that begins with what an agent invited with */
   async opened() {
     if (this.conversation) return this.conversation;
-    const { conversation } = await this.chat.call("conversation.open", this.opening);
+    const invitation = stored(this.word);
+    const { conversation } = await this.chat.call("conversation.open", { ...this.opening, language: navigator.language, ...(invitation && { invitation }) });
+    if (invitation) store(this.word, "");
     this.adopt(conversation.id, conversation.last_seq ?? 0);
     return conversation.id;
   }
@@ -168,11 +182,11 @@ export class Model {
 
   /** @returns {Line[]} the log, and below it what waits */
   lines() {
-    const log = this.conversation ? this.chat.logs.all.get(this.conversation) : undefined;
+    const { log } = this;
     const sender = this.me;
     const mine = [...(log?.echoes.values() ?? [])].sort((a, b) => a.seq - b.seq);
     return [
-      ...(log?.messages ?? []).map((m) => ({ ...m, body: m.body ?? "", key: m.key ?? `#${m.seq}` })),
+      ...(log?.messages ?? []).filter((m) => this.incoming.isShown(m)).map((m) => ({ ...m, body: m.body ?? "", key: m.key ?? `#${m.seq}` })),
       ...mine.map((echo) => ({ ...echo, sender })),
       ...this.waiting().map((entry) => ({ ...entry, sender })),
     ];
@@ -180,12 +194,17 @@ export class Model {
 
   /** @returns {{delivered: number, read: number}} how far any agent has come */
   other() {
-    const log = this.conversation ? this.chat.logs.all.get(this.conversation) : undefined;
-    const agents = [...(log?.receipts.values() ?? [])].filter((r) => r.who.startsWith("a"));
+    const agents = [...(this.log?.receipts.values() ?? [])].filter((r) => r.who.startsWith("a"));
     return {
       delivered: Math.max(0, ...agents.map((r) => r.delivered ?? 0)),
       read: Math.max(0, ...agents.map((r) => r.read ?? 0)),
     };
+  }
+
+  /** @returns {boolean} there are translations, or there may be */
+  get isTranslated() {
+    const { language } = this.translation() ?? {};
+    return Boolean(this.log?.messages.some(({ kind }) => kind === "translation" || kind === "translating") || (this.log && language && !areSame(language, navigator.language)));
   }
 
   /** @returns {boolean} something was written before there was a conversation */
@@ -195,15 +214,12 @@ export class Model {
 
   /** @returns {boolean} an agent is at it */
   get isAnswered() {
-    const log = this.conversation ? this.chat.logs.all.get(this.conversation) : undefined;
-    const last = log?.messages.filter((m) => ["assignment", "close", "reopen"].includes(m.kind)).at(-1);
-    return Boolean(last?.data?.assignee);
+    return Boolean(this.log?.messages.filter((m) => ["assignment", "close", "reopen"].includes(m.kind)).at(-1)?.data?.assignee);
   }
 
   /** @returns {string[]} who is typing */
   typing() {
-    const log = this.conversation ? this.chat.logs.all.get(this.conversation) : undefined;
-    return [...(log?.typing.keys() ?? [])];
+    return [...(this.log?.typing.keys() ?? [])];
   }
 
   get readName() {
@@ -212,39 +228,16 @@ export class Model {
 
   /** @returns {number} messages of the other side that nobody has looked at */
   unread() {
-    const log = this.conversation ? this.chat.logs.all.get(this.conversation) : undefined;
     const read = Number(stored(this.readName));
-    const theirs = log?.messages.filter((m) => ["text", "file"].includes(m.kind) && m.sender !== this.me);
-    return theirs?.filter((m) => m.seq > read).length ?? 0;
+    return this.log?.messages.filter((m) => m.seq > read && ["text", "file"].includes(m.kind) && !this.isMine(m.sender) && this.incoming.isShown(m)).length ?? 0;
   }
 
   /** Everything that is here was shown to the person. */
   seen() {
-    const log = this.conversation ? this.chat.logs.all.get(this.conversation) : undefined;
-    const last = log?.messages.at(-1);
+    const { log } = this;
+    const last = log?.messages.filter(({ seq }) => seq < this.incoming.from).at(-1);
     if (!log || !last) return;
     if (last.seq > Number(stored(this.readName))) store(this.readName, String(last.seq));
     this.chat.read(log.conversation, last.seq);
-  }
-}
-
-/** @param {string} name */
-function stored(name) {
-  try {
-    return localStorage.getItem(name) ?? "0";
-  } catch {
-    return "0";
-  }
-}
-
-/**
- * @param {string} name
- * @param {string} value
- */
-function store(name, value) {
-  try {
-    localStorage.setItem(name, value);
-  } catch {
-    // The badge then counts from the last reload.
   }
 }

@@ -16,7 +16,7 @@ export class VisitorToken {
     this.isUnknown = false;
     /** @type {Record<string, any> | null} who the site has signed that this is */
     this.identity = null;
-    /** @type {{id: number, staffed: boolean, closed?: boolean, opens_at?: number | null, may_chat: boolean, file_bytes: number, asks_rating: boolean, greeting: string, shows_typing: boolean, recall_within_s: number, form: import("./asking.js").FormAsked | null} | null} */
+    /** @type {{id: number, staffed: boolean, closed?: boolean, opens_at?: number | null, may_chat: boolean, file_bytes: number, asks_rating: boolean, greeting: string, shows_typing: boolean, recall_within_s: number, edit_within_s: number, translation: {language: string, holds_s: number} | null, form: import("./asking.js").FormAsked | null} | null} */
     this.about = null;
   }
 
@@ -26,7 +26,7 @@ export class VisitorToken {
    */
   async get(isRefused) {
     if (this.token && !isRefused && Date.now() < this.renewAt) return this.token;
-    return this.alone(() => this.ask());
+    return this.alone(() => this.ask(isRefused));
   }
 
   /**
@@ -47,20 +47,23 @@ export class VisitorToken {
     }
   }
 
-  /** @returns {Promise<string>} */
-  async ask() {
+  /**
+   * @param {boolean} [isRefused]
+   * @returns {Promise<string>}
+   */
+  async ask(isRefused) {
     const { identity } = this;
     const response = await fetch("/api/visitor/token", {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ site: this.site, token: this.stored(), identity }),
+      body: JSON.stringify({ site: this.site, token: this.stored(isRefused), identity }),
     });
     this.isUnknown = response.status === 401;
     if (this.isUnknown && identity) {
       console.warn(`kefu: ${(await response.json()).error.text}`);
       // The page may have said another one meanwhile.
       if (this.identity === identity) this.identity = null;
-      return this.ask();
+      return this.ask(isRefused);
     }
     if (!response.ok) {
       const final = [401, 403, 404].includes(response.status);
@@ -78,19 +81,35 @@ export class VisitorToken {
   /** @param {string} token */
   keep(token) {
     this.token = token;
-    try {
-      localStorage.setItem(this.name, token);
-    } catch {
-      // Without storage a reload is a new visitor.
-    }
+    // Without storage a reload is a new visitor.
+    store(this.name, token);
   }
 
-  /** @returns {string | null} */
-  stored() {
-    try {
-      return this.token || localStorage.getItem(this.name);
-    } catch {
-      return this.token || null;
-    }
+  /**
+   * @param {boolean} [isRefused] then another tab may have a better one: the site has
+   *   signed who this is
+   * @returns {string | null}
+   */
+  stored(isRefused) {
+    const kept = stored(this.name);
+    return (isRefused ? kept || this.token : this.token || kept) || null;
+  }
+}
+
+/** @param {string} name */
+export function stored(name) {
+  try {
+    return localStorage.getItem(name) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** @param {string} name @param {string} value */
+export function store(name, value) {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    // A browser may keep nothing for a frame.
   }
 }

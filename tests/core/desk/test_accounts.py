@@ -45,11 +45,31 @@ async def test_an_account_is_made_with_a_password_that_nobody_is_shown() -> None
         agent = await w.store.find_agent(agent_id=number)
         assert agent is not None
         assert agent.password_hash == "canary-bo-canary"
+        # Whoever has set it knows it: it is good for choosing another only.
+        assert agent.is_one_time
         told = await call(w, "a2", "audit.list", action="agent.put")
         (entry,) = told["rows"]
         assert (entry["who"], entry["target"]) == ("a2", f"agent {number} bo")
         assert "password" in entry["data"]["changed"]
         assert "canary" not in str(told)
+
+
+async def test_a_password_set_for_somebody_is_good_once_and_not_for_oneself() -> None:
+    async with world() as w:
+
+        async def hash_password(password: str, login: str) -> str:
+            return f"of {login}"
+
+        w.desk.hash_password = hash_password
+        before = await w.store.find_agent(agent_id=1)
+        assert before is not None
+        assert not before.is_one_time
+        await call(w, "a2", "agent.put", agent=1, password="x")
+        after = await w.store.find_agent(agent_id=1)
+        assert after is not None
+        assert after.is_one_time
+        # Whoever finds a console open does not take the account over.
+        assert await call(w, "a2", "agent.put", agent=2, password="x") == "bad_request"
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ async def store_of(*rows: tuple[ParticipantId, int, int]) -> MemoryStore:
 async def wait_of(store: MemoryStore, who: ParticipantId, size: int) -> float:
     """Return for how long somebody is told to wait; 0: they may send."""
     try:
-        await check_day(store, 1, who, size, FILES, NOW)
+        await check_day(store, 1, [who], size, FILES, NOW)
     except TooMany as refused:
         return refused.retry_after_s or 0.0
     return 0.0
@@ -59,9 +59,9 @@ async def test_all_of_a_site_share_its_day() -> None:
     store = await store_of((V1, 100, 50_000), (ParticipantId("a1"), 30, 40_000))
     assert await wait_of(store, V2, 20) == 0
     assert await wait_of(store, V2, 21) == 86_400 - 50_000 + 1
-    await check_day(store, 2, V2, 100, FILES, NOW)
+    await check_day(store, 2, [V2], 100, FILES, NOW)
 
 
 async def test_what_fits_in_no_day_is_too_large() -> None:
     with pytest.raises(TooLarge):
-        await check_day(await store_of(), 1, V1, 101, FILES, NOW)
+        await check_day(await store_of(), 1, [V1], 101, FILES, NOW)

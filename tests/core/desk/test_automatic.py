@@ -14,7 +14,8 @@ from kefu_core.followers.figures import figures_of
 from kefu_core.ids import SYSTEM
 from kefu_core.model import Message, MessageKind, Site
 from kefu_core.node import unix_ms
-from kefu_core.site import Hours, SiteSettings, Talk
+from kefu_core.records import VisitorProfile
+from kefu_core.site import Hours, Sayings, SiteSettings, Talk
 from kefu_core.types import ConversationId, UnixMs
 from tests.core.desk.world import PRINCIPALS, World, world
 
@@ -63,6 +64,39 @@ async def said(w: World, conversation: int) -> list[tuple[str, str]]:
     lines = [m for m in log if m.kind is MessageKind.AUTO]
     assert {m.sender for m in lines} <= {SYSTEM}
     return [((m.data or {})["about"], m.body) for m in lines]
+
+
+async def test_each_visitor_is_greeted_in_its_language_where_there_is_one() -> None:
+    texts = (
+        Sayings(language="pt-BR", greeting="Bem-vindo à {site}!", away="Ninguém"),
+        Sayings(language="zh-TW", greeting="歡迎"),
+    )
+    async with shop(translations=texts) as (w, clock):
+        site = (await w.store.sites())[0]
+        async with w.client("v1") as visitor:
+            opening = {"language": "pt-pt"}
+            opened = await visitor.call("conversation.open", opening)
+            number = opened["conversation"]["id"]
+            assert await said(w, number) == [
+                ("greeting", f"Bem-vindo à {site.name}!"),
+            ]
+            # What is empty in it is said as to everybody.
+            await w.say(number, "v1", "alguém?")
+            clock.ahead_ms += 30_000
+            await node(w, clock).turn()
+            assert await said(w, number) == [
+                ("greeting", f"Bem-vindo à {site.name}!"),
+                ("away", "Ninguém"),
+            ]
+        async with w.client("v2") as visitor:
+            # The page that the visitor is on tells too.
+            page = Report(page="p", url="https://shop.example/", language="en-GB")
+            w.desk.visits.report(1, 2, page)
+            number = await visitor.open_conversation()
+            assert await said(w, number) == [("greeting", f"Welcome to {site.name}!")]
+            profile = await w.store.find_record(VisitorProfile, 2)
+            assert profile is not None
+            assert profile.language == "en-GB"
 
 
 async def test_a_conversation_begins_with_the_greeting_once() -> None:

@@ -126,7 +126,7 @@ async def test_who_only_looks_is_banned_by_who_serves_the_site() -> None:
             ("address", HERE, 1),
         ]
         with pytest.raises(Banned):
-            w.desk.bans.check_visitor(1, ParticipantId("v77"), "198.51.100.1")
+            w.desk.bans.check_visitor(1, [ParticipantId("v77")], "198.51.100.1")
 
 
 async def test_a_network_is_for_admins_and_holds_on_every_site() -> None:
@@ -188,7 +188,7 @@ async def test_networks_of_both_kinds_are_told_apart() -> None:
     store = MemoryStore(now=monotonic, now_ms=unix_ms)
     bans = Bans(store, unix_ms)
     visitor = ParticipantId("v1")
-    assert bans.find(1, visitor, HERE) is None
+    assert bans.find(1, [visitor], HERE) is None
     networks = ("203.0.113.0/24", "2001:db8::/48")
     await store.put_records(
         *(
@@ -205,8 +205,8 @@ async def test_networks_of_both_kinds_are_told_apart() -> None:
         ("198.51.100.1", None),
         ("nonsense", None),
     ):
-        found = bans.find(1, visitor, address)
+        found = bans.find(1, [visitor], address)
         assert (found and found.id) == number, address
-        assert bans.find(2, visitor, address) is None
+        assert bans.find(2, [visitor], address) is None
     principal = msgspec.structs.replace(PRINCIPALS["a1"], address=HERE)
     bans.check(principal)

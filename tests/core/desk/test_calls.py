@@ -185,10 +185,16 @@ async def test_labels_replace_those_before_and_the_list_shows_them() -> None:
         assert {message.sender for message in log} == {"a1"}
 
 
-async def test_a_visitor_learns_the_names_of_agents_and_its_own_only() -> None:
+async def test_a_visitor_learns_its_own_name_and_those_its_conversation_shows() -> None:
     async with world() as w, w.client("v1") as visitor, w.client("a1") as agent:
-        await w.conversation("v1")
-        await w.conversation("v2")
+        mine = await w.conversation("v1")
+        await w.say(await w.conversation("v2"), "a1", "hello")
+        await w.say(mine, "a1", "a note", MessageKind.NOTE)
+        ids = {"ids": ["a1", "a2", "a9", "v2"]}
+        assert (await visitor.call("people.get", ids))["people"] == []
+        await w.say(mine, "a1", "hello")
+        assigned = {"conversation": mine, "agent": 2}
+        await agent.call("conversation.assign", assigned)
         ids = {"ids": ["v1", "v2", "a1", "a2", "a9", "s0", "a1"]}
         people = (await visitor.call("people.get", ids))["people"]
         assert people == [

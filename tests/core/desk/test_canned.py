@@ -79,3 +79,22 @@ async def test_what_is_no_reply_is_refused(params: dict[str, Any], words: str) -
         with pytest.raises(Rejected, match=words):
             await admin.call("reply.put", params)
         assert (await admin.call("replies.list", {}))["rows"] == []
+
+
+async def test_a_reply_has_the_same_in_other_languages() -> None:
+    async with world() as w, w.client("a1") as agent:
+        texts = {"pt-br": "Olá, {visitor}", "en": " Hello "}
+        reply = {"body": "您好，{visitor}", "translations": texts}
+        made = (await agent.call("reply.put", reply))["reply"]
+        assert made["translations"] == {"pt-BR": "Olá, {visitor}", "en": "Hello"}
+        (row,) = (await agent.call("replies.list", {}))["rows"]
+        assert row == made
+        for wrong in (
+            {"?": "x"},
+            {"en": "x", "EN": "y"},
+            {"en": "Hello, {visitante}"},
+            {"en": " "},
+        ):
+            with pytest.raises(Rejected) as refused:
+                await agent.call("reply.put", {**reply, "translations": wrong})
+            assert refused.value.wire_code == "bad_request"

@@ -100,6 +100,8 @@ async def test_an_agent_who_watches_sees_a_row_change_with_each_message() -> Non
             "team_id",
             "queued_at",
             "unread",
+            "is_translated",
+            "visitor_reads_translations",
         }
         await visitor.send(conversation, "有货吗？")
         said = (await agent.until(f.Event)).put

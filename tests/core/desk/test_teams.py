@@ -28,6 +28,22 @@ async def test_a_team_is_made_changed_and_deleted_and_it_is_written_down() -> No
         assert actions == ["team.put", "team.put", "team.delete"]
 
 
+async def test_a_team_is_not_deleted_while_texts_are_its_own() -> None:
+    async with world() as w, w.client("a2") as admin:
+        team = (await admin.call("team.put", {"name": "售前"}))["team"]["id"]
+        other = (await admin.call("team.put", {"name": "售后"}))["team"]["id"]
+        text = {"scope": "team", "title": "Hello", "body": "您好"}
+        made = await admin.call("reply.put", {**text, "team": team})
+        with pytest.raises(Rejected, match="still has canned replies") as refused:
+            await admin.call("team.delete", {"team": team})
+        assert refused.value.wire_code == "conflict"
+        reply = made["reply"]["id"]
+        await admin.call("reply.put", {**text, "reply": reply, "team": other})
+        await admin.call("team.delete", {"team": team})
+        teams = (await admin.call("teams.list", {}))["teams"]
+        assert [each["id"] for each in teams] == [other]
+
+
 @pytest.mark.parametrize(
     ("params", "words"),
     [

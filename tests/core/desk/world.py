@@ -1,7 +1,7 @@
 """One node with a real desk over the memory store, and clients by token."""
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -55,6 +55,12 @@ PRINCIPALS = {
     "a3": msgspec.structs.replace(principal("a3", Role.AGENT, 0), sites=frozenset({2})),
 }
 """Whom the tokens of the tests stand for; every other token is refused."""
+SEVERAL = {
+    "v3+v1": msgspec.structs.replace(
+        principal("v3", Role.VISITOR, 1), aliases=(ParticipantId("v1"),)
+    )
+}
+"""Visitors with several numbers; apart, so that no two of the others are one person."""
 
 
 class World:
@@ -90,15 +96,17 @@ class World:
         )
 
     async def authenticate(self, token: str, peer: PeerInfo) -> Principal:
-        if token not in PRINCIPALS or token in self.revoked:
+        known = PRINCIPALS | SEVERAL
+        if token not in known or token in self.revoked:
             raise Unauthorized
-        return msgspec.structs.replace(PRINCIPALS[token], address=peer.address)
+        return msgspec.structs.replace(known[token], address=peer.address)
 
     async def revalidate(self, principal: Principal) -> bool:
         return principal.participant not in self.revoked
 
-    async def find_revoked(self, sessions: Sequence[str]) -> set[str]:
-        return {f"session-canary-{token}" for token in self.revoked} & set(sessions)
+    async def find_revoked(self, agents: Collection[Principal]) -> set[Principal]:
+        revoked = {f"session-canary-{token}" for token in self.revoked}
+        return {agent for agent in agents if agent.session in revoked}
 
     async def conversation(self, visitor: str = "v1", site: int = 1) -> ConversationId:
         person = Person(id=ParticipantId(visitor), name="", role=Role.VISITOR)

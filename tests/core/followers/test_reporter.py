@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
+from kefu_core.desk.reports import report_of
 from kefu_core.followers.reporter import Reporter
 from kefu_core.ids import IdGenerator
 from kefu_core.model import MessageKind, Person, Role
 from kefu_core.records import ConversationDay, DayFigures
+from kefu_core.site import Hours, SiteSettings
 from kefu_core.store.memory import MemoryStore
 from kefu_core.testing.stores import AGENT, SITE, VISITOR, Clock, draft
 from kefu_core.types import ConversationId, ParticipantId
@@ -102,3 +106,56 @@ async def test_sums_that_were_never_written_are_written_after_a_restart(
     assert row.figures
     await reporter(store, clock).update()
     assert await sums(store) == before
+
+
+async def settle(store: MemoryStore, zone: str) -> None:
+    settings = SiteSettings(hours=Hours(zone=zone))
+    await store.put_site(msgspec.structs.replace(SITE, settings=settings))
+
+
+async def days(store: MemoryStore) -> dict[int, int]:
+    rows = await store.list_records(DayFigures, limit=500)
+    return {row.day: row.messages_in for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("zone", "wanted"),
+    [
+        ("", {20270327: 1, 20270328: 2}),
+        ("Asia/Shanghai", {20270327: 1, 20270328: 1, 20270329: 1}),
+        # The clock is put forward in the night to the 28th.
+        ("Europe/Berlin", {20270327: 1, 20270328: 1, 20270329: 1}),
+        ("America/New_York", {20270327: 2, 20270328: 1}),
+        ("No/Such_Zone", {20270327: 1, 20270328: 2}),
+    ],
+)
+async def test_days_are_those_of_the_sites_time_zone(
+    store: MemoryStore, clock: Clock, zone: str, wanted: dict[int, int]
+) -> None:
+    await settle(store, zone)
+    conversation = await opened(store, 1)
+    for number, moment in enumerate(
+        ("2027-03-27T12:00", "2027-03-28T00:30", "2027-03-28T22:30")
+    ):
+        at = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+        clock.ms = int(at.timestamp() * 1000)
+        await store.append(draft(conversation, number, sender=VISITOR.id))
+    await reporter(store, clock).update()
+    assert await days(store) == wanted
+
+
+async def test_another_time_zone_moves_what_was_counted_and_doubles_nothing(
+    store: MemoryStore, clock: Clock
+) -> None:
+    clock.ms = int(datetime(2027, 3, 27, 20, tzinfo=UTC).timestamp() * 1000)
+    conversation = await opened(store, 1)
+    await store.append(draft(conversation, 1, sender=VISITOR.id))
+    follower = reporter(store, clock)
+    await follower.update()
+    assert await days(store) == {20270327: 1}
+    await settle(store, "Asia/Shanghai")
+    await follower.update()
+    assert await days(store) == {20270327: 0, 20270328: 1}
+    assert (await sums(store))["messages_in"] == 1
+    report = report_of(await store.list_records(DayFigures, limit=500))
+    assert [each.day for each in report.days] == [20270328]

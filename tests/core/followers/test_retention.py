@@ -8,7 +8,7 @@ from kefu_core.errors import StoreUnavailable
 from kefu_core.followers import retention
 from kefu_core.followers.retention import DAY_MS, ErasureWatch, Retention, next_limit
 from kefu_core.model import MessageKind
-from kefu_core.records import PageView, Visit
+from kefu_core.records import AuditEntry, PageView, Visit
 from kefu_core.store.memory import MemoryStore
 from kefu_core.testing.stores import Clock
 from kefu_core.types import ParticipantId, UnixMs
@@ -35,6 +35,19 @@ async def test_every_site_keeps_texts_as_long_as_it_says() -> None:
         await follower.erase_all()
         assert await kinds(store, old) == {MessageKind.ERASED}
         assert await kinds(store, new) == {MessageKind.TEXT}
+
+
+async def test_the_journal_is_kept_for_so_many_days() -> None:
+    clock = Clock()
+    async with memory_store(clock) as store:
+        for number in range(1, 251):
+            age_days = 11 if number <= 220 else 9
+            at = UnixMs(clock.ms - age_days * DAY_MS)
+            await store.put_records(AuditEntry(id=number, at=at, who="a1", action="x"))
+        follower = Retention(store, now=lambda: 0.0, now_ms=clock, journal_days=10)
+        await follower.erase_all()
+        left = await store.list_records(AuditEntry, after=0)
+        assert [row.id for row in left] == list(range(221, 251))
 
 
 async def test_visits_and_their_pages_are_kept_as_long_as_the_site_says() -> None:

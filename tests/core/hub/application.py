@@ -1,6 +1,6 @@
 """The store and the application of these tests; both can be held up or fail."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 import anyio
@@ -142,10 +142,10 @@ class PlainHandler(Handler):
         await self._pass("revalidate")
         return self.is_valid
 
-    async def find_revoked(self, sessions: Sequence[str]) -> set[str]:
-        self.looked_up.append(list(sessions))
+    async def find_revoked(self, agents: Collection[Principal]) -> set[Principal]:
+        self.looked_up.append(sorted(agent.session for agent in agents))
         await self._pass("find_revoked")
-        return self.revoked & set(sessions)
+        return {agent for agent in agents if agent.session in self.revoked}
 
     async def load_conversation(
         self, principal: Principal, conversation: ConversationId

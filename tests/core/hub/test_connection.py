@@ -18,6 +18,38 @@ pytestmark = pytest.mark.anyio
 PATIENT = msgspec.structs.replace(LIMITS, heartbeat_s=1e6)
 
 
+FLOODED = msgspec.structs.replace(LIMITS, frames_per_s=20.0, frames_burst=10)
+
+
+async def test_a_flood_is_refused_at_a_pace_of_ours() -> None:
+    async with world(FLOODED) as w:
+        peer, began = await w.peer("v1"), w.hub.now()
+        # Fifty came too early, and two hundred and fifty a second are read.
+        await peer.say(*[f.Call(id="c", method="echo")] * 59)
+        await peer.say(f.Ping())
+        await peer.expect(f.Pong)
+        assert w.hub.now() - began >= 0.19
+        assert len(peer.of(f.ErrorFrame)) == 50
+
+
+async def test_who_was_cut_off_for_a_flood_comes_back_without_a_burst() -> None:
+    limits = msgspec.structs.replace(FLOODED, frames_per_s=1.0, flood_s=1.0)
+    async with world(limits) as w:
+        call = f.Call(id="c", method="echo")
+        peer = await w.peer("v1")
+        await peer.say(*[call] * 40)
+        assert await peer.until_closed() == CloseCode.OVERLOADED
+        for who, refused in (("v1", 9), ("v2", 0)):
+            again = await w.peer(who)
+            await again.say(*[call] * 9)
+            with anyio.move_on_after(5):
+                while len(again.log) < 10:
+                    await again.expect(f.Frame)
+            assert len(again.of(f.ErrorFrame)) == refused
+        w.skipped_s = 61.0
+        await (await w.peer("v1")).until_answered()
+
+
 async def test_nothing_is_written_after_closed_however_lively_the_conversation() -> (
     None
 ):

@@ -603,8 +603,28 @@ def test_a_flood_of_anything_is_closed(item: f.Frame | BadFrame) -> None:
     session.receive([item] * 11, 0.0)
     assert session.state is ServerState.LIVE
     said(session)
+    assert not session.has_flooded
     session.receive([item, send(1)], 0.0)
     assert said(session) == closing(CloseCode.OVERLOADED, "too many frames")
+    assert session.has_flooded
+
+
+def test_a_peer_is_left_unread_in_proportion_to_what_came_too_early() -> None:
+    session = live(TIGHT)
+    paused = []
+    for count, now in ((1, 0.0), (1, 0.0), (2, 0.0), (4, 0.0), (1, 60.0)):
+        session.receive([f.Watch(topic="a")] * count, now)
+        paused.append(session.pause_s)
+    # A flood is twice the pace here; it is read a quarter faster, so that it is seen.
+    assert paused == [0.0, 0.4, 0.8, 1.0, 0.0]
+
+
+def test_who_was_cut_off_before_begins_without_a_burst() -> None:
+    session = live(TIGHT)
+    session.begin_slowly()
+    watch = f.Watch(topic="a")
+    assert codes(session, watch) == ["rate_limited"]
+    assert codes(session, watch, watch, now=1.0) == ["ok", "rate_limited"]
 
 
 def test_refusals_spread_over_time_are_no_flood() -> None:

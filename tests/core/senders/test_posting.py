@@ -177,14 +177,14 @@ async def test_a_certificate_is_checked_against_the_name_and_not_the_address(
     async def here(host: str, port: object, **more: object) -> list[Any]:
         return [(0, 0, 0, "", ("127.0.0.1", port))]
 
-    monkeypatch.setattr(posting.anyio, "getaddrinfo", here)
+    monkeypatch.setattr(anyio, "getaddrinfo", here)
     receiver = Receiver()
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(anyio.abc.SocketAttribute.local_port)
     secure = TLSListener(listener, served, standard_compatible=False)
     async with secure, anyio.create_task_group() as tasks:
         tasks.start_soon(secure.serve, receiver.serve)
-        monkeypatch.setattr(LOOPBACK, "_ssl", trusting)
+        monkeypatch.setattr(LOOPBACK._outbound, "_ssl", trusting)
         assert await LOOPBACK.post(f"https://hook.example:{port}/", b"{}", {}) == 200
         with pytest.raises(NotSent, match=r"(?i)certificate"):
             await LOOPBACK.post(f"https://other.example:{port}/", b"{}", {})

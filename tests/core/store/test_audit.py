@@ -277,7 +277,19 @@ FAULTS: list[tuple[str, Plant, FaultKind, int | None]] = [
     ),
     (
         "login of nobody",
-        sql("INSERT INTO agent_session VALUES ('x', 5, 0, 0)"),
+        sql("INSERT INTO agent_session VALUES ('x', 5, 0, 0, '', '')"),
+        FaultKind.ORPHAN,
+        None,
+    ),
+    (
+        "rating of nothing",
+        sql("INSERT INTO rating VALUES (5, 9, 1, 7, 3, '', 0)"),
+        FaultKind.ORPHAN,
+        None,
+    ),
+    (
+        "token of nobody",
+        sql("INSERT INTO api_token VALUES (5, 'x', 'x', '[]', 99, 0, 0, 0)"),
         FaultKind.ORPHAN,
         None,
     ),
@@ -327,6 +339,22 @@ async def test_what_is_sound_is_called_sound(tmp_path: Path) -> None:
             await store.erase_conversation(number, limit=2)
         report = await store.audit()
     assert (report.without_digest, report.counts) == (0, {})
+
+
+async def test_flipped_bytes_of_the_file_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "kefu.db"
+    async with sql_store(path) as store:
+        for number in range(1, 30):
+            await talk(store, number, ["a" * 300] * 20)
+    content = path.read_bytes()
+    # The beginning of a page in mid-log, which says how the rest is read.
+    page = content.index(b"a" * 300, len(content) // 2) // 4_096 * 4_096
+    with path.open("r+b") as file:
+        file.seek(page)
+        file.write(b"\xff" * 100)
+    report = await audited(path)
+    assert report.counts[FaultKind.DAMAGE] >= 1
+    assert "what comes after" in report.faults[-1].text
 
 
 async def test_a_store_in_memory_is_audited_too() -> None:

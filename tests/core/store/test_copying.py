@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from kefu_core.errors import ConfigurationError, Conflict
 from kefu_core.model import Agent, AgentSession, Cursor, MessageKind
-from kefu_core.store import copying
-from kefu_core.store.copying import COPIED, CopyReport, copy_installation
+from kefu_core.store import copying, walking
+from kefu_core.store.copying import CopyReport, copy_installation
 from kefu_core.store.sql import SqlStore
 from kefu_core.testing.stores import Clock, draft
 from kefu_core.types import ParticipantId, Seq, UnixMs
@@ -89,7 +89,7 @@ def rows_of(path: Path) -> dict[str, set[tuple[Any, ...]]]:
     with sqlite3.connect(path) as database:
         found = {
             table.name: set(database.execute(f"SELECT * FROM {table.name}"))
-            for table, _ in COPIED
+            for table, _ in walking.COPIED
         }
     database.close()
     return found
@@ -97,8 +97,8 @@ def rows_of(path: Path) -> dict[str, set[tuple[Any, ...]]]:
 
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copying, "_BATCH", 5)
-    monkeypatch.setattr(copying, "_BATCH_BYTES", 2_000)
+    monkeypatch.setattr(walking, "_BATCH", 5)
+    monkeypatch.setattr(walking, "_BATCH_BYTES", 2_000)
 
 
 async def test_a_copy_has_every_row_and_an_epoch_of_its_own(tmp_path: Path) -> None:
@@ -137,9 +137,9 @@ async def test_an_empty_installation_is_copied_too(tmp_path: Path) -> None:
 
 CHILD = """
 import sys, anyio
-from kefu_core.store import copying
+from kefu_core.store import copying, walking
 
-copying._BATCH = 5
+walking._BATCH = 5
 
 def copied(done, total):
     print(done, flush=True)

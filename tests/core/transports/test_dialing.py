@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
+from websockets.frames import Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
@@ -31,13 +32,21 @@ async def served_by(serve: Serve) -> AsyncIterator[str]:
         tasks.cancel_scope.cancel()
 
 
-async def accept(stream: SocketStream) -> ServerProtocol:
+async def accept(
+    stream: SocketStream, *, close: tuple[int, str] | None = None, early: bytes = b""
+) -> ServerProtocol:
+    """Answer the handshake, with what else is to be said in the same packet."""
     protocol = ServerProtocol(subprotocols=[Subprotocol("kefu.v1.msgpack")])
     while True:
         protocol.receive_data(await stream.receive())
         for event in protocol.events_received():
             if isinstance(event, Request):
                 protocol.send_response(protocol.accept(event))
+                if early:
+                    protocol.send_ping(b"early")
+                    protocol.send_binary(early)
+                if close is not None:
+                    protocol.send_close(*close)
                 await stream.send(b"".join(protocol.data_to_send()))
                 return protocol
 
@@ -69,3 +78,40 @@ async def test_a_reset_in_the_handshake_is_a_closed_connection() -> None:
     async with served_by(serve) as url:
         with pytest.raises(ConnectionClosed):
             await connect_websocket(url)
+
+
+async def test_a_close_that_comes_with_the_handshake_is_a_closed_connection() -> None:
+    async def serve(stream: SocketStream) -> None:
+        async with stream:
+            protocol = await accept(stream, close=(1012, "restart"))
+            # It is answered as any other, so that nobody has to wait.
+            protocol.receive_data(await stream.receive())
+            assert protocol.close_rcvd is not None
+
+    async with served_by(serve) as url:
+        client = await connect_websocket(url)
+        with anyio.fail_after(5), pytest.raises(ConnectionClosed) as closed:
+            await client.receive()
+        assert closed.value.close_code == 1012
+        await client.aclose()
+
+
+async def test_what_comes_with_the_handshake_is_received_and_a_ping_answered() -> None:
+    answered: list[object] = []
+
+    async def serve(stream: SocketStream) -> None:
+        async with stream:
+            early = MSGPACK.join([MSGPACK.encode(Pong())])
+            protocol = await accept(stream, early=early)
+            protocol.receive_data(await stream.receive())
+            answered.extend(protocol.events_received())
+            await stream.receive()
+
+    async with served_by(serve) as url:
+        client = await connect_websocket(url)
+        with anyio.fail_after(5):
+            assert await client.receive() == [Pong()]
+            while not answered:
+                await anyio.sleep(0.01)
+        assert [event.opcode for event in answered] == [Opcode.PONG]  # type: ignore[attr-defined]
+        await client.aclose()

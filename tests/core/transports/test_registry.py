@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from kefu_core import plugins
 from kefu_core.errors import ConfigurationError
-from kefu_core.transports import registry
 from kefu_core.transports.registry import GROUP, find_transport, transport_names
 
 PIGEON = find_transport("tcp")
@@ -28,7 +28,7 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
     def entry_points(**wanted: Any) -> EntryPoints:
         return found.select(**wanted)
 
-    monkeypatch.setattr(registry, "entry_points", entry_points)
+    monkeypatch.setattr(plugins, "entry_points", entry_points)
 
 
 @pytest.mark.parametrize("name", ["websocket", "longpoll", "tcp"])

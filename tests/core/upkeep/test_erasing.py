@@ -50,7 +50,7 @@ async def test_a_visitors_walk_meets_its_own_conversations_only() -> None:
     async with memory_store() as store:
         mine = await talk(store, 1, ["a"])
         await talk(store, 2, ["a"])
-        walk = await store.walk_conversations(ConversationFilter(visitor=V1))
+        walk = await store.walk_conversations(ConversationFilter(visitors=(V1,)))
         assert [row.id for row in walk.conversations] == [mine]
 
 

@@ -105,7 +105,7 @@ async def test_a_selection_is_one_conversation_or_a_filter() -> None:
         one = records(await exported(store, ExportFormat.JSONL, ids[1]))
         some = records(
             await exported(
-                store, ExportFormat.JSONL, ConversationFilter(visitor=guest(3).id)
+                store, ExportFormat.JSONL, ConversationFilter(visitors=(guest(3).id,))
             )
         )
         none = records(

@@ -1,5 +1,5 @@
 -- audit._rows
-SELECT conversation.id, conversation.site_id, conversation.visitor, conversation.status, conversation.assignee, conversation.last_seq, conversation.last_at, conversation.last_sender, conversation.last_line, conversation.waiting_since, conversation.opened_at, conversation.labels, conversation.team_id, conversation.queued_at, conversation.first_reply_at, conversation.closed_at, conversation.active_at, conversation.kept_from FROM conversation;
+SELECT conversation.id, conversation.site_id, conversation.visitor, conversation.status, conversation.assignee, conversation.last_seq, conversation.last_at, conversation.last_sender, conversation.last_line, conversation.waiting_since, conversation.opened_at, conversation.labels, conversation.team_id, conversation.queued_at, conversation.first_reply_at, conversation.closed_at, conversation.untranslated, conversation.active_at, conversation.kept_from FROM conversation;
 -- audit._messages
 SELECT message.conversation_id, message.seq, message.sender, message.[key], message.kind, message.body, message.data, message.ref, message.at, message.digest FROM message;
 -- documents._TAKEN
@@ -23,7 +23,7 @@ SELECT TOP __[POSTCOMPILE_param_1] message.seq FROM message WHERE message.conver
 -- history._messages
 SELECT message.conversation_id, message.seq, message.sender, message.[key], message.kind, message.body, message.data, message.ref, message.at FROM message;
 -- history._conversations
-SELECT conversation.id, conversation.site_id, conversation.visitor, conversation.status, conversation.assignee, conversation.last_seq, conversation.last_at, conversation.last_sender, conversation.last_line, conversation.waiting_since, conversation.opened_at, conversation.labels, conversation.team_id, conversation.queued_at, conversation.first_reply_at, conversation.closed_at FROM conversation;
+SELECT conversation.id, conversation.site_id, conversation.visitor, conversation.status, conversation.assignee, conversation.last_seq, conversation.last_at, conversation.last_sender, conversation.last_line, conversation.waiting_since, conversation.opened_at, conversation.labels, conversation.team_id, conversation.queued_at, conversation.first_reply_at, conversation.closed_at, conversation.untranslated FROM conversation;
 -- history._AFTER
 SELECT message.conversation_id, message.seq, message.sender, message.[key], message.kind, message.body, message.data, message.ref, message.at FROM message WHERE message.conversation_id = :conversation AND message.seq > :seq ORDER BY message.seq OFFSET 0 ROWS FETCH FIRST :limit ROWS ONLY;
 -- history._BEFORE
@@ -31,7 +31,7 @@ SELECT message.conversation_id, message.seq, message.sender, message.[key], mess
 -- history._UNREAD
 SELECT message.conversation_id, count(*) AS count_1 FROM message WHERE message.conversation_id IN (__[POSTCOMPILE_ids]) AND message.kind IN (__[POSTCOMPILE_kind_1]) AND message.sender LIKE :sender_1 AND message.seq > (SELECT coalesce(max(participant.[read]), :coalesce_2) AS coalesce_1 FROM participant WHERE participant.conversation_id = message.conversation_id AND participant.participant LIKE :participant_1) GROUP BY message.conversation_id;
 -- imports._LOCKED
-SELECT conversation.id, conversation.site_id, conversation.visitor, conversation.status, conversation.assignee, conversation.last_seq, conversation.last_at, conversation.last_sender, conversation.last_line, conversation.waiting_since, conversation.opened_at, conversation.labels, conversation.team_id, conversation.queued_at, conversation.first_reply_at, conversation.closed_at, conversation.kept_from FROM conversation WITH (UPDLOCK, ROWLOCK) WHERE conversation.id = :conversation;
+SELECT conversation.id, conversation.site_id, conversation.visitor, conversation.status, conversation.assignee, conversation.last_seq, conversation.last_at, conversation.last_sender, conversation.last_line, conversation.waiting_since, conversation.opened_at, conversation.labels, conversation.team_id, conversation.queued_at, conversation.first_reply_at, conversation.closed_at, conversation.untranslated, conversation.kept_from FROM conversation WITH (UPDLOCK, ROWLOCK) WHERE conversation.id = :conversation;
 -- imports._STORED
 SELECT message.conversation_id, message.seq, message.sender, message.[key], message.kind, message.body, message.data, message.ref, message.at FROM message WHERE message.conversation_id = :conversation AND message.seq >= :first AND message.seq <= :last;
 -- imports._TAKEN
@@ -57,7 +57,7 @@ DELETE FROM search_posting WHERE search_posting.segment_id = :segment AND search
 -- indexing._SET_ROW
 UPDATE search_posting SET documents=:rest WHERE search_posting.segment_id = :segment AND search_posting.term = :of AND search_posting.newest = :at;
 -- lists._conversations
-SELECT conversation.id, conversation.site_id, conversation.visitor, conversation.status, conversation.assignee, conversation.last_seq, conversation.last_at, conversation.last_sender, conversation.last_line, conversation.waiting_since, conversation.opened_at, conversation.labels, conversation.team_id, conversation.queued_at, conversation.first_reply_at, conversation.closed_at FROM conversation;
+SELECT conversation.id, conversation.site_id, conversation.visitor, conversation.status, conversation.assignee, conversation.last_seq, conversation.last_at, conversation.last_sender, conversation.last_line, conversation.waiting_since, conversation.opened_at, conversation.labels, conversation.team_id, conversation.queued_at, conversation.first_reply_at, conversation.closed_at, conversation.untranslated FROM conversation;
 -- lists._LAST_SEQ
 SELECT conversation.last_seq FROM conversation WHERE conversation.id = :conversation;
 -- lists._AT
@@ -86,6 +86,8 @@ DELETE FROM search_segment WHERE search_segment.id = :segment;
 UPDATE search_segment SET level=:level, is_whole=:is_whole WHERE search_segment.id IN (__[POSTCOMPILE_segments]);
 -- merging._FINISH
 UPDATE search_segment SET level=:new_level, documents=:count, is_whole=:is_whole WHERE search_segment.id = :segment;
+-- people._SITE_LOCKED
+SELECT site.id, site.name, site.embed_key, site.allowed_origins, site.locale, site.retention_days, site.secret, site.settings FROM site WITH (UPDLOCK, ROWLOCK) WHERE site.id = :site;
 -- search._DIRECTORY
 SELECT search_posting.segment_id, search_posting.term, search_posting.newest, datalength(search_posting.documents) AS anon_1 FROM search_posting WHERE search_posting.segment_id IN (__[POSTCOMPILE_segments]) AND search_posting.term IN (__[POSTCOMPILE_terms]) AND search_posting.newest >= :since;
 -- search._MESSAGES
@@ -101,10 +103,10 @@ SELECT search_posting.term, search_posting.newest, search_posting.segment_id, se
 -- together._messages
 SELECT message.conversation_id, message.seq, message.sender, message.[key], message.kind, message.body, message.data, message.ref, message.at FROM message;
 -- together._ROWS
-SELECT conversation.id, conversation.site_id, conversation.visitor, conversation.status, conversation.assignee, conversation.last_seq, conversation.last_at, conversation.last_sender, conversation.last_line, conversation.waiting_since, conversation.opened_at, conversation.labels, conversation.team_id, conversation.queued_at, conversation.first_reply_at, conversation.closed_at FROM conversation WHERE conversation.id IN (__[POSTCOMPILE_ids]);
+SELECT conversation.id, conversation.site_id, conversation.visitor, conversation.status, conversation.assignee, conversation.last_seq, conversation.last_at, conversation.last_sender, conversation.last_line, conversation.waiting_since, conversation.opened_at, conversation.labels, conversation.team_id, conversation.queued_at, conversation.first_reply_at, conversation.closed_at, conversation.untranslated FROM conversation WHERE conversation.id IN (__[POSTCOMPILE_ids]);
 -- together._CURSORS
 SELECT participant.conversation_id, participant.participant, participant.delivered, participant.[read] FROM participant WHERE participant.conversation_id IN (__[POSTCOMPILE_ids]);
 -- together._OF_VISITORS
-SELECT anon_1.id, anon_1.site_id, anon_1.visitor, anon_1.status, anon_1.assignee, anon_1.last_seq, anon_1.last_at, anon_1.last_sender, anon_1.last_line, anon_1.waiting_since, anon_1.opened_at, anon_1.labels, anon_1.team_id, anon_1.queued_at, anon_1.first_reply_at, anon_1.closed_at FROM (SELECT conversation.id AS id, conversation.site_id AS site_id, conversation.visitor AS visitor, conversation.status AS status, conversation.assignee AS assignee, conversation.last_seq AS last_seq, conversation.last_at AS last_at, conversation.last_sender AS last_sender, conversation.last_line AS last_line, conversation.waiting_since AS waiting_since, conversation.opened_at AS opened_at, conversation.labels AS labels, conversation.team_id AS team_id, conversation.queued_at AS queued_at, conversation.first_reply_at AS first_reply_at, conversation.closed_at AS closed_at, row_number() OVER (PARTITION BY conversation.visitor ORDER BY conversation.last_at DESC, conversation.id DESC) AS place FROM conversation WHERE conversation.visitor IN (__[POSTCOMPILE_visitors])) AS anon_1 WHERE anon_1.place <= :place_1 ORDER BY anon_1.place;
+SELECT anon_1.id, anon_1.site_id, anon_1.visitor, anon_1.status, anon_1.assignee, anon_1.last_seq, anon_1.last_at, anon_1.last_sender, anon_1.last_line, anon_1.waiting_since, anon_1.opened_at, anon_1.labels, anon_1.team_id, anon_1.queued_at, anon_1.first_reply_at, anon_1.closed_at, anon_1.untranslated FROM (SELECT conversation.id AS id, conversation.site_id AS site_id, conversation.visitor AS visitor, conversation.status AS status, conversation.assignee AS assignee, conversation.last_seq AS last_seq, conversation.last_at AS last_at, conversation.last_sender AS last_sender, conversation.last_line AS last_line, conversation.waiting_since AS waiting_since, conversation.opened_at AS opened_at, conversation.labels AS labels, conversation.team_id AS team_id, conversation.queued_at AS queued_at, conversation.first_reply_at AS first_reply_at, conversation.closed_at AS closed_at, conversation.untranslated AS untranslated, row_number() OVER (PARTITION BY conversation.visitor ORDER BY conversation.last_at DESC, conversation.id DESC) AS place FROM conversation WHERE conversation.visitor IN (__[POSTCOMPILE_visitors])) AS anon_1 WHERE anon_1.place <= :place_1 ORDER BY anon_1.place;
 -- upkeep._conversations
-SELECT conversation.id, conversation.site_id, conversation.visitor, conversation.status, conversation.assignee, conversation.last_seq, conversation.last_at, conversation.last_sender, conversation.last_line, conversation.waiting_since, conversation.opened_at, conversation.labels, conversation.team_id, conversation.queued_at, conversation.first_reply_at, conversation.closed_at FROM conversation;
+SELECT conversation.id, conversation.site_id, conversation.visitor, conversation.status, conversation.assignee, conversation.last_seq, conversation.last_at, conversation.last_sender, conversation.last_line, conversation.waiting_since, conversation.opened_at, conversation.labels, conversation.team_id, conversation.queued_at, conversation.first_reply_at, conversation.closed_at, conversation.untranslated FROM conversation;

@@ -310,6 +310,18 @@ ALTER TABLE agent ADD sites NVARCHAR(max) NULL;
 
 GO
 
+ALTER TABLE agent ADD is_one_time BIT NOT NULL DEFAULT 0;
+
+GO
+
+ALTER TABLE agent_session ADD address NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL DEFAULT '';
+
+GO
+
+ALTER TABLE agent_session ADD user_agent NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL DEFAULT '';
+
+GO
+
 ALTER TABLE conversation ADD team_id BIGINT NOT NULL DEFAULT '0';
 
 GO
@@ -323,6 +335,10 @@ ALTER TABLE conversation ADD first_reply_at BIGINT NOT NULL DEFAULT '0';
 GO
 
 ALTER TABLE conversation ADD closed_at BIGINT NOT NULL DEFAULT '0';
+
+GO
+
+ALTER TABLE conversation ADD untranslated BIGINT NOT NULL DEFAULT '0';
 
 GO
 
@@ -365,6 +381,7 @@ CREATE TABLE canned_reply (
     body NVARCHAR(max) NOT NULL, 
     language NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     updated_at BIGINT NOT NULL, 
+    translations NVARCHAR(max) NOT NULL, 
     PRIMARY KEY (id)
 );
 
@@ -376,6 +393,16 @@ CREATE TABLE visitor_identity (
     external_id NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     PRIMARY KEY (id), 
     CONSTRAINT uq_visitor_identity_site_id_external_id UNIQUE (site_id, external_id)
+);
+
+GO
+
+CREATE TABLE visitor_alias (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    visitor NVARCHAR(24) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    PRIMARY KEY (id)
 );
 
 GO
@@ -517,6 +544,18 @@ CREATE TABLE api_token (
 
 GO
 
+CREATE TABLE second_factor (
+    id BIGINT NOT NULL, 
+    nonce NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    confirmed_at BIGINT NOT NULL, 
+    last_step BIGINT NOT NULL, 
+    codes NVARCHAR(max) NOT NULL, 
+    revision BIGINT NOT NULL, 
+    PRIMARY KEY (id)
+);
+
+GO
+
 CREATE TABLE webhook (
     id BIGINT NOT NULL, 
     url NVARCHAR(max) NOT NULL, 
@@ -548,6 +587,51 @@ CREATE TABLE webhook_delivery (
     error NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     PRIMARY KEY (id), 
     CONSTRAINT uq_webhook_delivery_webhook_id_source UNIQUE (webhook_id, source)
+);
+
+GO
+
+CREATE TABLE cached_translation (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    [key] NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    text_key NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    body NVARCHAR(max) NOT NULL, 
+    source NVARCHAR(35) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    provider NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    chars INTEGER NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_cached_translation_site_id_key UNIQUE (site_id, [key])
+);
+
+GO
+
+CREATE TABLE glossary_entry (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    source NVARCHAR(35) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    target NVARCHAR(35) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    text_key NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    body NVARCHAR(max) NOT NULL, 
+    translation NVARCHAR(max) NOT NULL, 
+    agent_id BIGINT NOT NULL, 
+    updated_at BIGINT NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_glossary_entry_site_id_text_key_target_source UNIQUE (site_id, text_key, target, source)
+);
+
+GO
+
+CREATE TABLE translation_usage (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    day BIGINT NOT NULL, 
+    chars BIGINT NOT NULL, 
+    calls BIGINT NOT NULL, 
+    hits BIGINT NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_translation_usage_site_id_day UNIQUE (site_id, day)
 );
 
 GO
@@ -593,6 +677,7 @@ CREATE TABLE audit_entry (
     action NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     target NVARCHAR(200) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     data NVARCHAR(max) NOT NULL, 
+    address NVARCHAR(64) COLLATE Latin1_General_100_BIN2 NOT NULL, 
     PRIMARY KEY (id)
 );
 
@@ -603,6 +688,10 @@ CREATE INDEX ix_canned_reply_scope_owner_id ON canned_reply (scope, owner, id);
 GO
 
 CREATE INDEX ix_visit_site_id_id ON visit (site_id, id);
+
+GO
+
+CREATE INDEX ix_visitor_alias_visitor_id ON visitor_alias (visitor, id);
 
 GO
 
@@ -651,6 +740,18 @@ CREATE INDEX ix_webhook_delivery_status_next_at ON webhook_delivery (status, nex
 GO
 
 CREATE INDEX ix_webhook_delivery_webhook_id_id ON webhook_delivery (webhook_id, id);
+
+GO
+
+CREATE INDEX ix_cached_translation_site_id_text_key ON cached_translation (site_id, text_key);
+
+GO
+
+CREATE INDEX ix_cached_translation_site_id_id ON cached_translation (site_id, id);
+
+GO
+
+CREATE INDEX ix_glossary_entry_site_id_id ON glossary_entry (site_id, id);
 
 GO
 

@@ -208,6 +208,12 @@ ALTER TABLE agent ADD COLUMN capacity INTEGER NOT NULL DEFAULT '0';
 
 ALTER TABLE agent ADD COLUMN sites MEDIUMTEXT;
 
+ALTER TABLE agent ADD COLUMN is_one_time BOOL NOT NULL DEFAULT false;
+
+ALTER TABLE agent_session ADD COLUMN address VARCHAR(64) NOT NULL DEFAULT '';
+
+ALTER TABLE agent_session ADD COLUMN user_agent VARCHAR(400) NOT NULL DEFAULT '';
+
 ALTER TABLE conversation ADD COLUMN team_id BIGINT NOT NULL DEFAULT '0';
 
 ALTER TABLE conversation ADD COLUMN queued_at BIGINT NOT NULL DEFAULT '0';
@@ -215,6 +221,8 @@ ALTER TABLE conversation ADD COLUMN queued_at BIGINT NOT NULL DEFAULT '0';
 ALTER TABLE conversation ADD COLUMN first_reply_at BIGINT NOT NULL DEFAULT '0';
 
 ALTER TABLE conversation ADD COLUMN closed_at BIGINT NOT NULL DEFAULT '0';
+
+ALTER TABLE conversation ADD COLUMN untranslated BIGINT NOT NULL DEFAULT '0';
 
 UPDATE conversation SET queued_at = COALESCE(waiting_since, last_at) WHERE status = 'queued' AND last_seq > 0;
 
@@ -247,6 +255,7 @@ CREATE TABLE canned_reply (
     body MEDIUMTEXT NOT NULL, 
     language VARCHAR(16) NOT NULL, 
     updated_at BIGINT NOT NULL, 
+    translations MEDIUMTEXT NOT NULL, 
     PRIMARY KEY (id)
 )ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
@@ -256,6 +265,14 @@ CREATE TABLE visitor_identity (
     external_id VARCHAR(200) NOT NULL, 
     PRIMARY KEY (id), 
     CONSTRAINT uq_visitor_identity_site_id_external_id UNIQUE (site_id, external_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE visitor_alias (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    visitor VARCHAR(24) NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    PRIMARY KEY (id)
 )ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE visit (
@@ -379,6 +396,16 @@ CREATE TABLE api_token (
     CONSTRAINT uq_api_token_token_hash UNIQUE (token_hash)
 )ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
+CREATE TABLE second_factor (
+    id BIGINT NOT NULL, 
+    nonce VARCHAR(64) NOT NULL, 
+    confirmed_at BIGINT NOT NULL, 
+    last_step BIGINT NOT NULL, 
+    codes MEDIUMTEXT NOT NULL, 
+    revision BIGINT NOT NULL, 
+    PRIMARY KEY (id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
 CREATE TABLE webhook (
     id BIGINT NOT NULL, 
     url MEDIUMTEXT NOT NULL, 
@@ -408,6 +435,45 @@ CREATE TABLE webhook_delivery (
     error VARCHAR(400) NOT NULL, 
     PRIMARY KEY (id), 
     CONSTRAINT uq_webhook_delivery_webhook_id_source UNIQUE (webhook_id, source)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE cached_translation (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    `key` VARCHAR(64) NOT NULL, 
+    text_key VARCHAR(64) NOT NULL, 
+    body MEDIUMTEXT NOT NULL, 
+    source VARCHAR(35) NOT NULL, 
+    provider VARCHAR(64) NOT NULL, 
+    chars INTEGER NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_cached_translation_site_id_key UNIQUE (site_id, `key`)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE glossary_entry (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    source VARCHAR(35) NOT NULL, 
+    target VARCHAR(35) NOT NULL, 
+    text_key VARCHAR(64) NOT NULL, 
+    body MEDIUMTEXT NOT NULL, 
+    translation MEDIUMTEXT NOT NULL, 
+    agent_id BIGINT NOT NULL, 
+    updated_at BIGINT NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_glossary_entry_site_id_text_key_target_source UNIQUE (site_id, text_key, target, source)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE translation_usage (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    day BIGINT NOT NULL, 
+    chars BIGINT NOT NULL, 
+    calls BIGINT NOT NULL, 
+    hits BIGINT NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_translation_usage_site_id_day UNIQUE (site_id, day)
 )ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE conversation_day (
@@ -447,12 +513,15 @@ CREATE TABLE audit_entry (
     action VARCHAR(64) NOT NULL, 
     target VARCHAR(200) NOT NULL, 
     data MEDIUMTEXT NOT NULL, 
+    address VARCHAR(64) NOT NULL, 
     PRIMARY KEY (id)
 )ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_canned_reply_scope_owner_id ON canned_reply (scope, owner, id);
 
 CREATE INDEX ix_visit_site_id_id ON visit (site_id, id);
+
+CREATE INDEX ix_visitor_alias_visitor_id ON visitor_alias (visitor, id);
 
 CREATE INDEX ix_visit_visitor_id ON visit (visitor, id);
 
@@ -477,6 +546,12 @@ CREATE INDEX ix_rating_site_id_at ON rating (site_id, at);
 CREATE INDEX ix_webhook_delivery_status_next_at ON webhook_delivery (status, next_at);
 
 CREATE INDEX ix_webhook_delivery_webhook_id_id ON webhook_delivery (webhook_id, id);
+
+CREATE INDEX ix_cached_translation_site_id_text_key ON cached_translation (site_id, text_key);
+
+CREATE INDEX ix_cached_translation_site_id_id ON cached_translation (site_id, id);
+
+CREATE INDEX ix_glossary_entry_site_id_id ON glossary_entry (site_id, id);
 
 CREATE INDEX ix_conversation_day_site_id_day_id ON conversation_day (site_id, day, id);
 

@@ -210,6 +210,12 @@ ALTER TABLE agent ADD COLUMN capacity INTEGER DEFAULT '0' NOT NULL;
 
 ALTER TABLE agent ADD COLUMN sites TEXT;
 
+ALTER TABLE agent ADD COLUMN is_one_time BOOLEAN DEFAULT false NOT NULL;
+
+ALTER TABLE agent_session ADD COLUMN address VARCHAR(64) DEFAULT '' NOT NULL;
+
+ALTER TABLE agent_session ADD COLUMN user_agent VARCHAR(400) DEFAULT '' NOT NULL;
+
 ALTER TABLE conversation ADD COLUMN team_id BIGINT DEFAULT '0' NOT NULL;
 
 ALTER TABLE conversation ADD COLUMN queued_at BIGINT DEFAULT '0' NOT NULL;
@@ -217,6 +223,8 @@ ALTER TABLE conversation ADD COLUMN queued_at BIGINT DEFAULT '0' NOT NULL;
 ALTER TABLE conversation ADD COLUMN first_reply_at BIGINT DEFAULT '0' NOT NULL;
 
 ALTER TABLE conversation ADD COLUMN closed_at BIGINT DEFAULT '0' NOT NULL;
+
+ALTER TABLE conversation ADD COLUMN untranslated BIGINT DEFAULT '0' NOT NULL;
 
 UPDATE conversation SET queued_at = COALESCE(waiting_since, last_at) WHERE status = 'queued' AND last_seq > 0;
 
@@ -249,6 +257,7 @@ CREATE TABLE canned_reply (
     body TEXT NOT NULL, 
     language VARCHAR(16) NOT NULL, 
     updated_at BIGINT NOT NULL, 
+    translations TEXT NOT NULL, 
     PRIMARY KEY (id)
 );
 
@@ -258,6 +267,14 @@ CREATE TABLE visitor_identity (
     external_id VARCHAR(200) NOT NULL, 
     PRIMARY KEY (id), 
     CONSTRAINT uq_visitor_identity_site_id_external_id UNIQUE (site_id, external_id)
+);
+
+CREATE TABLE visitor_alias (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    visitor VARCHAR(24) NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    PRIMARY KEY (id)
 );
 
 CREATE TABLE visit (
@@ -381,6 +398,16 @@ CREATE TABLE api_token (
     CONSTRAINT uq_api_token_token_hash UNIQUE (token_hash)
 );
 
+CREATE TABLE second_factor (
+    id BIGINT NOT NULL, 
+    nonce VARCHAR(64) NOT NULL, 
+    confirmed_at BIGINT NOT NULL, 
+    last_step BIGINT NOT NULL, 
+    codes TEXT NOT NULL, 
+    revision BIGINT NOT NULL, 
+    PRIMARY KEY (id)
+);
+
 CREATE TABLE webhook (
     id BIGINT NOT NULL, 
     url TEXT NOT NULL, 
@@ -410,6 +437,45 @@ CREATE TABLE webhook_delivery (
     error VARCHAR(400) NOT NULL, 
     PRIMARY KEY (id), 
     CONSTRAINT uq_webhook_delivery_webhook_id_source UNIQUE (webhook_id, source)
+);
+
+CREATE TABLE cached_translation (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    key VARCHAR(64) NOT NULL, 
+    text_key VARCHAR(64) NOT NULL, 
+    body TEXT NOT NULL, 
+    source VARCHAR(35) NOT NULL, 
+    provider VARCHAR(64) NOT NULL, 
+    chars INTEGER NOT NULL, 
+    created_at BIGINT NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_cached_translation_site_id_key UNIQUE (site_id, key)
+);
+
+CREATE TABLE glossary_entry (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    source VARCHAR(35) NOT NULL, 
+    target VARCHAR(35) NOT NULL, 
+    text_key VARCHAR(64) NOT NULL, 
+    body TEXT NOT NULL, 
+    translation TEXT NOT NULL, 
+    agent_id BIGINT NOT NULL, 
+    updated_at BIGINT NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_glossary_entry_site_id_text_key_target_source UNIQUE (site_id, text_key, target, source)
+);
+
+CREATE TABLE translation_usage (
+    id BIGINT NOT NULL, 
+    site_id BIGINT NOT NULL, 
+    day BIGINT NOT NULL, 
+    chars BIGINT NOT NULL, 
+    calls BIGINT NOT NULL, 
+    hits BIGINT NOT NULL, 
+    PRIMARY KEY (id), 
+    CONSTRAINT uq_translation_usage_site_id_day UNIQUE (site_id, day)
 );
 
 CREATE TABLE conversation_day (
@@ -449,12 +515,15 @@ CREATE TABLE audit_entry (
     action VARCHAR(64) NOT NULL, 
     target VARCHAR(200) NOT NULL, 
     data TEXT NOT NULL, 
+    address VARCHAR(64) NOT NULL, 
     PRIMARY KEY (id)
 );
 
 CREATE INDEX ix_canned_reply_scope_owner_id ON canned_reply (scope, owner, id);
 
 CREATE INDEX ix_visit_site_id_id ON visit (site_id, id);
+
+CREATE INDEX ix_visitor_alias_visitor_id ON visitor_alias (visitor, id);
 
 CREATE INDEX ix_visit_visitor_id ON visit (visitor, id);
 
@@ -479,6 +548,12 @@ CREATE INDEX ix_rating_site_id_at ON rating (site_id, at);
 CREATE INDEX ix_webhook_delivery_status_next_at ON webhook_delivery (status, next_at);
 
 CREATE INDEX ix_webhook_delivery_webhook_id_id ON webhook_delivery (webhook_id, id);
+
+CREATE INDEX ix_cached_translation_site_id_text_key ON cached_translation (site_id, text_key);
+
+CREATE INDEX ix_cached_translation_site_id_id ON cached_translation (site_id, id);
+
+CREATE INDEX ix_glossary_entry_site_id_id ON glossary_entry (site_id, id);
 
 CREATE INDEX ix_conversation_day_site_id_day_id ON conversation_day (site_id, day, id);
 

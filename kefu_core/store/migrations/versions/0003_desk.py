@@ -19,6 +19,7 @@ depends_on = None
 _INDEXES = (
     ("canned_reply", ("scope", "owner", "id")),
     ("visit", ("site_id", "id")),
+    ("visitor_alias", ("visitor", "id")),
     ("visit", ("visitor", "id")),
     ("page_view", ("visit_id", "id")),
     ("ban", ("kind", "value")),
@@ -31,6 +32,9 @@ _INDEXES = (
     ("rating", ("site_id", "at")),
     ("webhook_delivery", ("status", "next_at")),
     ("webhook_delivery", ("webhook_id", "id")),
+    ("cached_translation", ("site_id", "text_key")),
+    ("cached_translation", ("site_id", "id")),
+    ("glossary_entry", ("site_id", "id")),
     ("conversation_day", ("site_id", "day", "id")),
     ("conversation", ("status", "assignee")),
 )
@@ -46,14 +50,22 @@ _NEW_COLUMNS = {
         "last_seen_at",
         "revision",
     ),
-    "agent": ("email", "capacity", "sites"),
-    "conversation": ("team_id", "queued_at", "first_reply_at", "closed_at"),
+    "agent": ("email", "capacity", "sites", "is_one_time"),
+    "agent_session": ("address", "user_agent"),
+    "conversation": (
+        "team_id",
+        "queued_at",
+        "first_reply_at",
+        "closed_at",
+        "untranslated",
+    ),
 }
 _TABLES = (
     "team",
     "agent_presence",
     "canned_reply",
     "visitor_identity",
+    "visitor_alias",
     "visit",
     "page_view",
     "ban",
@@ -62,8 +74,12 @@ _TABLES = (
     "attachment",
     "rating",
     "api_token",
+    "second_factor",
     "webhook",
     "webhook_delivery",
+    "cached_translation",
+    "glossary_entry",
+    "translation_usage",
     "conversation_day",
     "day_figures",
     "audit_entry",
@@ -107,6 +123,7 @@ def upgrade() -> None:
     _create_visitors()
     _create_letters()
     _create_programs()
+    _create_translations()
     _create_figures()
     for table, columns in _INDEXES:
         create_index(f"ix_{table}_" + "_".join(columns), table, columns)
@@ -130,6 +147,12 @@ def _add_columns() -> None:
     capacity = sa.Column("capacity", sa.Integer, nullable=False, server_default="0")
     add_column("agent", capacity)
     add_column("agent", sa.Column("sites", LONG_TEXT))
+    is_one_time = sa.Column(
+        "is_one_time", sa.Boolean, nullable=False, server_default=sa.false()
+    )
+    add_column("agent", is_one_time)
+    add_column("agent_session", _short("address", 64))
+    add_column("agent_session", _short("user_agent", 400))
     for title in _NEW_COLUMNS["conversation"]:
         add_column("conversation", _zero(title))
     # What is folded from now on is guessed for what was there: good enough to queue by.
@@ -167,6 +190,7 @@ def _create_agents() -> None:
         _text("body"),
         _name("language", 16),
         _number("updated_at"),
+        _text("translations"),
     )
 
 
@@ -179,6 +203,13 @@ def _create_visitors() -> None:
         sa.UniqueConstraint(
             "site_id", "external_id", name="uq_visitor_identity_site_id_external_id"
         ),
+    )
+    create_table(
+        "visitor_alias",
+        _id(),
+        _number("site_id"),
+        _name("visitor", 24),
+        _number("created_at"),
     )
     create_table(
         "visit",
@@ -307,6 +338,15 @@ def _create_programs() -> None:
         sa.UniqueConstraint("token_hash", name="uq_api_token_token_hash"),
     )
     create_table(
+        "second_factor",
+        _id(),
+        _name("nonce", 64),
+        _number("confirmed_at"),
+        _number("last_step"),
+        _text("codes"),
+        _number("revision"),
+    )
+    create_table(
         "webhook",
         _id(),
         _text("url"),
@@ -336,6 +376,51 @@ def _create_programs() -> None:
         sa.UniqueConstraint(
             "webhook_id", "source", name="uq_webhook_delivery_webhook_id_source"
         ),
+    )
+
+
+def _create_translations() -> None:
+    create_table(
+        "cached_translation",
+        _id(),
+        _number("site_id"),
+        _name("key", 64),
+        _name("text_key", 64),
+        _text("body"),
+        _name("source", 35),
+        _name("provider", 64),
+        _count("chars"),
+        _number("created_at"),
+        sa.UniqueConstraint("site_id", "key", name="uq_cached_translation_site_id_key"),
+    )
+    create_table(
+        "glossary_entry",
+        _id(),
+        _number("site_id"),
+        _name("source", 35),
+        _name("target", 35),
+        _name("text_key", 64),
+        _text("body"),
+        _text("translation"),
+        _number("agent_id"),
+        _number("updated_at"),
+        sa.UniqueConstraint(
+            "site_id",
+            "text_key",
+            "target",
+            "source",
+            name="uq_glossary_entry_site_id_text_key_target_source",
+        ),
+    )
+    create_table(
+        "translation_usage",
+        _id(),
+        _number("site_id"),
+        _number("day"),
+        _number("chars"),
+        _number("calls"),
+        _number("hits"),
+        sa.UniqueConstraint("site_id", "day", name="uq_translation_usage_site_id_day"),
     )
 
 
@@ -382,6 +467,7 @@ def _create_figures() -> None:
         _name("action", 64),
         _name("target", 200),
         _text("data"),
+        _name("address", 64),
     )
 
 

@@ -1,9 +1,10 @@
 /** @import {Composer} from "../../ui/composer.js" */
 /** @import {Desk} from "../desk.js" */
+/** @import {Reader} from "./reader.js" */
 /** @import {Canned, Names} from "./texts.js" */
 import { fill, h } from "../../ui/dom.js";
 import { tell } from "./phrases.js";
-import { askedFor, fitting, withNames } from "./texts.js";
+import { askedFor, bodyIn, fitting, withNames } from "./texts.js";
 
 const FRESH_MS = 30_000;
 
@@ -13,11 +14,13 @@ export class CannedMenu {
    * @param {Desk} desk
    * @param {Composer} composer
    * @param {() => Names} names
+   * @param {Reader} reader who gets it
    */
-  constructor(desk, composer, names) {
+  constructor(desk, composer, names, reader) {
     this.desk = desk;
     this.composer = composer;
     this.names = names;
+    this.reader = reader;
     /** @type {Canned[]} */
     this.rows = [];
     this.askedAt = -FRESH_MS;
@@ -47,6 +50,7 @@ export class CannedMenu {
     this.shown = fitting(this.rows, asked);
     this.at = 0;
     this.draw();
+    if (this.shown.some(({ translations }) => Object.keys(translations).length)) void this.reader.learn().then((isNews) => isNews && this.draw());
   }
 
   async ask() {
@@ -68,7 +72,7 @@ export class CannedMenu {
         { id: `canned-${at}`, role: "option", "aria-selected": String(at === this.at), onmousedown: (/** @type {Event} */ event) => (event.preventDefault(), this.put(row)) },
         row.shortcut && h("kbd", null, `/${row.shortcut}`),
         h("b", null, h("bdi", null, row.title || row.body.slice(0, 40))),
-        h("small", { dir: "auto" }, withNames(row.body, this.names())),
+        h("small", { dir: "auto" }, withNames(bodyIn(row, this.reader.language), this.names())),
       ),
     );
     fill(this.element, ...options);
@@ -105,7 +109,7 @@ export class CannedMenu {
     const { input } = this.composer;
     const { before } = this;
     const start = before.length - (askedFor(before) ?? "").length - 1;
-    const text = withNames(row.body, this.names());
+    const text = withNames(bodyIn(row, this.reader.language), this.names());
     this.composer.text = before.slice(0, start) + text + input.value.slice(before.length);
     input.setSelectionRange(start + text.length, start + text.length);
     this.composer.focus();

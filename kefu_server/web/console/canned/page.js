@@ -3,6 +3,7 @@
 import { fill, h } from "../../ui/dom.js";
 import { field, quiet, twice } from "../settings/form.js";
 import { ListSection } from "../settings/section.js";
+import { Others } from "../translation/others.js";
 import { tell } from "./phrases.js";
 
 /** @param {Desk} desk */
@@ -58,6 +59,7 @@ class CannedPage extends ListSection {
       card,
       h("h3", null, row.shortcut && h("kbd", null, `/${row.shortcut}`), " ", h("bdi", null, row.title)),
       h("p", { class: "canned-body", dir: "auto" }, row.body),
+      Object.keys(row.translations).length > 0 && h("p", { class: "more" }, tell("also", { languages: Object.keys(row.translations).join(", ") })),
       h("div", { class: "card-tools" }, h("span", { class: "more" }, h("bdi", null, this.whose(row))), row.may_change && quiet(tell("change"), () => this.edit(card, row)), row.may_change && twice(tell("remove"), tell("removeSure"), () => void this.remove(row))),
     );
     return card;
@@ -83,14 +85,23 @@ class CannedPage extends ListSection {
       whose.append(...this.teams.map(({ id, name }) => h("option", { value: String(id) }, tell("team", { name }))));
     }
     whose.value = row?.scope === "team" ? String(row.team) : (row?.scope ?? "own");
+    const others = new Others(
+      this.desk,
+      async () => (await this.desk.chat.call("sites.list", {})).sites.map((/** @type {{id: number}} */ { id }) => id),
+      [{ name: "body", label: tell("body"), source: body }],
+      Object.entries(row?.translations ?? {}).map(([language, text]) => ({ language, body: text })),
+    );
     const read = () => {
       const team = Number(whose.value);
+      // What is empty is no translation.
+      const said = others.read().filter((each) => each.body);
       return {
         method: "reply.put",
         params: {
           ...(row ? { reply: row.id } : {}),
           ...(team ? { scope: "team", team } : { scope: whose.value }),
           shortcut: shortcut.value.trim(), title: title.value.trim(), folder: folder.value.trim(), body: body.value,
+          translations: Object.fromEntries(said.map((each) => [each.language, each.body])),
         },
       };
     };
@@ -99,6 +110,7 @@ class CannedPage extends ListSection {
       field(tell("shortcut"), shortcut, tell("shortcutMore")),
       field(tell("replyTitle"), title),
       field(tell("body"), body, tell("bodyMore")),
+      others.element,
       field(tell("folder"), folder),
       whose.options.length > 1 && field(tell("forWhom"), whose),
     );

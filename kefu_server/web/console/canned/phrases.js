@@ -23,6 +23,7 @@ export const PHRASES = {
     search: "Find",
     menu: "Canned replies",
     nothing: "No canned reply fits.",
+    also: "Also in: {languages}",
   },
   "zh-CN": {
     title: "快捷回复",
@@ -45,6 +46,7 @@ export const PHRASES = {
     search: "查找",
     menu: "快捷回复",
     nothing: "没有匹配的快捷回复。",
+    also: "另有语言：{languages}",
   },
 };
 

@@ -8,6 +8,7 @@
  * @property {string} folder
  * @property {string} body
  * @property {string} language
+ * @property {Record<string, string>} translations by tag
  * @property {boolean} may_change
  *
  * @typedef {{visitor: string, agent: string, site: string}} Names
@@ -40,6 +41,41 @@ export function fitting(rows, asked) {
   };
   const ranked = rows.map((row) => ({ row, at: rank(row) })).filter(({ at }) => at < 9);
   return ranked.sort((a, b) => a.at - b.at).slice(0, SHOWN_MAX).map(({ row }) => row);
+}
+
+/**
+ * @param {string} one
+ * @param {string} other
+ * @returns {boolean} who reads the one reads the other
+ */
+function areSame(one, other) {
+  try {
+    const [a, b] = [one, other].map((tag) => new Intl.Locale(tag).maximize());
+    return a.language === b.language && a.script === b.script;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * @param {Canned} row
+ * @param {string} language of who is to read it
+ */
+export function bodyIn({ body, translations }, language) {
+  const tag = language in translations ? language : Object.keys(translations).find((each) => areSame(each, language));
+  return tag === undefined ? body : translations[tag];
+}
+
+/**
+ * What a visitor reads, as far as its conversation tells: what agents' texts were last
+ * translated to, or the visitor's own from.
+ * @param {{kind: string, ref?: number | null, seq?: number, sender: string, data?: Record<string, any> | null}[]} lines
+ */
+export function languageIn(lines) {
+  const senders = new Map(lines.map(({ seq, sender }) => [seq, sender]));
+  const told = lines.filter(({ kind, data }) => kind === "translation" && data && !data.failed).at(-1);
+  const isTheirs = told && senders.get(told.ref ?? undefined)?.startsWith("v");
+  return String((isTheirs ? told.data?.from : told?.data?.to) ?? "");
 }
 
 /**

@@ -8,6 +8,7 @@
  * @property {number} at
  * @property {string} body
  * @property {Record<string, any> | null} data
+ * @property {number | null} [ref]
  *
  * @typedef {Row & {seq?: number, snippet?: string, marks?: [number, number][]}} FoundRow
  *

@@ -107,7 +107,16 @@ export class Reader {
     }
     this.show();
     if (seq === null) this.log.toBottom();
-    else this.log.reveal(seq);
+    else this.log.reveal(this.placeOf(seq));
+  }
+
+  /**
+   * @param {number} seq
+   * @returns {number} where it is shown: what was edited stands where it stood
+   */
+  placeOf(seq) {
+    const found = this.pages.messages.find((message) => message.seq === seq);
+    return found?.ref && ["edit", "note_edit"].includes(found.kind) ? found.ref : seq;
   }
 
   /** Go to the chosen day. */

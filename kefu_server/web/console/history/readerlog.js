@@ -2,6 +2,7 @@
 /** @import {LogViewParts} from "../../ui/logview.js" */
 import { h, reconcile } from "../../ui/dom.js";
 import { LogView } from "../../ui/logview.js";
+import { Reading } from "../../ui/reading.js";
 
 const NEAR_PX = 240;
 
@@ -11,6 +12,7 @@ export class ReaderLog extends LogView {
   constructor(parts) {
     super(parts);
     this.newer = parts.newer;
+    this.reading = new Reading();
     this.bottom = h("div", { class: "log-top" });
     this.scroller.append(this.bottom);
     // Nothing here follows the end.

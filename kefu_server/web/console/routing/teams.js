@@ -111,7 +111,8 @@ class TeamsSection {
       return answer;
     } catch (error) {
       const { code } = /** @type {{code?: string}} */ (error);
-      fill(this.fault, tell(code === "conflict" ? "teamTaken" : code === "bad_request" ? "teamWrong" : "failed"));
+      const conflict = method === "team.delete" ? "teamHasReplies" : "teamTaken";
+      fill(this.fault, tell(code === "conflict" ? conflict : code === "bad_request" ? "teamWrong" : "failed"));
       this.fault.scrollIntoView({ block: "nearest" });
       return null;
     }

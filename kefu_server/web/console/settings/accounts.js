@@ -18,6 +18,12 @@ import { ListSection } from "./section.js";
 /** @type {(account: Account) => number} */
 const numberOf = (account) => Number(account.id.slice(1));
 
+/** @returns {string} 120 random bits */
+function oneTimePassword() {
+  const bytes = crypto.getRandomValues(new Uint8Array(15));
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
+}
+
 /** @param {Desk} desk */
 export function make(desk) {
   return new AccountsSection(desk);
@@ -69,7 +75,10 @@ class AccountsSection extends ListSection {
   edit(place, account) {
     const login = h("input", { required: true, maxLength: 100, autocapitalize: "none", spellcheck: false, autocomplete: "off" });
     const name = h("input", { required: true, maxLength: 100, value: account?.name ?? "", autocomplete: "off" });
-    const password = h("input", { type: "password", required: !account, maxLength: 128, autocomplete: "new-password" });
+    const isMe = this.desk.me.id === account?.id;
+    // Good for one login: whoever gives it on has to read it.
+    const password = h("input", { required: !account, maxLength: 128, autocomplete: "off", autocapitalize: "none", spellcheck: false });
+    const make = quiet(tell("makePassword"), () => (password.value = oneTimePassword()));
     const admin = h("input", { type: "checkbox", checked: account?.role === "admin" });
     const capacity = h("input", { type: "number", min: "0", max: "1000", value: String(account?.capacity ?? 0) });
     const boxes = this.sites.map((site) => h("input", { type: "checkbox", value: String(site.id), checked: account?.sites.includes(site.id) ?? false }));
@@ -86,11 +95,23 @@ class AccountsSection extends ListSection {
       place, !account, read,
       !account && field(tell("login"), login),
       field(tell("siteName"), name, tell("nameMore")),
-      field(tell(account ? "newPassword" : "password"), password, tell("passwordMore")),
+      !isMe && field(tell("oneTime"), password, tell("oneTimeMore")),
+      !isMe && h("div", { class: "card-tools" }, make),
       box(admin, tell("admin"), tell("adminMore")),
       field(tell("capacity"), capacity, tell("capacityMore")),
       boxes.length > 1 && h("fieldset", { class: "boxes" }, h("legend", null, tell("onlySites")), ...boxes.map((input, at) => box(input, this.sites[at].name))),
     );
+  }
+
+  /**
+   * @param {{agent: Account}} answer
+   * @param {{params: Record<string, any>}} asked
+   */
+  async saved({ agent }, { params }) {
+    await this.load();
+    if (!params.password) return;
+    const shown = h("pre", { class: "snippet", tabIndex: 0 }, h("code", null, params.password));
+    this.list.prepend(h("div", { class: "card", role: "status" }, h("h2", null, h("bdi", null, agent.name)), h("p", null, tell("oneTimeOnce")), shown));
   }
 
   /**

@@ -3,6 +3,8 @@ import { Refusal } from "../../client/chat.js";
 import { fill, h } from "../../ui/dom.js";
 import { tell } from "./phrases.js";
 
+/** @typedef {{method: string, params: Record<string, any>, replaces?: number}} Asked what a form asks for, and the id that it makes needless */
+
 /** A part of the settings: a line for what went wrong, a list, and where one is added. */
 export class ListSection {
   /** @param {Desk} desk */
@@ -43,7 +45,7 @@ export class ListSection {
    * Show a form that saves once at a time, and can be left.
    * @param {HTMLElement} place
    * @param {boolean} isNew
-   * @param {() => {method: string, params: Record<string, any>}} read
+   * @param {() => Asked} read
    * @param {...(Node | string | null | undefined | false)} fields
    */
   ask(place, isNew, read, ...fields) {
@@ -51,9 +53,9 @@ export class ListSection {
     const submit = async (/** @type {Event} */ event) => {
       event.preventDefault();
       save.disabled = true;
-      const { method, params } = read();
-      const answer = await this.call(method, params);
-      if (answer) await this.saved(answer);
+      const asked = read();
+      const answer = await this.call(asked.method, asked.params);
+      if (answer) await this.saved(answer, asked);
       save.disabled = false;
     };
     const leave = h("button", { type: "button", class: "plain", onclick: () => void this.load() }, tell("cancel"));
@@ -65,8 +67,9 @@ export class ListSection {
   /**
    * A form was taken.
    * @param {any} _answer
+   * @param {Asked} _asked
    */
-  async saved(_answer) {
+  async saved(_answer, _asked) {
     await this.load();
   }
 

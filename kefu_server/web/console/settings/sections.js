@@ -21,6 +21,7 @@ export const isAdmin = (me) => me.role === "admin";
 /** @type {SectionKind[]} */
 export const SECTIONS = [
   { name: "notices", title: () => tell("notices"), load: () => import("./notices.js") },
+  { name: "account", title: () => tell("account"), load: () => import("../account/section.js") },
   { name: "sites", title: () => tell("sites"), isFor: isAdmin, load: () => import("./sites.js") },
   { name: "accounts", title: () => tell("accounts"), isFor: isAdmin, load: () => import("./accounts.js") },
   { name: "teams", title: () => tell("teams"), isFor: isAdmin, load: () => import("../routing/teams.js") },
@@ -29,6 +30,7 @@ export const SECTIONS = [
   { name: "talk", title: () => tell("talk"), isFor: isAdmin, load: () => import("../talk/section.js") },
   { name: "visitors", title: () => tell("visitors"), isFor: isAdmin, load: () => import("../visitors/rules.js") },
   { name: "files", title: () => tell("files"), isFor: isAdmin, load: () => import("../files/rules.js") },
+  { name: "translation", title: () => tell("translation"), load: () => import("../translation/section.js") },
   { name: "absence", title: () => tell("absence"), isFor: isAdmin, load: () => import("../offline/absence.js") },
   { name: "bans", title: () => tell("bans"), load: () => import("../bans/section.js") },
   { name: "webhooks", title: () => tell("webhooks"), isFor: isAdmin, load: () => import("../webhooks/section.js") },

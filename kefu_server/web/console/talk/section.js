@@ -1,9 +1,11 @@
 /** @import {Desk} from "../desk.js" */
 import { h } from "../../ui/dom.js";
 import { box, field } from "../settings/form.js";
+import { Others } from "../translation/others.js";
 import { SiteCards } from "./cards.js";
 import { tell } from "./phrases.js";
 
+const SAID = /** @type {const} */ (["greeting", "waiting", "away"]);
 const ASKED = /** @type {const} */ (["name", "email", "phone", "department", "question"]);
 
 /** @param {string} value */
@@ -19,15 +21,18 @@ export function make(desk) {
     part: "talk",
     more: tell("talkMore"),
     learn: () => desk.chat.call("teams.list", {}),
-    fields: ({ settings: { talk } }, all) => {
+    fields: ({ id, settings: { talk } }, all) => {
       const asks = h("input", { type: "checkbox", checked: talk.asks_rating });
       const said = (/** @type {string} */ value) => h("textarea", { value, maxLength: 1000, dir: "auto", placeholder: tell("nothing") });
       const greeting = said(talk.greeting);
       const waiting = said(talk.waiting);
       const away = said(talk.away);
+      const parts = { greeting, waiting, away };
+      const others = new Others(desk, async () => [id], SAID.map((name) => ({ name, label: tell(name), source: parts[name] })), talk.translations);
       const after = h("input", { type: "number", required: true, min: "5", max: "3600", value: String(talk.waiting_after_s) });
       const typing = h("input", { type: "checkbox", checked: talk.shows_typing });
       const recall = h("input", { type: "number", required: true, min: "0", max: "86400", value: String(talk.recall_within_s) });
+      const edit = h("input", { type: "number", required: true, min: "0", max: "86400", value: String(talk.edit_within_s) });
       const { form } = talk;
       const asked = Object.fromEntries(ASKED.map((name) => [name, choice(form[name])]));
       const chosen = new Set(talk.departments);
@@ -44,8 +49,10 @@ export function make(desk) {
           field(tell("waiting"), waiting),
           field(tell("waitingAfter"), after),
           field(tell("away"), away, tell("awayMore")),
+          others.element,
           box(asks, tell("asksRating"), tell("asksRatingMore")),
           field(tell("recall"), recall, tell("recallMore")),
+          field(tell("edit"), edit, tell("editMore")),
           box(typing, tell("showsTyping"), tell("showsTypingMore")),
         ],
         read: () => ({
@@ -53,10 +60,12 @@ export function make(desk) {
           asks_rating: asks.checked,
           shows_typing: typing.checked,
           recall_within_s: Number(recall.value),
+          edit_within_s: Number(edit.value),
           greeting: greeting.value.trim(),
           waiting: waiting.value.trim(),
           waiting_after_s: Number(after.value),
           away: away.value.trim(),
+          translations: others.read(),
           form: Object.fromEntries(ASKED.map((name) => [name, asked[name].value])),
           departments: [...chosen],
         }),

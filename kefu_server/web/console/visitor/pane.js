@@ -86,13 +86,18 @@ export class VisitorPane {
     const isOld = this.isStale || !this.known || this.told !== this.toldNow;
     if (this.isOpen && isOld && desk.chat.isLive && !this.isAsking) void this.ask();
     this.element.toggleAttribute("inert", !this.isOpen);
-    this.visit.show(this.visitor, this.isOpen);
+    this.visit.show(this.number, this.isOpen);
+  }
+
+  /** @returns {number} the visitor's, which may have others: those of before its site knew it */
+  get number() {
+    return this.known?.visitor.id ?? this.visitor;
   }
 
   /** @param {number} visitor */
   select(visitor) {
     if (visitor === this.visitor) return;
-    if (!this.forms.get(this.visitor)?.touched.length) this.forms.delete(this.visitor);
+    if (!this.forms.get(this.number)?.touched.length) this.forms.delete(this.number);
     this.visitor = visitor;
     // What lies over the conversation is of the one that was looked at.
     if (this.isOpen && this.isSheet.matches) this.open(false);
@@ -105,7 +110,7 @@ export class VisitorPane {
 
   /** @returns {number} grows when somebody has changed something of the visitor */
   get toldNow() {
-    return this.desk.profiles.get(this.visitor)?.told ?? 0;
+    return this.desk.profiles.get(this.number)?.told ?? 0;
   }
 
   async ask() {

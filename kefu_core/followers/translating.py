@@ -1,0 +1,426 @@
+"""Lets people read each other in their own languages, beside the way of the messages.
+
+The idea
+--------
+A message is stored and told as ever. What it says in the other side's language comes
+after it, as a line of the same log that refers to it, so whoever comes back gets it
+like everything else. Nothing waits for a service: a slow one delays only its own lines,
+one that fails leaves the original and a line that says so, and is asked again later.
+
+The key of a line is made of the message and the language, so two nodes, or one that is
+started again, write it once. What is missing is found by a look at the newest part of
+the log: after each message, and at the start for all that is open.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+
+import anyio
+import msgspec
+
+from kefu_core.abc.store import Store
+from kefu_core.abc.translator import (
+    Interpreter,
+    Preview,
+    Translated,
+    TranslationFailed,
+    Trouble,
+)
+from kefu_core.errors import KefuError
+from kefu_core.folding import is_visitor
+from kefu_core.hub import Hub
+from kefu_core.hub.derived import append_derived, is_erased
+from kefu_core.ids import SYSTEM
+from kefu_core.languages import are_same, has_words, language_of, normal_tag
+from kefu_core.model import (
+    OWN_KEYS,
+    UNTRANSLATED_FOR_ALL,
+    UNTRANSLATED_FOR_VISITOR,
+    Appended,
+    Conversation,
+    Cursor,
+    Draft,
+    Message,
+    MessageKind,
+    Site,
+)
+from kefu_core.records import VisitorProfile
+from kefu_core.translators.economy import Economy
+from kefu_core.types import ConversationId, Seq
+
+logger = logging.getLogger(__name__)
+
+BY_AGENT = "agent"
+"""Stands where else the service is named: the sender has said how it reads."""
+PAGE = 50
+"""So much of the end of a log is looked at."""
+AT_ONCE = 16
+"""Conversations; of one, one step after the other."""
+WAITING_MAX = 5_000
+"""Conversations that have news or are tried again; of more, each message is news."""
+START_MAX = 1_000
+"""Open conversations that are looked at when a node starts."""
+LATE_MS = 86_400_000
+"""What is older is not translated any more: nobody waits for it."""
+RETRY_S = 20.0
+RETRY_MAX_S = 3_600.0
+SITES_S = 2.0
+_INTERVAL_S = 1.0
+_SAMPLE = 5
+"""So many of a visitor's texts say which language it writes."""
+_AGAIN = frozenset({Trouble.LATER, Trouble.ACCOUNT, Trouble.BUDGET})
+"""What may go another time."""
+_TEXTS = frozenset({MessageKind.TEXT, MessageKind.EDIT})
+_NEWS = _TEXTS | {MessageKind.TRANSLATING}
+_UNWANTED = {
+    True: UNTRANSLATED_FOR_ALL,
+    False: UNTRANSLATED_FOR_ALL | UNTRANSLATED_FOR_VISITOR,
+}
+"""By whether it is the visitor's: whose word against a translation counts."""
+Detect = Callable[[str, str], str]
+"""The language of a text; what it probably is."""
+
+
+class Owed(msgspec.Struct, frozen=True):
+    """A text that somebody cannot read yet."""
+
+    message: Message
+    source: str
+    target: str
+    given: str = ""
+    """What its sender wants it to read as; empty: a service says it."""
+
+
+class Translating(Interpreter):
+    """One node's part in it."""
+
+    def __init__(
+        self,
+        store: Store,
+        hub: Hub,
+        economy: Economy,
+        *,
+        now: Callable[[], float],
+        now_ms: Callable[[], int],
+        detect: Detect | None = None,
+    ) -> None:
+        """Take who keeps, tells and translates, clocks, and who knows languages."""
+        self._store = store
+        self._hub = hub
+        self._economy = economy
+        self._now = now
+        self._now_ms = now_ms
+        self._detect = detect
+        self._news: dict[ConversationId, None] = {}
+        self._later: dict[ConversationId, float] = {}
+        self._busy: set[ConversationId] = set()
+        self._needless: dict[tuple[ConversationId, Seq], None] = {}
+        """Texts that turned out to be in the reader's language."""
+        self._sites: dict[int, Site] = {}
+        self._wanting: set[int] = set()
+        """Sites that translate; of the others no message costs anything."""
+        self._sites_at = float("-inf")
+        self._wake = anyio.Event()
+
+    # -- what the hub tells ------------------------------------------------------------
+
+    def message_committed(self, appended: Appended) -> None:
+        """Note that a conversation has a text, where its site wants translations."""
+        message, row = appended.message, appended.conversation
+        if row is not None and row.site_id not in self._wanting:
+            return
+        if message.kind in _NEWS and len(self._news) < WAITING_MAX:
+            self._news[message.conversation] = None
+            self._wake.set()
+
+    def message_found(self, repeated: Appended) -> None:
+        """Note a text that was stored and perhaps told to nobody."""
+        self.message_committed(repeated)
+
+    def cursor_advanced(self, cursor: Cursor) -> None:
+        """Nothing to translate."""
+
+    def history_erased(self) -> None:
+        """Nothing is kept of texts here; the cache is cleared by who watches."""
+
+    # -- what the desk asks ------------------------------------------------------------
+
+    async def preview(self, site: Site, row: Conversation, text: str) -> Preview:
+        log = await self._store.history(row.id, limit=PAGE)
+        target = await self._visitors_language(row, log)
+        source = self._language(text, site.settings.translation.language)
+        if not target or are_same(source, target) or not has_words(text):
+            return Preview(source=source, target=target)
+        (told,) = await self._economy.translate(
+            site, [text], source=source, target=target
+        )
+        source = told.source or source
+        if are_same(source, target) or told.text.strip() == text:
+            return Preview(source=source, target=target)
+        return Preview(
+            text=told.text, source=source, target=target, provider=told.provider
+        )
+
+    # -- the work ----------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Translate for ever; a store that is away is waited for."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                self._wake = anyio.Event()
+                await self._learn()
+                for conversation in self._due():
+                    self._busy.add(conversation)
+                    tasks.start_soon(self._look, conversation)
+                with anyio.move_on_after(_INTERVAL_S):
+                    await self._wake.wait()
+
+    async def _begin(self, sites: set[int]) -> None:
+        """Note what is open: another process may have died before its last lines."""
+        try:
+            rows = await self._store.list_open_conversations(limit=START_MAX)
+        except KefuError as error:
+            logger.info("what is not translated is found later: %s", error)
+            return
+        self._news |= {row.id: None for row in rows if row.site_id in sites}
+
+    def _due(self) -> list[ConversationId]:
+        now = self._now()
+        again = [each for each, at in self._later.items() if at <= now]
+        for each in again:
+            del self._later[each]
+            self._news[each] = None
+        room = AT_ONCE - len(self._busy)
+        due = [each for each in self._news if each not in self._busy][: max(0, room)]
+        for each in due:
+            del self._news[each]
+        return due
+
+    async def _look(self, conversation: ConversationId) -> None:
+        try:
+            await self.bring_up(conversation)
+        except KefuError as error:
+            logger.info("conversation %d is translated later: %s", conversation, error)
+            self._try_again(conversation, RETRY_S)
+        except Exception:
+            # A fault of ours in one text must not end the rest, nor spin.
+            logger.exception("conversation %d cannot be translated", conversation)
+        finally:
+            self._busy.discard(conversation)
+            self._wake.set()
+
+    async def bring_up(self, conversation: ConversationId) -> None:
+        """Write what is missing at the end of a log. Raises `StoreError`."""
+        row = await self._store.find_conversation(conversation)
+        await self._learn()
+        site = self._sites.get(row.site_id) if row is not None else None
+        if row is None or site is None or not site.settings.translation.is_on:
+            return
+        log = await self._store.history(conversation, limit=PAGE)
+        owed = await self._owed(row, site, log)
+        failed = {m.ref for m in log if _is_failed(m)}
+        for each in owed:
+            if each.given:
+                by = Translated(text=each.given, provider=BY_AGENT)
+                await self._append(site, each, by)
+        for group in _groups([each for each in owed if not each.given]):
+            await self._write(site, group, failed)
+
+    async def _owed(
+        self, row: Conversation, site: Site, log: Sequence[Message]
+    ) -> list[Owed]:
+        """Return the texts of a log whose reader has no translation of them yet."""
+        agents = site.settings.translation.language
+        visitors = await self._visitors_language(row, log)
+        done = {m.ref for m in log if _is_done(m)} | _superseded(log)
+        since = self._now_ms() - LATE_MS
+        owed = []
+        for message in log:
+            is_theirs = is_visitor(message.sender)
+            if row.untranslated & _UNWANTED[is_theirs]:
+                continue
+            target, source = (agents, visitors) if is_theirs else (visitors, agents)
+            if message.kind not in _TEXTS or message.seq in done or message.at < since:
+                continue
+            if given := _given(message):
+                owed.append(Owed(message, source, given[0], given[1]))
+                continue
+            if (
+                not target
+                or (row.id, message.seq) in self._needless
+                or not has_words(message.body)
+            ):
+                continue
+            source = self._language(message.body, source)
+            if not are_same(source, target):
+                owed.append(Owed(message, source, target))
+        return owed
+
+    async def _write(
+        self, site: Site, owed: Sequence[Owed], failed: set[Seq | None]
+    ) -> None:
+        """Write the translations of texts of one pair of languages."""
+        first = owed[0]
+        try:
+            found = await self._economy.translate(
+                site,
+                [each.message.body for each in owed],
+                source=first.source,
+                target=first.target,
+            )
+        except TranslationFailed as error:
+            logger.info("a text of site %d is not translated: %s", site.id, error)
+            for each in owed:
+                if each.message.seq not in failed:
+                    await self._append(site, each, None, error.trouble)
+            if error.trouble in _AGAIN:
+                wait_s = max(RETRY_S, error.retry_after_s)
+                self._try_again(first.message.conversation, wait_s)
+            elif len(owed) > 1:
+                # One of them may be at fault: each is asked for alone.
+                for each in owed:
+                    await self._write(site, [each], {*failed, each.message.seq})
+            else:
+                self._pass_over(first.message)
+            return
+        for each, translated in zip(owed, found, strict=True):
+            is_same = translated.text.strip() == each.message.body.strip()
+            if is_same or are_same(translated.source, each.target):
+                self._pass_over(each.message)
+                await self._follow_erasure(site, each.message)
+            else:
+                await self._append(site, each, translated)
+
+    async def _append(
+        self,
+        site: Site,
+        owed: Owed,
+        translated: Translated | None,
+        trouble: Trouble | None = None,
+    ) -> None:
+        message, target = owed.message, owed.target
+        data = {"to": target}
+        if translated is not None:
+            data |= {"from": translated.source or owed.source}
+            data |= {"by": translated.provider}
+        elif trouble is not None:
+            data["failed"] = trouble.value
+        what = "translation" if translated is not None else "untranslated"
+        appended = await append_derived(
+            self._hub,
+            Draft(
+                conversation=message.conversation,
+                sender=SYSTEM,
+                key=f"{OWN_KEYS}{what}-{message.seq}",
+                kind=MessageKind.TRANSLATION,
+                body=translated.text if translated is not None else "",
+                data=data,
+                ref=message.seq,
+            ),
+        )
+        if appended is None:
+            await self._economy.forget_texts(site, [message.body])
+
+    async def _follow_erasure(self, site: Site, message: Message) -> None:
+        """Drop what was cached of a message that went at the same moment.
+
+        What was cached of it by then went with it; what has come since does here. If
+        this process dies first, that goes with all that was cached so long ago.
+        """
+        if await is_erased(self._hub, message.conversation, message.seq):
+            await self._economy.forget_texts(site, [message.body])
+
+    # -- what it knows -----------------------------------------------------------------
+
+    async def _learn(self) -> None:
+        """Look now and then which sites translate; begin with those that are new."""
+        if self._now() - self._sites_at <= SITES_S:
+            return
+        self._sites_at = self._now()
+        try:
+            self._sites = {site.id: site for site in await self._store.sites()}
+        except KefuError as error:
+            logger.info("the settings of sites are read later: %s", error)
+            return
+        was = self._wanting
+        self._wanting = {
+            site.id for site in self._sites.values() if site.settings.translation.is_on
+        }
+        if begun := self._wanting - was:
+            await self._begin(begun)
+
+    async def _visitors_language(
+        self, row: Conversation, log: Sequence[Message]
+    ) -> str:
+        """Return what a visitor writes: by its texts, else what its browser says."""
+        number = int(row.visitor[1:])
+        profile = await self._store.find_record(VisitorProfile, number)
+        likely = profile.language if profile is not None else ""
+        theirs = [m for m in log if m.kind in _TEXTS and is_visitor(m.sender)]
+        told = "\n".join(m.body for m in theirs[-_SAMPLE:])
+        found = self._language(told, "") if self._detect is not None else ""
+        if found:
+            # `pt-BR` says more than `pt`, and both are the same to their readers.
+            return likely if language_of(likely) == language_of(found) else found
+        seqs = {m.seq for m in theirs}
+        services = [
+            str((m.data or {}).get("from") or "")
+            for m in log
+            if _is_done(m) and m.ref in seqs
+        ]
+        return likely or (services[-1] if services else "")
+
+    def _language(self, text: str, likely: str) -> str:
+        """Return the language of a text; empty: a service is to find out."""
+        return self._detect(text, likely) if self._detect is not None and text else ""
+
+    def _try_again(self, conversation: ConversationId, wait_s: float) -> None:
+        if len(self._later) < WAITING_MAX:
+            self._later[conversation] = self._now() + min(wait_s, RETRY_MAX_S)
+
+    def _pass_over(self, message: Message) -> None:
+        self._needless[message.conversation, message.seq] = None
+        while len(self._needless) > WAITING_MAX:
+            del self._needless[next(iter(self._needless))]
+
+
+def _given(message: Message) -> tuple[str, str] | None:
+    """Return the language and the text that an agent has sent with its own."""
+    given = (message.data or {}).get("translation")
+    if message.kind is not MessageKind.TEXT or is_visitor(message.sender):
+        return None
+    if not isinstance(given, dict):
+        return None
+    target, text = given.get("to"), given.get("text")
+    if not isinstance(target, str) or not isinstance(text, str):
+        return None
+    tag = normal_tag(target)
+    return (tag, text) if tag and text.strip() else None
+
+
+def _is_done(message: Message) -> bool:
+    return message.kind is MessageKind.TRANSLATION and not _is_failed(message)
+
+
+def _is_failed(message: Message) -> bool:
+    is_translation = message.kind is MessageKind.TRANSLATION
+    return is_translation and "failed" in (message.data or {})
+
+
+def _superseded(log: Sequence[Message]) -> set[Seq | None]:
+    """Return the texts that read otherwise by now: nobody is shown them."""
+    newest: dict[Seq | None, Seq] = {}
+    old: set[Seq | None] = set()
+    for message in log:
+        if message.kind is MessageKind.EDIT:
+            old.add(newest.get(message.ref, message.ref))
+            newest[message.ref] = message.seq
+    return old
+
+
+def _groups(owed: Sequence[Owed]) -> list[list[Owed]]:
+    """Return texts by their pair of languages, in the order of the log."""
+    groups: dict[tuple[str, str], list[Owed]] = {}
+    for each in owed:
+        groups.setdefault((each.source, each.target), []).append(each)
+    return list(groups.values())

@@ -1,0 +1,1 @@
+"""Services that translate, and the chain in which one stands in for another."""

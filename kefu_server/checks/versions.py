@@ -1,0 +1,23 @@
+"""Whether this program has what it needs: versions, and libraries it protects."""
+
+import importlib.util
+import platform
+
+from kefu_core.errors import ConfigurationError
+from kefu_server.checks import Check, ok, problem, warning
+from kefu_server.hardening import harden_hypercorn
+from kefu_server.settings import Settings
+from kefu_server.versions import installed_version
+
+
+def check_program(settings: Settings) -> list[Check]:
+    """Look at the versions and at what settings ask for beyond the base."""
+    facts = {"kefu": installed_version(), "python": platform.python_version()}
+    checks = [ok("program", "current", **facts)]
+    try:
+        harden_hypercorn()
+    except ConfigurationError as error:
+        checks = [problem("program", "server", why=str(error), **facts)]
+    if importlib.util.find_spec("PIL") is None:
+        checks.append(warning("program", "pictures", **facts))
+    return checks

@@ -1,0 +1,80 @@
+/** @import {Item} from "./items.js" */
+import { h } from "./dom.js";
+import { t } from "./i18n.js";
+
+/** What of a message is read in another language, and how the original is reached. */
+export class Reading {
+  constructor() {
+    /** @type {Set<string>} keys of messages that show the other text */
+    this.others = new Set();
+    /** Translations are switched off: what was written is shown first. */
+    this.isOff = false;
+  }
+
+  /** @param {string} key @returns {boolean} what was written is shown */
+  shows(key) {
+    return this.others.has(key) !== this.isOff;
+  }
+
+  /**
+   * @param {Item["line"]} line
+   * @param {boolean} isMine
+   * @returns {boolean} something is said of its translation
+   */
+  tells({ translation }, isMine) {
+    return Boolean(translation && (translation.body || !(isMine || this.isOff)));
+  }
+
+  /**
+   * @param {Item["line"]} line
+   * @param {boolean} isMine one's own words stay as they are
+   * @returns {(Node | string)[] | null} null: as it was written
+   */
+  body(line, isMine) {
+    const body = line.translation?.body;
+    if (!body || isMine) return null;
+    // Both are there, so that a click needs no drawing; one is hidden.
+    const shows = this.shows(line.key);
+    return [
+      h("span", { class: "translated", dir: "auto", hidden: shows, lang: String(line.translation?.data.to ?? "") }, body),
+      h("span", { class: "original", dir: "auto", hidden: !shows }, line.body),
+    ];
+  }
+
+  /**
+   * @param {Item["line"]} line
+   * @param {boolean} isMine
+   * @returns {Node | null} what stands below: languages and service, and the way to the other text
+   */
+  mark(line, isMine) {
+    const { translation, key } = line;
+    if (!translation) return null;
+    const { data, body } = translation;
+    if (!body) return isMine || this.isOff ? null : h("span", { class: "translation failed" }, t("untranslated"));
+    const what = t("translatedBy", { from: nameOf(data.from) || "?", to: nameOf(data.to), by: data.by === "glossary" ? t("glossary") : data.by === "agent" ? t("agent") : String(data.by ?? "") });
+    const button = h("button", { type: "button", class: "link translation", title: what, "aria-label": `${t(isMine ? "showTranslation" : "showOriginal")} (${what})`, onclick: () => press() }, "");
+    const label = () => (button.textContent = t(isMine ? "showTranslation" : this.shows(key) ? "showAsTranslated" : "showOriginal"));
+    const below = h("div", { class: "earlier", dir: "auto" }, body);
+    const press = () => {
+      if (isMine) return below.isConnected ? below.remove() : button.after(below);
+      if (!this.others.delete(key)) this.others.add(key);
+      const shows = this.shows(key);
+      for (const [name, hidden] of /** @type {const} */ ([["translated", shows], ["original", !shows]])) {
+        const part = button.closest(".message")?.querySelector(`.${name}`);
+        if (part instanceof HTMLElement) part.hidden = hidden;
+      }
+      label();
+    };
+    label();
+    return h("span", null, button);
+  }
+}
+
+/** @param {unknown} tag @returns {string} what a language is called in the page's own */
+export function nameOf(tag) {
+  try {
+    return new Intl.DisplayNames([document.documentElement.lang || "en"], { type: "language" }).of(String(tag)) ?? "";
+  } catch {
+    return String(tag ?? "");
+  }
+}

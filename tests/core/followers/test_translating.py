@@ -1,0 +1,378 @@
+"""Translations follow messages, once, whatever fails; the messages wait for nothing."""
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import anyio
+import pytest
+from msgspec.structs import replace
+
+from kefu_core.abc.translator import (
+    Preview,
+    Translated,
+    TranslationFailed,
+    Translator,
+    Trouble,
+)
+from kefu_core.followers.translating import Translating
+from kefu_core.ids import SYSTEM, IdGenerator
+from kefu_core.model import Message, MessageKind
+from kefu_core.node import monotonic, unix_ms
+from kefu_core.records import CachedTranslation
+from kefu_core.site import SiteSettings, Translation
+from kefu_core.translators.chain import Chain
+from kefu_core.translators.economy import Economy
+from kefu_core.types import ConversationId, Seq
+from tests.core.desk.world import World, world
+
+pytestmark = pytest.mark.anyio
+
+K = MessageKind
+WORDS = {"olá": "你好", "hello": "olá", "preço?": "价格?", "好": "bom", "bom": "好"}
+
+
+def detect(text: str, likely: str) -> str:
+    """Tell Chinese from Portuguese, and English by one word."""
+    if any("\u4e00" <= each <= "\u9fff" for each in text):
+        return "zh"
+    return "en" if "hello" in text else "pt"
+
+
+class Service(Translator):
+    """Knows a few words; is away, slow or of no use as tests say."""
+
+    name = "words"
+    texts_max = 10
+    chars_max = 1_000
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, str]] = []
+        self.trouble: Trouble | None = None
+        self.bad = ""
+        """A text that it never takes."""
+        self.goes_on: anyio.Event | None = None
+
+    async def translate(
+        self, texts: Sequence[str], *, source: str, target: str
+    ) -> Sequence[Translated]:
+        self.asked += [(text, source, target) for text in texts]
+        if self.goes_on is not None:
+            await self.goes_on.wait()
+        if self.trouble is not None:
+            raise TranslationFailed("no", self.trouble)
+        if self.bad in texts:
+            raise TranslationFailed("not this one", Trouble.TEXT)
+        return [Translated(text=WORDS.get(text, text)) for text in texts]
+
+
+class Follower:
+    """A node's follower over a world, whose clock tests move."""
+
+    def __init__(self, w: World) -> None:
+        self.w = w
+        self.service = Service()
+        self.ahead_s = 0.0
+        self.translating = self.node()
+
+    def node(self, **more: Any) -> Translating:
+        def now() -> float:
+            return monotonic() + self.ahead_s
+
+        economy = Economy(
+            Chain([self.service], now=now, rng=random.Random(1)),
+            self.w.store,
+            ids=IdGenerator(unix_ms),
+            now=now,
+            now_ms=unix_ms,
+        )
+        made = Translating(
+            self.w.store,
+            self.w.hub,
+            economy,
+            now=now,
+            now_ms=unix_ms,
+            **{"detect": detect, **more},
+        )
+        self.w.hub.observers.append(made)
+        return made
+
+    async def turn_on(self, **settings: Any) -> None:
+        site = (await self.w.store.sites())[0]
+        wanted = Translation(**{"is_on": True, "language": "zh-CN", **settings})
+        changed = replace(site, settings=SiteSettings(translation=wanted))
+        await self.w.store.put_site(changed)
+
+    async def lines(self, number: ConversationId) -> list[Message]:
+        log = await self.w.store.history(number)
+        return [m for m in log if m.kind is K.TRANSLATION]
+
+    async def until(self, number: ConversationId, count: int) -> list[Message]:
+        with anyio.fail_after(5):
+            while len(lines := await self.lines(number)) < count:
+                await anyio.sleep(0.01)
+        return lines
+
+
+@pytest.fixture
+async def follower() -> AsyncIterator[Follower]:
+    async with world() as w:
+        made = Follower(w)
+        await made.turn_on()
+        yield made
+
+
+async def test_each_side_is_told_what_the_other_says(follower: Follower) -> None:
+    w = follower.w
+    w.tasks.start_soon(follower.translating.run)
+    number = await w.conversation()
+    await w.say(number, "v1", "olá")
+    (first,) = await follower.until(number, 1)
+    assert (first.sender, first.ref, first.body) == (SYSTEM, 1, "你好")
+    assert first.data == {"to": "zh-CN", "from": "pt", "by": "words"}
+    await w.say(number, "a1", "好")
+    _, second = await follower.until(number, 2)
+    assert (second.ref, second.body, (second.data or {})["to"]) == (3, "bom", "pt")
+    # The row is as if nothing but the two messages had been said.
+    row = await w.store.find_conversation(number)
+    assert row is not None
+    assert (row.last_line, row.last_sender, row.waiting_since) == ("好", "a1", None)
+
+
+async def test_what_needs_no_translation_costs_nothing(follower: Follower) -> None:
+    w = follower.w
+    number = await w.conversation()
+    await w.say(number, "v1", "好")
+    await w.say(number, "v1", "https://a.example/b 12:30 👍")
+    await w.say(number, "a1", "note", K.NOTE)
+    await w.say(number, "a1", "好好")
+    await follower.translating.bring_up(number)
+    assert not follower.service.asked
+    assert not await follower.lines(number)
+
+
+async def test_two_nodes_and_a_second_look_write_one_line(follower: Follower) -> None:
+    w, other = follower.w, follower.node()
+    number = await w.conversation()
+    await w.say(number, "v1", "olá")
+    async with anyio.create_task_group() as tasks:
+        for node in (follower.translating, other):
+            tasks.start_soon(node.bring_up, number)
+    await other.bring_up(number)
+    assert len(await follower.lines(number)) == 1
+
+
+async def test_messages_do_not_wait_for_a_service(follower: Follower) -> None:
+    w = follower.w
+    follower.service.goes_on = anyio.Event()
+    w.tasks.start_soon(follower.translating.run)
+    number = await w.conversation()
+    for count in range(5):
+        with anyio.fail_after(1):
+            await w.say(number, "v1", f"olá {count}")
+    other = await w.conversation("v2")
+    await w.say(other, "v2", "olá")
+    assert [m.kind for m in await w.store.history(number)] == [K.TEXT] * 5
+    follower.service.goes_on.set()
+    follower.service.goes_on = None
+    await follower.until(other, 1)
+
+
+async def test_a_failure_is_said_once_and_what_was_missed_follows(
+    follower: Follower,
+) -> None:
+    w, service = follower.w, follower.service
+    service.trouble = Trouble.LATER
+    w.tasks.start_soon(follower.translating.run)
+    number = await w.conversation()
+    await w.say(number, "v1", "olá")
+    (line,) = await follower.until(number, 1)
+    assert (line.body, line.data) == ("", {"to": "zh-CN", "failed": "later"})
+    await w.say(number, "v1", "preço?")
+    await follower.until(number, 2)
+    service.trouble = None
+    follower.ahead_s = 4_000
+    lines = await follower.until(number, 4)
+    assert [(m.ref, m.body) for m in lines[2:]] == [(1, "你好"), (3, "价格?")]
+
+
+async def test_a_text_that_no_service_takes_holds_up_no_other(
+    follower: Follower,
+) -> None:
+    w = follower.w
+    follower.service.bad = "<b>preço?</b>"
+    number = await w.conversation()
+    await w.say(number, "v1", "olá")
+    await w.say(number, "v1", follower.service.bad)
+    await follower.translating.bring_up(number)
+    lines = await follower.lines(number)
+    assert {m.ref for m in lines if m.body} == {1}
+    assert {m.ref for m in lines if "failed" in (m.data or {})} >= {2}
+    asked = len(follower.service.asked)
+    await follower.translating.bring_up(number)
+    assert len(follower.service.asked) == asked
+
+
+async def test_an_edit_is_translated_and_what_it_replaced_is_not(
+    follower: Follower,
+) -> None:
+    w = follower.w
+    number = await w.conversation()
+    async with w.client("v1") as visitor:
+        await visitor.call("message.send", said(number, "ola"))
+        await follower.translating.bring_up(number)
+        assert await w.store.list_records(CachedTranslation)
+        edit = {"conversation": number, "seq": 1, "key": "k", "body": "olá"}
+        await visitor.call("message.edit", edit)
+        # Nobody is shown the earlier text any more: nothing is kept for it.
+        assert await w.store.list_records(CachedTranslation) == []
+        await follower.translating.bring_up(number)
+        (line,) = await follower.lines(number)
+        assert (line.ref, line.body) == (2, "你好")
+        # Taken back, the message takes all of it along.
+        await visitor.call("message.recall", {"conversation": number, "seq": 1})
+    log = await w.store.history(number)
+    assert {m.body for m in log} == {""}
+    assert [m.kind for m in log] == [K.ERASED, K.ERASED, K.ERASED, K.RECALL]
+    assert await w.store.list_records(CachedTranslation) == []
+
+
+async def test_a_line_that_meets_a_recall_leaves_nothing(follower: Follower) -> None:
+    w, service = follower.w, follower.service
+    number = await w.conversation()
+    await w.say(number, "v1", "olá")
+    service.goes_on = anyio.Event()
+    async with w.client("v1") as visitor, anyio.create_task_group() as tasks:
+        tasks.start_soon(follower.translating.bring_up, number)
+        with anyio.fail_after(5):
+            while not service.asked:
+                await anyio.sleep(0.01)
+        await visitor.call("message.recall", {"conversation": number, "seq": 1})
+        service.goes_on.set()
+    assert {m.body for m in await w.store.history(number)} == {""}
+    # What the service said after the recall was kept, for a moment.
+    assert await w.store.list_records(CachedTranslation) == []
+
+
+async def test_nothing_is_asked_where_a_site_does_not_want_it(
+    follower: Follower,
+) -> None:
+    w = follower.w
+    number = await w.conversation()
+    await w.say(number, "v1", "olá")
+    await follower.turn_on(is_on=False)
+    await follower.node().bring_up(number)
+    await follower.turn_on(language="")
+    await follower.node().bring_up(number)
+    assert not follower.service.asked
+
+
+async def test_a_conversation_that_is_switched_off_costs_nothing(
+    follower: Follower,
+) -> None:
+    w = follower.w
+    w.tasks.start_soon(follower.translating.run)
+    number = await w.conversation()
+    async with w.client("v1") as visitor, w.client("a1") as agent:
+        call = {"conversation": number, "is_on": False}
+        # The visitor reads originals; agents still read translations.
+        await visitor.call("conversation.translate", call)
+        await w.say(number, "a1", "好")
+        await w.say(number, "v1", "olá")
+        (line,) = await follower.until(number, 1)
+        assert (line.ref, line.body) == (3, "你好")
+        await agent.call("conversation.translate", call)
+        await w.say(number, "v1", "preço?")
+        await follower.translating.bring_up(number)
+        assert [text for text, *_ in follower.service.asked] == ["olá"]
+        # What was missed follows.
+        await agent.call("conversation.translate", {**call, "is_on": True})
+        _, line = await follower.until(number, 2)
+        assert line.body == "价格?"
+
+
+async def test_a_site_that_is_switched_on_is_begun_with_what_is_open(
+    follower: Follower,
+) -> None:
+    w = follower.w
+    await follower.turn_on(is_on=False)
+    node = follower.node()
+    w.tasks.start_soon(node.run)
+    number = await w.conversation()
+    await w.say(number, "v1", "olá")
+    await anyio.sleep(0.05)
+    assert not follower.service.asked
+    await follower.turn_on()
+    follower.ahead_s = 10
+    (line,) = await follower.until(number, 1)
+    assert line.ref == 1
+
+
+async def test_a_preview_costs_once_and_what_needs_none_says_so(
+    follower: Follower,
+) -> None:
+    w = follower.w
+    number = await w.conversation()
+    site = (await w.store.sites())[0]
+
+    async def preview(text: str) -> Preview:
+        row = await w.store.find_conversation(number)
+        assert row is not None
+        return await follower.translating.preview(site, row, text)
+
+    # Nothing tells yet what the visitor reads.
+    assert await preview("好") == Preview(source="zh")
+    await w.say(number, "v1", "olá")
+    wanted = Preview(text="bom", source="zh", target="pt", provider="words")
+    assert await preview("好") == wanted
+    assert await preview("bom") == Preview(source="pt", target="pt")
+    await w.say(number, "a1", "好")
+    await follower.translating.bring_up(number)
+    assert [text for text, *_ in follower.service.asked] == ["好", "olá"]
+    assert [m.body for m in await follower.lines(number)] == ["你好", "bom"]
+
+
+async def test_a_translation_that_an_agent_gives_is_taken_and_no_service_asked(
+    follower: Follower,
+) -> None:
+    w = follower.w
+    number = await w.conversation()
+    given = {"translation": {"to": "pt-BR", "text": "Temos sim!"}}
+    await w.say(number, "a1", "好", data=given)
+    await follower.translating.bring_up(number)
+    (line,) = await follower.lines(number)
+    assert (line.ref, line.body) == (1, "Temos sim!")
+    assert line.data == {"to": "pt-BR", "from": "zh-CN", "by": "agent"}
+    # Nobody else's words count, nor what is none.
+    await w.say(number, "v1", "olá", data=given)
+    for rubbish in ({"translation": "x"}, {"translation": {"to": "x y", "text": "x"}}):
+        await w.say(number, "a1", "好", data=rubbish)
+    await follower.translating.bring_up(number)
+    lines = await follower.lines(number)
+    assert [m.body for m in lines[1:]] == ["你好", "bom", "bom"]
+
+
+async def test_without_a_model_the_service_says_what_the_visitor_writes(
+    follower: Follower,
+) -> None:
+    w = follower.w
+    node = follower.node(detect=None)
+    number = await w.conversation()
+    await w.say(number, "a1", "好")
+    await w.say(number, "v1", "olá")
+
+    async def translate(texts: Sequence[str], **_: str) -> Sequence[Translated]:
+        return [
+            Translated(text=WORDS[text], source="zh" if text == "好" else "pt")
+            for text in texts
+        ]
+
+    follower.service.translate = translate  # type: ignore[method-assign]
+    for _ in range(2):
+        await node.bring_up(number)
+    lines = await follower.lines(number)
+    assert [(m.ref, m.body) for m in lines] == [(Seq(2), "你好"), (Seq(1), "bom")]
+
+
+def said(number: int, body: str) -> dict[str, Any]:
+    return {"conversation": number, "key": f"k-{body}", "body": body}

@@ -1,0 +1,234 @@
+"""Two people who share no language, over a service that goes away in mid-chat."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.people import AgentPerson, Browsers, Visitor
+from tests.e2e.world import World
+
+pytestmark = pytest.mark.browser
+
+WORDS = {
+    "O vermelho está disponível?": "红色的有货吗？ <img src=x onerror=alert(1)>",
+    "Quanto custa o envio?": "运费多少？",
+    "Muito obrigado pela ajuda": "非常感谢您的帮助",
+    "有货，今天发货": "Temos, enviamos hoje",
+}
+
+
+class Provider:
+    """What LibreTranslate documents, with a few sentences."""
+
+    def __init__(self) -> None:
+        provider = self
+        self.is_away = False
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                provider.goes_on.wait(30)
+                status, answer = 200, provider.answer(asked)
+                if provider.is_away:
+                    status, answer = 503, {"error": "the model is being loaded"}
+                body = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    @staticmethod
+    def answer(asked: dict[str, list[str]]) -> dict[str, object]:
+        texts = asked["q"]
+        return {"translatedText": [WORDS.get(text, f"({text})") for text in texts]}
+
+    def close(self) -> None:
+        self.goes_on.set()
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    made = Provider()
+    yield made
+    made.close()
+
+
+def begin(
+    world: World, browsers: Browsers, provider: Provider, *, holds_s: int = 0
+) -> AgentPerson:
+    """Let the shop translate; return an admin before the chats."""
+    services = world._folder / "services.toml"
+    services.write_text(f'[libretranslate]\nurl = "{provider.url}"\n')
+    world.kill()
+    world.more = {"KEFU_TRANSLATION_FILE": str(services)}
+    world.start()
+    world.add_agent("chief", "掌柜", is_admin=True)
+    agent = AgentPerson(world, browsers.context(), "chief")
+    agent.page.goto(f"{world.url}/console#/settings/translation")
+    card = agent.page.get_by_role("form", name="Tea & <b>Co</b>")
+    card.get_by_role("checkbox").first.check()
+    card.get_by_role("textbox").first.fill("zh-CN")
+    card.get_by_label("Seconds an agent's message waits").fill(str(holds_s))
+    card.get_by_role("button", name="Save").click()
+    expect(card.get_by_role("status")).to_have_text("Saved")
+    agent.page.goto(f"{world.url}/console#/")
+    # What a site's agents read is asked for once.
+    agent.page.reload()
+    agent.live()
+    return agent
+
+
+def test_each_reads_the_other_and_a_service_that_is_away_stops_nobody(
+    world: World, browsers: Browsers, provider: Provider
+) -> None:
+    agent = begin(world, browsers, provider)
+    visitor = Visitor(world, browsers.context(locale="pt-BR")).open().live()
+    visitor.write("O vermelho está disponível?")
+    agent.open_first("queue")
+    message = agent.view.locator(".message.theirs").first
+    expect(message.locator(".translated")).to_contain_text("红色的有货吗？")
+    expect(message.locator("img")).to_have_count(0)
+    expect(message.locator(".original")).to_be_hidden()
+    message.get_by_role("button", name="Show original").click()
+    expect(message.locator(".original")).to_have_text("O vermelho está disponível?")
+    expect(message.locator(".translated")).to_be_hidden()
+    agent.write("有货，今天发货")
+    shown = visitor.view.locator(".message.theirs .translated")
+    expect(shown).to_have_text("Temos, enviamos hoje", timeout=10_000)
+    # Its own words stay as the visitor wrote them.
+    mine = visitor.view.locator(".message.mine")
+    expect(mine.locator(".translated")).to_have_count(0)
+
+    provider.is_away = True
+    visitor.write("Quanto custa o envio?")
+    agent.sees("Quanto custa o envio?", timeout_ms=3_000)
+    expect(agent.view.get_by_text("Translation failed, original shown")).to_be_visible()
+    provider.is_away = False
+    expect(agent.view.get_by_text("运费多少？")).to_be_visible(timeout=60_000)
+    visitor.write("Muito obrigado pela ajuda")
+    expect(agent.view.get_by_text("非常感谢您的帮助")).to_be_visible()
+    failed = agent.view.get_by_text("Translation failed, original shown")
+    expect(failed).to_have_count(0)
+    # Whoever comes back has all of it.
+    visitor.reload()
+    shown = visitor.view.locator(".message.theirs .translated")
+    expect(shown).to_have_text("Temos, enviamos hoje")
+    secret = {"O vermelho", "红色"}
+    assert not any(word in world.log for word in secret)
+
+
+def test_an_agents_message_waits_for_its_translation_and_not_for_ever(
+    world: World, browsers: Browsers, provider: Provider
+) -> None:
+    agent = begin(world, browsers, provider, holds_s=5)
+    visitor = Visitor(world, browsers.context(locale="pt-BR")).open().live()
+    visitor.write("Quanto custa o envio?")
+    agent.open_first("queue")
+    agent.sees("运费多少？")
+    provider.goes_on.clear()
+    agent.write("有货，今天发货")
+    mine = agent.view.locator(".message.mine").last
+    expect(mine).to_have_attribute("data-state", "delivered")
+    theirs = visitor.view.locator(".message.theirs")
+    expect(theirs).to_have_count(0)
+    # What the visitor writes meanwhile is there at once.
+    visitor.write("O vermelho está disponível?")
+    visitor.sees("O vermelho está disponível?")
+    provider.goes_on.set()
+    shown = theirs.locator(".translated")
+    expect(shown).to_have_text("Temos, enviamos hoje")
+    expect(mine).to_have_attribute("data-state", "read")
+    provider.goes_on.clear()
+    agent.write("好的")
+    expect(mine).to_have_attribute("data-state", "delivered")
+    expect(theirs).to_have_count(1)
+    # Its time is over, and it goes out as it is.
+    visitor.sees("好的", timeout_ms=10_000)
+
+
+def test_each_side_switches_translations_off_and_on(
+    world: World, browsers: Browsers, provider: Provider
+) -> None:
+    agent = begin(world, browsers, provider)
+    visitor = Visitor(world, browsers.context(locale="pt-BR")).open().live()
+    visitor.write("O vermelho está disponível?")
+    agent.open_first("queue")
+    first = agent.view.locator(".message.theirs").first
+    expect(first.locator(".translated")).to_be_visible()
+    agent.write("有货，今天发货")
+    shown = visitor.view.locator(".message.theirs").first
+    expect(shown.locator(".translated")).to_be_visible()
+    # The visitor wants what was written; the agent sees that, and reads on.
+    visitor.view.get_by_role("button", name="Read what was written").click()
+    expect(shown.locator(".original")).to_have_text("有货，今天发货")
+    expect(shown.locator(".translated")).to_be_hidden()
+    switch = agent.view.get_by_role("switch")
+    expect(switch).to_have_text("The visitor reads originals")
+    expect(first.locator(".translated")).to_be_visible()
+    switch.click()
+    expect(switch).to_have_text("Not translated")
+    expect(first.locator(".original")).to_be_visible()
+    expect(visitor.view.locator(".head-button[title^=Read]")).to_be_hidden()
+    visitor.write("Quanto custa o envio?")
+    agent.sees("Quanto custa o envio?")
+    # All of an agent's tabs agree, and what was missed follows.
+    agent.page.reload()
+    agent.live()
+    agent.open_first("all")
+    expect(switch).to_have_text("Not translated")
+    expect(agent.view.get_by_text("运费多少？")).to_have_count(0)
+    switch.click()
+    expect(agent.view.get_by_text("运费多少？")).to_be_visible(timeout=10_000)
+    expect(first.locator(".translated")).to_be_visible()
+
+
+def test_an_agent_looks_before_sending_corrects_and_keeps(
+    world: World, browsers: Browsers, provider: Provider
+) -> None:
+    agent = begin(world, browsers, provider)
+    visitor = Visitor(world, browsers.context(locale="pt-BR")).open().live()
+    visitor.write("O vermelho está disponível?")
+    agent.open_first("queue")
+    agent.sees("红色的有货吗？")
+    draft = agent.view.locator(".composer-input")
+    draft.fill("有货，今天发货")
+    draft.press("Alt+t")
+    text = agent.view.get_by_label("The visitor reads, in ")
+    expect(text).to_have_value("Temos, enviamos hoje")
+    expect(text).to_be_focused()
+    text.fill("Temos sim, sai hoje!")
+    agent.view.get_by_label("Keep for next time").check()
+    text.press("Enter")
+    shown = visitor.view.locator(".message.theirs")
+    expect(shown.locator(".translated")).to_have_text("Temos sim, sai hoje!")
+    expect(draft).to_have_value("")
+    expect(text).to_be_hidden()
+    # Of another text than was looked at, nothing is taken.
+    draft.fill("好的")
+    agent.view.get_by_role("button", name="Preview").click()
+    text.fill("Pois não")
+    draft.fill("好的，谢谢")
+    expect(agent.view.get_by_text("The draft has changed.")).to_be_visible()
+    draft.press("Enter")
+    expect(shown.last.locator(".translated")).to_have_text("(好的，谢谢)")
+    agent.page.goto(f"{world.url}/console#/settings/translation")
+    kept = agent.page.get_by_role("region", name="Kept translations")
+    expect(kept.get_by_text("Temos sim, sai hoje!")).to_be_visible()

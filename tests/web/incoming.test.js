@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { areSame, Incoming, isHeld } from "../../kefu_server/web/client/logs.js";
+
+const RULES = { language: "zh-CN", holds_s: 3 };
+
+/** Somebody's end of a conversation, under a clock that is set by hand. */
+function person(context, rules = RULES) {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  Object.defineProperty(globalThis, "navigator", { value: { language: "pt-BR" }, configurable: true });
+  const heard = [];
+  const incoming = new Incoming({ isMine: (sender) => sender.startsWith("v"), heard: (text) => heard.push(text), changed: () => {} });
+  const log = [];
+  const take = (kind, body = "", more = {}) => {
+    const sender = kind === "translation" ? "s0" : "a1";
+    const message = { seq: log.length + 1, kind, sender, body, at: 100_000, ...more };
+    log.push(message);
+    incoming.take(message, rules, { now: 100_050, isNews: true });
+    return message.seq;
+  };
+  const shown = () => log.filter((m) => incoming.isShown(m) && m.kind !== "translation").map((m) => m.body);
+  return { take, shown, heard, incoming, pass: (ms) => context.mock.timers.tick(ms) };
+}
+
+test("a message waits for its translation, and what follows waits behind it", (context) => {
+  const { take, shown, heard, incoming } = person(context);
+  const first = take("text", "有货");
+  take("file", "a.pdf");
+  take("text", "好", { sender: "v1" });
+  assert.deepEqual([shown(), heard, incoming.from], [["好"], [], first]);
+  take("translation", "Temos", { ref: first });
+  assert.deepEqual([shown(), heard], [["有货", "a.pdf", "好"], ["有货", "a.pdf"]]);
+});
+
+test("a failure ends the wait, and so does the time", (context) => {
+  const { take, shown, pass } = person(context);
+  take("translation", "", { ref: take("text", "有货"), data: { failed: "later" } });
+  assert.deepEqual(shown(), ["有货"]);
+  take("text", "今天");
+  pass(2_999);
+  assert.deepEqual(shown(), ["有货"]);
+  pass(1);
+  assert.deepEqual(shown(), ["有货", "今天"]);
+});
+
+test("what did not come is not waited for again, until something comes", (context) => {
+  const { take, shown, pass } = person(context);
+  const first = take("text", "Bom dia");
+  pass(3_000);
+  take("text", "Tudo bem?");
+  assert.deepEqual(shown(), ["Bom dia", "Tudo bem?"]);
+  take("translation", "早上好", { ref: first });
+  take("text", "有货");
+  assert.equal(shown().length, 2);
+});
+
+test("history, signs, one's own language and a site that wants no wait are not held", (context) => {
+  const { take, shown } = person(context);
+  take("text", "有货", { at: 97_000 });
+  take("text", "https://a.example/b 12:30 SKU-9 👍 me@a.example");
+  assert.equal(shown().length, 2);
+  for (const rules of [null, { language: "zh-CN", holds_s: 0 }, { language: "pt-PT", holds_s: 3 }]) {
+    context.mock.timers.reset();
+    const other = person(context, rules);
+    other.take("text", "有货");
+    assert.deepEqual(other.shown(), ["有货"]);
+  }
+});
+
+test("what is taken back meanwhile is never said", (context) => {
+  const { take, heard, incoming, pass } = person(context);
+  take("recall", "", { ref: take("text", "有货") });
+  assert.deepEqual([heard, incoming.from], [[], Infinity]);
+  take("text", "今天");
+  incoming.clear();
+  pass(5_000);
+  assert.deepEqual([heard, incoming.isWorth], [[], undefined]);
+});
+
+test("languages are the same where their readers read each other", () => {
+  assert.ok(areSame("pt-BR", "pt-PT") && areSame("zh-CN", "zh-Hans"));
+  assert.ok(!areSame("zh-CN", "zh-TW") && !areSame("", "pt") && !areSame("en", "pt"));
+  assert.ok(isHeld({ at: 5, body: "25码 ok" }, 10, 14) && !isHeld({ at: 5, body: "25 ok9" }, 10, 14) && !isHeld({ at: 5, body: "ok" }, 10, 15));
+});
