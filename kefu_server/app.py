@@ -41,6 +41,7 @@ from kefu_server.middleware import (
 )
 from kefu_server.outbound import make_mailer
 from kefu_server.pages import Pages
+from kefu_server.request_ids import RequestIds
 from kefu_server.routes import (
     account,
     agents,
@@ -101,7 +102,7 @@ class KefuApp(Starlette):
         app = AccessLog(app, monotonic)
         app = _TransportDoor(self, app)
         app = SecurityHeaders(app, is_secure=settings.is_secure)
-        return TrustedProxies(app, settings.trusted_proxies)
+        return TrustedProxies(RequestIds(app), settings.trusted_proxies)
 
 
 def create_app(settings: Settings, *, store: Store | None = None) -> KefuApp:

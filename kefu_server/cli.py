@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if getattr(options, "reads_settings", True):
             settings = load_settings(options.config)
-        configure_logging(settings.log_level)
+        configure_logging(settings.log_level, settings.log_format)
         return command(options, settings)
     except KefuError as error:
         complain(escape(database.hide_url(str(error), settings)))

@@ -23,6 +23,8 @@ logger = logging.getLogger("kefu.http")
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """Methods whose bodies are read; no route takes another one but GET and HEAD."""
 BODY_TIMEOUT_S = 10.0
+IS_TRUSTED = "kefu.is_trusted"
+"""In the scope: whether a trusted proxy has connected."""
 PEER = "kefu.peer"
 """In the scope: who has connected, where a trusted proxy named somebody else."""
 API = "/api/v1/"
@@ -72,6 +74,7 @@ class TrustedProxies:
         if self._networks and scope["type"] in {"http", "websocket"}:
             client = scope.get("client")
             if client is not None and self._is_trusted(client[0]):
+                scope = dict(scope, **{IS_TRUSTED: True})
                 forwarded = Headers(scope=scope).getlist("x-forwarded-for")
                 address = self._first_stranger(forwarded)
                 if address is not None:

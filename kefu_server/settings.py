@@ -60,6 +60,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Which agents log in with a code of their app as well; others may."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important lines that the log shows."""
+    log_format: Literal["readable", "json"] = "readable"
+    """How a line is written: for people (and for systemd's journal, which keeps the
+    time itself), or as one JSON object, for programs that collect logs."""
     tcp: TcpSettings = TcpSettings()
     """The TCP listener."""
     mail: MailSettings = MailSettings()

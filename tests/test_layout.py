@@ -14,7 +14,7 @@ CORE = ROOT / "kefu_core"
 TESTS = ROOT / "tests"
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 # `types` has no behaviour and `abc` is tested by its implementations.
-MIRRORED = ("errors", "ids", "limits", "counts", "model", "text", "folding")
+MIRRORED = ("errors", "ids", "limits", "counts", "serving", "model", "text", "folding")
 MIRRORED += ("records", "site", "origins")
 MIRRORED += ("protocol", "hub")
 

@@ -36,6 +36,9 @@ class FrameStream(ABC):
     """How long the peer may be silent, or a write may wait for it, where the transport
     has its own idea of that; None: `limits` say."""
 
+    number: str = ""
+    """What the log calls the connection; given by who serves it."""
+
     @abstractmethod
     async def receive(self) -> Received:
         """Return the next batch from the peer.

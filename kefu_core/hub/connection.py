@@ -48,6 +48,8 @@ class Connection:
 
     def __init__(self, hub: "Hub", stream: FrameStream) -> None:
         now = hub.now()
+        self.number = ""
+        """What the log calls it."""
         self.codec = stream.codec
         self.peer = stream.peer
         self.session = ServerSession(hub.limits, now, silent_s=stream.patience_s)
@@ -83,6 +85,7 @@ class Connection:
 
     async def run(self) -> None:
         """Serve until either side closes. Raises nothing but cancellation."""
+        logger.debug("connected by %s", self.peer.transport)
         try:
             async with anyio.create_task_group() as tasks:
                 self.tasks = tasks
@@ -124,6 +127,7 @@ class Connection:
         is_unsaid = self._is_gone and self._closing is None
         code = GONE if is_unsaid else int(closing.code)
         self._hub.counts.closes[self.peer.transport, str(code)] += 1
+        logger.debug("disconnected with %s", code)
         with anyio.CancelScope(shield=True):
             if self._is_writing:
                 self._has_written = anyio.Event()
@@ -225,6 +229,7 @@ class Connection:
     def identify(self, principal: Principal) -> None:
         """Note who authenticated."""
         self.principal, self.me = principal, principal.participant
+        logger.debug("authenticated as %s", self.me)
         self.is_agent = principal.is_agent
         if self._hub.floods.is_noted(self.me):
             self.session.begin_slowly()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from kefu_core import serving
 from kefu_core.errors import KefuError
 from kefu_core.hub.fanout import Fanout
 from kefu_core.model import Conversation, Cursor, Message
@@ -204,6 +205,8 @@ class Following:
         self, conversation: ConversationId, follower: LogFollower
     ) -> None:
         hub = self._hub
+        # A message of somebody else may have started it.
+        serving.connection.set(self._connection.number)
         hub.counts.catch_ups += 1
         try:
             async with hub.catchup_limiter:

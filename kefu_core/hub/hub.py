@@ -11,6 +11,7 @@ from typing import Protocol
 import anyio
 from anyio.abc import TaskGroup
 
+from kefu_core import serving
 from kefu_core.abc.handler import Handler
 from kefu_core.abc.store import Outcome, PendingAppend, Store
 from kefu_core.abc.streams import FrameStream
@@ -83,6 +84,7 @@ class Hub:
         self.floods = Floods(now)
         self.counts = Counts()
         """What was refused and why connections ended."""
+        self._numbers = itertools.count(1)
         self._connections: dict[Connection, None] = {}
         self._followers: dict[ConversationId, dict[Connection, None]] = {}
         self._rows: dict[ConversationId, Conversation] = {}
@@ -116,6 +118,8 @@ class Hub:
     async def serve(self, stream: FrameStream) -> None:
         """Drive one connection until it ends. Raises nothing but cancellation."""
         connection = Connection(self, stream)
+        connection.number = stream.number = str(next(self._numbers))
+        token = serving.connection.set(connection.number)
         self._connections[connection] = None
         self.hello_pending += 1
         self.schedule(connection, self.now() + _TICK_S)
@@ -125,6 +129,7 @@ class Hub:
             if not connection.was_welcomed:
                 self.hello_pending -= 1
             self._forget(connection)
+            serving.connection.reset(token)
 
     async def drain(self) -> None:
         """Leave gracefully: refuse new work, finish what is being committed, close.
@@ -422,6 +427,7 @@ class Hub:
             self._has_ready = anyio.Event()
             ready, self._ready = self._ready, {}
             for connection in ready:
+                serving.connection.set(connection.number)
                 try:
                     connection.write_buffer()
                 except Exception:
@@ -443,6 +449,8 @@ class Hub:
                 _, _, connection = heapq.heappop(self._timers)
                 if connection not in self._connections:
                     continue
+                # What it says and starts is this connection's.
+                serving.connection.set(connection.number)
                 if connection.needs_revalidation(now, _REVALIDATE_S):
                     tasks.start_soon(connection.revalidate)
                 self.schedule(connection, max(connection.tick(now), now + _TICK_S))

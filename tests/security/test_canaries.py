@@ -50,6 +50,8 @@ PATHS = (
     "/api/agent/logout",
     "/api/visitor/token",
     "/api/history/search",
+    "/api/v1/conversations",
+    "/api/v1/conversations/1/messages",
     "/none%0d%0aforged%1b[31m%e2%80%a8",
 )
 
@@ -145,13 +147,17 @@ def test_no_log_shows_a_secret_and_no_line_of_it_is_forged(server: Server) -> No
     server.exchange(HANDSHAKE + f"Cookie: {CANARY}=\x01;;{CANARY}\r\n\r\n".encode())
     assert server.stop() == 0
     log = server.log
+    lines = log.splitlines()
+    assert lines == log.split("\n")[:-1], "something else than our end ends a line"
     for said in ("status=401", "status=404", "login_refused", "hello_refused"):
         assert said in log, said
     for secret in (CANARY, *secrets.values()):
         assert secret not in log, log[log.index(secret) - 300 :][:600]
-    lines = log.splitlines()
-    assert lines == log.split("\n")[:-1], "something else than our end ends a line"
     assert [line for line in lines if not LINE.match(line)] == []
+    # Of every line about a connection one can say which it was, on all transports.
+    ends = [line for line in lines if " disconnected with " in line]
+    assert len(ends) > 20
+    assert [line for line in ends if " connection=" not in line] == []
     assert [line for line in lines if not line.isprintable()] == []
     assert "fault of ours" not in log
     assert "traceback" not in log.lower()

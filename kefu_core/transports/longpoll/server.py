@@ -17,6 +17,7 @@ import anyio
 import msgspec
 from anyio.abc import TaskGroup
 
+from kefu_core import serving
 from kefu_core.abc.transports import (
     AsgiEndpoint,
     AsgiReceive,
@@ -130,6 +131,8 @@ class LongPollApp(AsgiEndpoint):
         """Serve one request."""
         if scope["type"] != "http":
             raise TypeError(f"LongPollApp serves HTTP requests, not {scope['type']}")
+        # Until its session is found; a server may reuse the task of another request.
+        serving.connection.set("")
         headers = headers_of(scope)
         codec = CODECS["json"]
         try:
@@ -143,6 +146,7 @@ class LongPollApp(AsgiEndpoint):
             stream = self._find(scope, headers, codec, request)
             stream.requests_open += 1
             stream.requests_seen += 1
+            serving.connection.set(stream.number)
             try:
                 if request.poll is not None:
                     reply = await self._poll(stream, request.poll, request)
@@ -231,6 +235,8 @@ class LongPollApp(AsgiEndpoint):
         return stream
 
     async def _run(self, stream: PollStream) -> None:
+        # It lives longer than the request that has opened it.
+        serving.request.set("")
         try:
             await self._server.serve(stream)
         finally:
