@@ -99,12 +99,3 @@ def test_the_statuses_are_those_of_the_codes() -> None:
     for code in ("bad_request", "unauthorized", "not_found", "rate_limited", "busy"):
         status = next(s for each, s in STATUS.items() if each == code)
         assert (status, code) in told
-
-
-def test_every_link_leads_somewhere() -> None:
-    titles = re.findall(r"^#+ (.+)$", PAGE, re.MULTILINE)
-    anchors = {title.lower().replace(" ", "-") for title in titles}
-    assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= anchors
-    folder = ROOT / "docs" / "reference"
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", PAGE):
-        assert (folder / target).exists(), target
