@@ -268,7 +268,7 @@ DIFFERENT: dict[str, dict[str, str]] = {
 }
 """Headers of each route that are not as everywhere."""
 IRRELEVANT = {"content-length", "content-type", "etag", "vary", "set-cookie"}
-IRRELEVANT |= {"content-encoding", "kefu-session"}
+IRRELEVANT |= {"content-encoding", "kefu-session", "x-request-id"}
 
 
 async def test_the_headers_of_every_route_are_these(
