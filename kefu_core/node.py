@@ -239,6 +239,7 @@ class Node:
             await translating.run()
 
         tasks.start_soon(run)
+        tasks.start_soon(self.economy.run)
 
     def _tell_webhooks(self, tasks: TaskGroup, poster: Poster) -> None:
         delivering = Delivering(

@@ -34,7 +34,7 @@ class PendingAppend:
     may be committed at once); it must not raise and must not block.
     """
 
-    __slots__ = ("done", "draft", "size", "submitted_at", "void")
+    __slots__ = ("done", "draft", "patience_s", "size", "submitted_at", "void")
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class PendingAppend:
         *,
         size: int,
         submitted_at: float,
+        patience_s: float = 0.0,
     ) -> None:
         self.draft = draft
         self.done = done
@@ -50,6 +51,9 @@ class PendingAppend:
         """Approximate bytes, for the limits of the queue."""
         self.submitted_at = submitted_at
         """Monotonic seconds, for the longest wait."""
+        self.patience_s = patience_s
+        """So long it may wait to be committed with something that does not wait: a
+        transaction of its own would hold up whoever comes meanwhile."""
         self.void = False
         """Set by the submitter before the append is taken into a transaction: an
         earlier message of the same sender failed, so this one must not be stored

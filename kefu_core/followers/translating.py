@@ -66,6 +66,8 @@ RETRY_S = 20.0
 RETRY_MAX_S = 3_600.0
 SITES_S = 2.0
 _INTERVAL_S = 1.0
+PATIENCE_S = 0.25
+"""So long a line waits to be committed with a message, so as not to hold up others."""
 _SAMPLE = 5
 """So many of a visitor's texts say which language it writes."""
 _AGAIN = frozenset({Trouble.LATER, Trouble.ACCOUNT, Trouble.BUDGET})
@@ -305,6 +307,8 @@ class Translating(Interpreter):
             data |= {"by": translated.provider}
         elif trouble is not None:
             data["failed"] = trouble.value
+        # Somebody waits for this one: the visitor sees the message with it.
+        holds = site.settings.translation.holds_s and not is_visitor(message.sender)
         what = "translation" if translated is not None else "untranslated"
         appended = await append_derived(
             self._hub,
@@ -317,6 +321,7 @@ class Translating(Interpreter):
                 data=data,
                 ref=message.seq,
             ),
+            patience_s=0.0 if owed.given or holds else PATIENCE_S,
         )
         if appended is None:
             await self._economy.forget_texts(site, [message.body])

@@ -13,8 +13,15 @@ if TYPE_CHECKING:
     from kefu_core.hub.hub import Hub
 
 
-async def append_derived(hub: "Hub", draft: Draft) -> Appended | None:
+async def append_derived(
+    hub: "Hub", draft: Draft, *, patience_s: float = 0.0
+) -> Appended | None:
     """Append what was made of the message at `draft.ref`.
+
+    Args:
+        hub: Who appends and tells.
+        draft: What is appended.
+        patience_s: See `Hub.append`.
 
     Returns:
         None where that one was erased at the same moment, and this with it.
@@ -22,7 +29,7 @@ async def append_derived(hub: "Hub", draft: Draft) -> Appended | None:
     Raises what `Hub.append` and `Store.erase_conversation` raise.
     """
     assert draft.ref is not None, "made of nothing"
-    appended = await hub.append(draft)
+    appended = await hub.append(draft, patience_s=patience_s)
     number, seq = draft.conversation, appended.message.seq
     if not await is_erased(hub, number, draft.ref):
         return appended

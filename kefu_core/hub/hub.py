@@ -200,8 +200,10 @@ class Hub:
         self.store.submit(append)
         self._appends_in_flight += 1
 
-    async def append(self, draft: Draft) -> Appended:
+    async def append(self, draft: Draft, *, patience_s: float = 0.0) -> Appended:
         """Append a message that the server itself writes, and wait for it.
+
+        With patience it waits so long for a message that it can be committed with.
 
         Raises what `Store.append` raises. Cancellation: stored whole or not at all.
         """
@@ -213,7 +215,15 @@ class Hub:
             finished.set()
 
         size = 200 + len(draft.body)
-        self.submit(PendingAppend(draft, done, size=size, submitted_at=self.now()))
+        self.submit(
+            PendingAppend(
+                draft,
+                done,
+                size=size,
+                submitted_at=self.now(),
+                patience_s=patience_s,
+            )
+        )
         await finished.wait()
         outcome = result[0]
         if isinstance(outcome, Appended):

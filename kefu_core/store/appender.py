@@ -27,6 +27,8 @@ What holds, and why:
   go first into the next batch, before any later one of the same conversation; when it
   was held three times in a row, the lane waits for it (`store.lane`).
 - What may go wrong with a batch is `store.committing`'s.
+- What nobody waits for rides along: it is committed with the next message that somebody
+  does wait for, and alone only when its patience is at its end.
 - Every `done` of a batch runs before the next batch is taken. Whoever must not store
   its later messages after a failure marks them void in that moment (G14).
 - Other writes are jobs, each in a transaction of its own. On SQLite they are done by
@@ -114,6 +116,8 @@ class Appender:
         self._backlog = backlog or Backlog(limits)
         self._lane = lane
         self._queue: deque[PendingAppend] = deque()
+        self._riding: deque[PendingAppend] = deque()
+        """What may wait for a message to be committed with."""
         self._held: dict[ConversationId, int] = {}
         """How often these could not be locked, in a row."""
         self._jobs: deque[tuple[Job[Any], Callable[[Any], None]]] = deque()
@@ -127,7 +131,8 @@ class Appender:
         if not self._is_open:
             raise StoreUnavailable("The store is closing.", retry_after_s=1.0)
         self._backlog.enter(append)
-        self._queue.append(append)
+        waiting = self._riding if append.patience_s else self._queue
+        waiting.append(append)
         self._wake.set()
 
     async def do(self, job: Job[T]) -> T:
@@ -159,15 +164,17 @@ class Appender:
         try:
             while True:
                 self._is_busy = True
+                self._board()
                 while self._queue or self._jobs:
                     # Whoever opened the store may be cancelled with all it started.
                     # That waits for the round, which `appender_wait_s` bounds: a
                     # cancelled driver leaves its lock and its transaction behind.
                     with anyio.CancelScope(shield=True):
-                        if self._jobs:
-                            await self._run_job(*self._jobs.popleft())
                         if self._queue:
                             await self._commit_batch()
+                        if self._jobs:
+                            await self._run_job(*self._jobs.popleft())
+                    self._board()
                 self._is_busy = False
                 self._drained.set()
                 self._wake = anyio.Event()
@@ -179,8 +186,25 @@ class Appender:
             with anyio.CancelScope(shield=True):
                 await self._writer.disconnect()
 
+    def _board(self) -> None:
+        """Let what rides along join what is committed next, or go by itself."""
+        if not self._riding:
+            return
+        now = self._now()
+        first = min(append.submitted_at + append.patience_s for append in self._riding)
+        if self._queue or first <= now or not self._is_open:
+            for append in self._riding:
+                append.submitted_at = now
+            self._queue.extend(self._riding)
+            self._riding.clear()
+
     async def _rest(self) -> None:
         """Return when there is work."""
+        if self._riding:
+            until = min(each.submitted_at + each.patience_s for each in self._riding)
+            with anyio.move_on_after(max(0.0, until - self._now())):
+                await self._wake.wait()
+            return
         if self._writer.is_remote:
             with anyio.move_on_after(_IDLE_S):
                 await self._wake.wait()
@@ -191,6 +215,8 @@ class Appender:
 
     def _refuse_all(self) -> None:
         """Answer what will not be written: nobody may wait for a task that ended."""
+        self._queue.extend(self._riding)
+        self._riding.clear()
         while self._jobs:
             self._jobs.popleft()[1](StoreUnavailable("The store is closed."))
         while self._queue:
@@ -200,7 +226,8 @@ class Appender:
     async def close(self) -> None:
         """Refuse new work and wait until what waits is answered."""
         self._is_open = False
-        while self._queue or self._jobs or self._is_busy:
+        self._wake.set()
+        while self._queue or self._riding or self._jobs or self._is_busy:
             self._drained = anyio.Event()
             await self._drained.wait()
 

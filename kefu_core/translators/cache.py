@@ -1,19 +1,23 @@
 """Translations that were paid for once: those of late in memory, all in the store.
 
 A store that is away, slow or full costs what it would have saved, and nothing else.
+What is new is written together, every other second: a transaction for each text would
+hold up messages that come meanwhile. An erasure by whatever process takes along what
+was being written: nobody can know what that was made of.
 """
 
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import anyio
 import msgspec
 
-from kefu_core.abc.records import PAGE_MAX, Records, Wanted
+from kefu_core.abc.records import PAGE_MAX, Wanted
+from kefu_core.abc.store import Store
 from kefu_core.abc.translator import Translated
-from kefu_core.errors import KefuError
+from kefu_core.errors import Conflict, KefuError
 from kefu_core.ids import IdGenerator
 from kefu_core.languages import text_key
 from kefu_core.records import CachedTranslation
@@ -23,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 ENTRIES_MAX, CHARS_MAX = 5_000, 2_000_000
 """Of what is held in memory, of all sites together."""
+DUE_MAX = 1_000
+"""Of what is to be written; more is held in memory only."""
 STORE_S = 2.0
 """So long the store is waited for: a translation must not take longer for it."""
 
@@ -73,7 +79,7 @@ class Cache:
 
     def __init__(
         self,
-        store: Records,
+        store: Store,
         guard: Guard,
         *,
         ids: IdGenerator,
@@ -86,6 +92,12 @@ class Cache:
         self._now_ms = now_ms
         self._held: OrderedDict[tuple[int, str], Translated] = OrderedDict()
         self._chars = 0
+        self._due: list[CachedTranslation] = []
+        self._unsure: list[int] = []
+        """Written, but nobody has looked yet whether something was erased meanwhile."""
+        self._mark: int | None = None
+        """Of erasures, as it was before any of those came."""
+        self._cleared = 0
 
     async def find(self, ask: Ask, texts: Sequence[str]) -> dict[str, Translated]:
         """Return what is known, by text. Never raises."""
@@ -100,6 +112,8 @@ class Cache:
         if not missing:
             return found
         with self._guard():
+            if self._mark is None:
+                self._mark = await self._store.erasure_mark()
             for start in range(0, len(missing), PAGE_MAX):
                 where: Wanted = {
                     "site_id": ask.site_id,
@@ -115,12 +129,11 @@ class Cache:
                     self._hold(ask.site_id, record.key, told)
         return found
 
-    async def keep(self, ask: Ask, told: Mapping[str, Translated]) -> None:
-        """Remember translations, by text. Never raises."""
+    def keep(self, ask: Ask, told: Mapping[str, Translated]) -> None:
+        """Remember translations, by text; `flush` writes them."""
         at = UnixMs(self._now_ms())
         for text, each in told.items():
             self._hold(ask.site_id, ask.key(text), each)
-        for text, each in told.items():
             record = CachedTranslation(
                 id=self._ids.new(),
                 site_id=ask.site_id,
@@ -132,8 +145,32 @@ class Cache:
                 chars=len(each.text),
                 created_at=at,
             )
-            with self._guard():
-                await self._store.put_records(record)
+            if len(self._due) < DUE_MAX:
+                self._due.append(record)
+
+    async def flush(self) -> None:
+        """Write what is new. Never raises; what cannot be written stays in memory."""
+        due, self._due = self._due, []
+        if not due and not self._unsure:
+            return
+        cleared = self._cleared
+        self._unsure += [record.id for record in due]
+        with self._guard():
+            await self._put(due)
+            mark = await self._store.erasure_mark()
+            if mark != self._mark or cleared != self._cleared:
+                await self._store.delete_records(CachedTranslation, self._unsure)
+            self._mark = mark
+            self._unsure = []
+
+    async def _put(self, due: Sequence[CachedTranslation]) -> None:
+        try:
+            await self._store.put_records(*due)
+        except Conflict:
+            # Another node has found out the same; the rest is new.
+            for record in due:
+                with suppress(Conflict):
+                    await self._store.put_records(record)
 
     async def forget(self, site_id: int, texts: Sequence[str]) -> None:
         """Drop what was made of these texts. Raises `StoreUnavailable`."""
@@ -153,7 +190,9 @@ class Cache:
     def clear(self) -> None:
         """Drop what is in memory: somebody has erased something."""
         self._held.clear()
+        self._due.clear()
         self._chars = 0
+        self._cleared += 1
 
     def _hold(self, site_id: int, key: str, told: Translated) -> None:
         old = self._held.pop((site_id, key), None)

@@ -2,8 +2,8 @@
 
 A text goes the cheapest way: nothing to translate; a correction of an agent; what was
 translated before; what somebody else is asking for at this moment; a service. Services
-are asked within the site's budget, and what they say is kept at once, so that a process
-that is killed has paid at most for what it was about to write.
+are asked within the site's budget, and what they say is kept within seconds, so that a
+process that is killed has paid at most for what it was about to write.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import anyio
 
-from kefu_core.abc.records import Records
+from kefu_core.abc.store import Store
 from kefu_core.abc.translator import (
     EconomyFigures,
     Translated,
@@ -21,11 +21,13 @@ from kefu_core.abc.translator import (
 from kefu_core.ids import IdGenerator
 from kefu_core.languages import are_same, has_words, normal_tag
 from kefu_core.model import Site
-from kefu_core.translators.cache import Ask, Cache, Guard
+from kefu_core.translators.cache import STORE_S, Ask, Cache, Guard
 from kefu_core.translators.chain import Chain
 from kefu_core.translators.corrections import Corrections
 from kefu_core.translators.ledger import Ledger
 from kefu_core.translators.pieces import batches
+
+FLUSH_S = 2.0
 
 
 class _Flight:
@@ -44,7 +46,7 @@ class Economy(Translations):
     def __init__(
         self,
         chain: Chain,
-        store: Records,
+        store: Store,
         *,
         ids: IdGenerator,
         now: Callable[[], float],
@@ -87,6 +89,21 @@ class Economy(Translations):
         while missing := _missing(texts, found):
             found |= await self._find(site, ask, missing)
         return [found[text] for text in texts]
+
+    async def run(self) -> None:
+        """Write what is new every other second, until cancelled, and then once more."""
+        try:
+            while True:
+                await anyio.sleep(FLUSH_S)
+                await self.flush()
+        finally:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(STORE_S):
+                await self.flush()
+
+    async def flush(self) -> None:
+        """Write what was counted and paid for. Never raises."""
+        await self._cache.flush()
+        await self._ledger.flush()
 
     def forget(self) -> None:
         """Drop all that memory holds of texts; for `ErasureWatch`."""
@@ -161,7 +178,7 @@ class Economy(Translations):
             batch = [missing[at] for at in some]
             told = await self._pay(site, ask, batch)
             flight.told |= {ask.key(text): each for text, each in told.items()}
-            await self._cache.keep(ask, told)
+            self._cache.keep(ask, told)
 
     async def _pay(
         self, site: Site, ask: Ask, texts: Sequence[str]

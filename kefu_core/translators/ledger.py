@@ -1,9 +1,12 @@
 """What each site's translations of a day came to, and where they stop.
 
-Characters are written down before a service is asked for them, and struck out again if
-it did not translate: so a process that is killed in between has counted too much, never
-too little, and several nodes share one budget. Without the store each process counts
-for itself, and adds it when the store is back.
+Characters are written down before a service is asked for them: so a process that is
+killed in between has counted too much, never too little, and several nodes share one
+budget. They are written down in blocks, since a transaction for each text would hold up
+messages that come meanwhile; what is left of a block, or was not translated, is struck
+out at the next `flush`. Where a hundredth of the day's budget is less than a text,
+each is written down by itself. Without the store each process counts for itself, and
+adds it when the store is back.
 """
 
 import logging
@@ -25,8 +28,7 @@ from kefu_core.types import UnixMs
 
 logger = logging.getLogger(__name__)
 
-HITS_MAX = 50
-"""So many texts that cost nothing are counted in memory before they are written."""
+BLOCK_CHARS = 2_000
 _TRIES = 8
 
 
@@ -34,10 +36,13 @@ class _Day(msgspec.Struct, kw_only=True):
     """One site's day as this process knows it."""
 
     day: int
+    site: Site
     chars: int = 0
     """Of all processes, when the store was asked last."""
     owed_chars: int = 0
     """Not written yet."""
+    reserve: int = 0
+    """Written, or owed, and not spent."""
     owed_calls: int = 0
     owed_hits: int = 0
     has_warned: bool = False
@@ -77,17 +82,25 @@ class Ledger:
             TranslationFailed: With them the day's budget would be exceeded.
         """
         day = await self._today(site)
+        if self._take(site, day, chars):
+            return day.day
         async with day.lock:
-            day.owed_chars += chars
-            day.owed_calls += 1
-            if await self._write(site, day, is_asking=True):
-                self._warn(site, day)
+            # Somebody else may have written down more than it needed.
+            if self._take(site, day, chars):
                 return day.day
-            day.owed_chars -= chars
-            day.owed_calls -= 1
+            budget = site.settings.translation.chars_per_day
+            block = min(BLOCK_CHARS, budget // 100) if budget else BLOCK_CHARS
+            for wanted in {max(chars, block): None, chars: None}:
+                day.owed_chars += wanted
+                day.owed_calls += 1
+                if await self._write(site, day, is_asking=True):
+                    day.reserve += wanted - chars
+                    self._warn(site, day)
+                    return day.day
+                day.owed_chars -= wanted
+                day.owed_calls -= 1
         self.refusals += 1
         self.stopped[site.id] = day.day
-        budget = site.settings.translation.chars_per_day
         text = f"The site {site.id} may translate {budget} characters a day, and has."
         if not day.has_stopped:
             day.has_stopped = True
@@ -96,30 +109,46 @@ class Ledger:
         raise TranslationFailed(text, Trouble.BUDGET, retry_after_s=left_s)
 
     async def give_back(self, site: Site, day_number: int, chars: int) -> None:
-        """Strike out what no service has translated. Never raises."""
+        """Do not count what no service has translated. Never raises."""
         day = await self._today(site)
-        if day.day != day_number:
-            return
-        async with day.lock:
-            day.owed_chars -= chars
-            await self._write(site, day, is_asking=False)
+        if day.day == day_number:
+            day.reserve += chars
 
     async def saved(self, site: Site, texts: int) -> None:
         """Count texts that no service was needed for. Never raises."""
         day = await self._today(site)
         day.owed_hits += texts
-        if day.owed_hits >= HITS_MAX:
-            async with day.lock:
-                await self._write(site, day, is_asking=False)
+
+    async def flush(self) -> None:
+        """Write what is counted in memory only. Never raises."""
+        for day in [*self._days.values()]:
+            await self._settle(day)
+
+    async def _settle(self, day: _Day) -> None:
+        async with day.lock:
+            day.owed_chars -= day.reserve
+            day.reserve = 0
+            if day.owed_chars or day.owed_calls or day.owed_hits:
+                await self._write(day.site, day, is_asking=False)
+
+    def _take(self, site: Site, day: _Day, chars: int) -> bool:
+        """Spend what is written down already, if that is enough."""
+        budget = site.settings.translation.chars_per_day
+        spent = day.chars + day.owed_chars - day.reserve
+        if day.reserve < chars or (budget and spent + chars > budget):
+            return False
+        day.reserve -= chars
+        day.owed_calls += 1
+        self._warn(site, day)
+        return True
 
     async def _today(self, site: Site) -> _Day:
         number = self._number(site)
         day = self._days.get(site.id)
         if day is None or day.day != number:
-            self._days[site.id] = _Day(day=number, lock=anyio.Lock())
+            self._days[site.id] = _Day(day=number, site=site, lock=anyio.Lock())
             if day is not None:
-                async with day.lock:
-                    await self._write(site, day, is_asking=False)
+                await self._settle(day)
         return self._days[site.id]
 
     def _number(self, site: Site) -> int:
@@ -180,7 +209,7 @@ class Ledger:
 
     def _warn(self, site: Site, day: _Day) -> None:
         rules = site.settings.translation
-        used = day.chars + day.owed_chars
+        used = day.chars + day.owed_chars - day.reserve
         is_near = used >= rules.warn_at * rules.chars_per_day
         if not rules.chars_per_day or not is_near or day.has_warned:
             return

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -18,6 +19,7 @@ WORDS = {
     "Quanto custa o envio?": "运费多少？",
     "Muito obrigado pela ajuda": "非常感谢您的帮助",
     "有货，今天发货": "Temos, enviamos hoje",
+    "您好，想买什么茶？": "Olá, que chá procura?",
 }
 
 
@@ -232,3 +234,47 @@ def test_an_agent_looks_before_sending_corrects_and_keeps(
     agent.page.goto(f"{world.url}/console#/settings/translation")
     kept = agent.page.get_by_role("region", name="Kept translations")
     expect(kept.get_by_text("Temos sim, sai hoje!")).to_be_visible()
+
+
+def test_a_greeting_is_translated_once_and_the_figures_say_what_that_took(
+    world: World, browsers: Browsers, provider: Provider
+) -> None:
+    agent = begin(world, browsers, provider)
+    page = agent.page
+    page.goto(f"{world.url}/console#/settings/talk")
+    card = page.get_by_role("form", name="Tea & <b>Co</b>")
+    card.get_by_label("Greeting, at the beginning").first.fill("您好，想买什么茶？")
+    others = card.get_by_role("group", name="In other languages")
+    others.get_by_role("button", name="Add a language").click()
+    others.get_by_label("Language", exact=False).first.fill("pt-BR")
+    provider.is_away = True
+    fill = others.get_by_role("button", name="Translate what is empty")
+    fill.click()
+    expect(others.get_by_text("The services cannot be reached now.")).to_be_visible()
+    provider.is_away = False
+    translated = others.get_by_label("Greeting, at the beginning")
+    # A service that failed is left alone for a moment.
+    deadline = time.monotonic() + 60
+    while not translated.input_value() and time.monotonic() < deadline:
+        fill.click()
+        expect(fill).to_be_enabled()
+    expect(translated).to_have_value("Olá, que chá procura?")
+    expect(others.get_by_text("Read it before you save")).to_be_visible()
+    card.get_by_role("button", name="Save").click()
+    expect(card.get_by_role("status").last).to_have_text("Saved")
+
+    visitor = Visitor(world, browsers.context(locale="pt-BR")).open()
+    expect(visitor.view.locator(".greeting")).to_have_text("Olá, que chá procura?")
+
+    page.goto(f"{world.url}/console#/settings/translation")
+    figures = page.get_by_role("region", name="Services and use")
+    row = figures.get_by_role("row", name="libretranslate")
+    expect(row).to_contain_text("later")
+    expect(figures.get_by_text("libretranslate: ")).to_be_visible()
+    used = figures.get_by_role("row", name="Tea & <b>Co</b>")
+    expect(used).to_contain_text("any number")
+    # What was used is written within two seconds.
+    page.wait_for_timeout(2_500)
+    figures.get_by_role("button", name="Look again").click()
+    expect(used).to_contain_text(str(len("您好，想买什么茶？")))
+    expect(figures.locator("b")).to_have_count(0)

@@ -79,7 +79,7 @@ class Follower:
         def now() -> float:
             return monotonic() + self.ahead_s
 
-        economy = Economy(
+        self.economy = Economy(
             Chain([self.service], now=now, rng=random.Random(1)),
             self.w.store,
             ids=IdGenerator(unix_ms),
@@ -89,7 +89,7 @@ class Follower:
         made = Translating(
             self.w.store,
             self.w.hub,
-            economy,
+            self.economy,
             now=now,
             now_ms=unix_ms,
             **{"detect": detect, **more},
@@ -106,6 +106,11 @@ class Follower:
     async def lines(self, number: ConversationId) -> list[Message]:
         log = await self.w.store.history(number)
         return [m for m in log if m.kind is K.TRANSLATION]
+
+    async def cached(self) -> list[str]:
+        """Return what the store keeps, once all is written."""
+        await self.economy.flush()
+        return [c.body for c in await self.w.store.list_records(CachedTranslation)]
 
     async def until(self, number: ConversationId, count: int) -> list[Message]:
         with anyio.fail_after(5):
@@ -221,11 +226,11 @@ async def test_an_edit_is_translated_and_what_it_replaced_is_not(
     async with w.client("v1") as visitor:
         await visitor.call("message.send", said(number, "ola"))
         await follower.translating.bring_up(number)
-        assert await w.store.list_records(CachedTranslation)
+        assert await follower.cached()
         edit = {"conversation": number, "seq": 1, "key": "k", "body": "olá"}
         await visitor.call("message.edit", edit)
         # Nobody is shown the earlier text any more: nothing is kept for it.
-        assert await w.store.list_records(CachedTranslation) == []
+        assert await follower.cached() == []
         await follower.translating.bring_up(number)
         (line,) = await follower.lines(number)
         assert (line.ref, line.body) == (2, "你好")
@@ -234,7 +239,7 @@ async def test_an_edit_is_translated_and_what_it_replaced_is_not(
     log = await w.store.history(number)
     assert {m.body for m in log} == {""}
     assert [m.kind for m in log] == [K.ERASED, K.ERASED, K.ERASED, K.RECALL]
-    assert await w.store.list_records(CachedTranslation) == []
+    assert await follower.cached() == []
 
 
 async def test_a_line_that_meets_a_recall_leaves_nothing(follower: Follower) -> None:
@@ -251,7 +256,7 @@ async def test_a_line_that_meets_a_recall_leaves_nothing(follower: Follower) -> 
         service.goes_on.set()
     assert {m.body for m in await w.store.history(number)} == {""}
     # What the service said after the recall was kept, for a moment.
-    assert await w.store.list_records(CachedTranslation) == []
+    assert await follower.cached() == []
 
 
 async def test_nothing_is_asked_where_a_site_does_not_want_it(

@@ -213,6 +213,41 @@ async def test_any_batches_give_what_a_plain_dict_gives(
         assert [_brief(outcome) for outcome in outcomes] == expected
 
 
+async def test_what_nobody_waits_for_is_committed_with_what_somebody_does(
+    store: SqlStore,
+) -> None:
+    one = await conversation_of(store)
+    other = (await store.open_conversation(SITE.id, _visitor(1))).id
+    outcomes: list[Outcome] = []
+    before = store.statistics().commits
+    for number in range(3):
+        store.submit(_pending(draft(one, number), outcomes.append, patience_s=60))
+    await anyio.sleep(0.02)
+    assert outcomes == []
+    assert (await store.append(draft(other, 9))).message.seq == 1
+    assert [_brief(outcome) for outcome in outcomes] == [
+        (1, False),
+        (2, False),
+        (3, False),
+    ]
+    assert store.statistics().commits == before + 1
+    # Nobody comes: then by itself.
+    store.submit(_pending(draft(one, 4), outcomes.append, patience_s=0.02))
+    await _answered(outcomes, 4)
+
+
+async def test_what_waits_for_others_is_stored_when_the_store_closes(
+    tmp_path: Path,
+) -> None:
+    outcomes: list[Outcome] = []
+    async with open_store(tmp_path / "kefu.db") as store:
+        await store.put_site(SITE)
+        conversation = await conversation_of(store)
+        one = draft(conversation, 1)
+        store.submit(_pending(one, outcomes.append, patience_s=60))
+    assert [_brief(outcome) for outcome in outcomes] == [(1, False)]
+
+
 def _brief(outcome: Outcome) -> Any:
     if isinstance(outcome, Appended):
         return outcome.message.seq, outcome.duplicate
@@ -229,7 +264,13 @@ def _visitor(number: int) -> Person:
     return Person(id=ParticipantId(f"v{number + 100}"), name="访客", role=Role.VISITOR)
 
 
-def _pending(one: Draft, took: Callable[[Outcome], None]) -> PendingAppend:
+def _pending(
+    one: Draft, took: Callable[[Outcome], None], *, patience_s: float = 0.0
+) -> PendingAppend:
     return PendingAppend(
-        one, lambda _, outcome: took(outcome), size=100, submitted_at=time.monotonic()
+        one,
+        lambda _, outcome: took(outcome),
+        size=100,
+        submitted_at=time.monotonic(),
+        patience_s=patience_s,
     )

@@ -23,7 +23,7 @@ from kefu_core.records import (
 )
 from kefu_core.site import Hours, SiteSettings, Translation
 from kefu_core.store.memory import MemoryStore
-from kefu_core.testing.stores import SITE, Clock
+from kefu_core.testing.stores import SITE, VISITOR, Clock, draft
 from kefu_core.translators import cache
 from kefu_core.translators.chain import Chain
 from kefu_core.translators.economy import Economy
@@ -84,6 +84,7 @@ class World:
         return [each.text for each in told]
 
     async def usage(self) -> list[tuple[int, int, int]]:
+        await self.economy.flush()
         rows = await self.store.list_records(TranslationUsage, after=0)
         return [(row.chars, row.calls, row.hits) for row in rows]
 
@@ -122,10 +123,11 @@ async def test_a_text_is_paid_for_once_by_all_nodes_and_after_a_restart(
     first, second = "oi [zh-CN]", "tudo bem? [zh-CN]"
     assert await w.ask("oi", "tudo bem?", "oi") == [first, second, first]
     assert await w.ask("oi") == ["oi [zh-CN]"]
+    await w.economy.flush()
     told = await w.node().translate(SITE, ["oi"], source="pt", target="zh-CN")
     assert told == [Translated(text="oi [zh-CN]", source="pt", provider="service")]
     assert w.service.asked == [["oi", "tudo bem?"]]
-    assert await w.usage() == [(11, 1, 0)]
+    assert await w.usage() == [(11, 1, 1)]
     assert w.economy.figures.hits == {"service": 1}
     assert w.economy.figures.services[0].chars == 11
 
@@ -321,6 +323,28 @@ async def test_what_failed_is_not_counted(w: World) -> None:
     assert await w.ask("a" * 10, site=site)
 
 
+async def test_a_process_that_is_killed_has_counted_too_much_and_not_too_little(
+    w: World,
+) -> None:
+    site = limited(10_000)
+    for text in ("a" * 30, "b" * 30, "c" * 90):
+        await w.ask(text, site=site)
+
+    async def written() -> int:
+        (row,) = await w.store.list_records(TranslationUsage, after=0)
+        return row.chars
+
+    assert 150 <= await written() <= 250
+    await w.economy.flush()
+    assert await written() == 150
+    # At the end of the day's budget, a block is no longer to be had, but a text is.
+    await w.ask("d" * 9_840, site=site)
+    await w.ask("e" * 10, site=site)
+    with pytest.raises(TranslationFailed):
+        await w.ask("f", site=site)
+    assert await w.usage() == [(10_000, 5, 0)]
+
+
 async def test_a_day_is_one_of_the_sites_time_zone(w: World) -> None:
     w.clock.ms = NOON_MS + 6 * 3_600_000
     site = limited(10, zone="Asia/Shanghai")
@@ -366,6 +390,7 @@ async def test_a_store_that_hangs_holds_nobody_up_for_long(
 
 async def test_what_is_taken_back_takes_its_translations_along(w: World) -> None:
     await w.ask("meu segredo", "oi")
+    await w.economy.flush()
     await w.economy.forget_texts(SITE, ["meu segredo"])
     left = await w.store.list_records(CachedTranslation)
     assert [row.body for row in left] == ["oi [zh-CN]"]
@@ -373,6 +398,38 @@ async def test_what_is_taken_back_takes_its_translations_along(w: World) -> None
     assert len(w.service.asked) == 1
     await w.ask("meu segredo")
     assert len(w.service.asked) == 2
+    # What was not written by then is not written later.
+    await w.economy.forget_texts(SITE, ["meu segredo"])
+    await w.economy.flush()
+    left = await w.store.list_records(CachedTranslation)
+    assert [row.body for row in left] == ["oi [zh-CN]"]
+
+
+async def test_what_is_erased_elsewhere_before_its_translation_is_written_is_gone(
+    w: World,
+) -> None:
+    conversation = (await w.store.open_conversation(SITE.id, VISITOR)).id
+    said = await w.store.append(draft(conversation, 1))
+    await w.ask("meu segredo")
+    await w.store.erase_conversation(conversation, upto=said.message.seq)
+    await w.economy.flush()
+    assert await w.store.list_records(CachedTranslation) == []
+    await w.ask("oi")
+    await w.economy.flush()
+    left = await w.store.list_records(CachedTranslation)
+    assert [row.body for row in left] == ["oi [zh-CN]"]
+
+
+async def test_what_two_nodes_found_out_at_once_is_kept_with_the_rest(
+    w: World,
+) -> None:
+    other = w.node(Service())
+    await other.translate(SITE, ["um"], source="pt", target="zh-CN")
+    await w.ask("um", "dois")
+    await other.flush()
+    await w.economy.flush()
+    left = await w.store.list_records(CachedTranslation)
+    assert sorted(row.body for row in left) == ["dois [zh-CN]", "um [zh-CN]"]
 
 
 async def test_memory_is_dropped_when_something_was_erased(w: World) -> None:
