@@ -4,7 +4,7 @@ CODE := kefu_core kefu_server benchmarks tests
 # Hundreds of processes are started; each would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo serve test check fix bench lock needs verify-tests verify-simulation verify-fuzz verify-network \
+.PHONY: help demo serve test check fix bench docs lock needs verify-tests verify-simulation verify-fuzz verify-network \
   verify-api
 .DEFAULT_GOAL := help
 
@@ -37,6 +37,10 @@ check: .venv/ready  ## lint, format, types, floors, spelling, JavaScript types
 fix: .venv/ready  ## what a tool can put right
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+
+docs: .venv/ready  ## the documentation as a site, in site/
+	$(PY) -m sphinx -q -W --keep-going -b html -c docs/site -d site/.doctrees . site
+	@echo site/index.html
 
 bench: .venv/ready  ## first figures: 300 visitors and 30 agents for 15 seconds
 	$(PY) -m benchmarks chat --transport websocket --visitors 300 --agents 30 \
