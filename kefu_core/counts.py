@@ -63,6 +63,7 @@ class Counts:
     __slots__ = (
         "catch_ups",
         "closes",
+        "damaged",
         "delivered",
         "errors",
         "polls",
@@ -78,6 +79,9 @@ class Counts:
         """Frames `error`, by code."""
         self.closes: Counter[tuple[str, str]] = Counter()
         """Connections that ended, by close code; see `GONE`."""
+        self.damaged = 0
+        """Reads that found a conversation that is not whole, or a message that is not
+        what was stored."""
         self.delivered = 0
         """Messages put into the outboxes of connections, live or read again."""
         self.catch_ups = 0

@@ -12,8 +12,9 @@
     │   └── TooMany · Busy          carry retry_after_s
     ├── ConnectionClosed            .close_code, .reason
     ├── StoreError
-    │   └── StoreUnavailable        nothing was committed, retry is safe
-    │       └── StorageFull         the same, for want of room on the disk
+    │   ├── StoreUnavailable        nothing was committed, retry is safe
+    │   │   └── StorageFull         the same, for want of room on the disk
+    │   └── LogDamaged              a conversation is not whole; retrying cannot help
     └── ConfigurationError          at start only; names the setting
 
 A class holds data; its default text is the first line of its docstring.
@@ -40,6 +41,7 @@ class ErrorCode(StrEnum):
     BUSY = "busy"
     UNAVAILABLE = "unavailable"
     STORAGE_FULL = "storage_full"
+    DAMAGED = "damaged"
     INTERNAL = "internal"
 
 
@@ -206,6 +208,12 @@ class StorageFull(StoreUnavailable):
     """The database's disk is full; nothing was stored, sending again is safe."""
 
     code = ErrorCode.STORAGE_FULL
+
+
+class LogDamaged(StoreError):
+    """This conversation is damaged on the server."""
+
+    code = ErrorCode.DAMAGED
 
 
 class ConfigurationError(KefuError):

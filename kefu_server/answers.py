@@ -23,6 +23,7 @@ STATUS = {
     ErrorCode.BUSY: 503,
     ErrorCode.UNAVAILABLE: 503,
     ErrorCode.STORAGE_FULL: 503,
+    ErrorCode.DAMAGED: 500,
     ErrorCode.INTERNAL: 500,
 }
 

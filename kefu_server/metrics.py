@@ -102,6 +102,8 @@ def _hub(now: HubStatistics) -> Iterable[Metric]:
     yield _counters("kefu_errors", "Frames `error`.", "code", now.errors)
     text = "Connections that ended; 4202: a reader that was too slow."
     yield _counters("kefu_closes", text, "code", now.closes)
+    text = "Reads that found damage in the log; kefu audit names it."
+    yield _counter("kefu_damaged_reads", text, now.damaged)
     text = "Messages handed to connections."
     yield _counter("kefu_delivered_messages", text, now.delivered)
     text = "Reads for connections that were behind."

@@ -15,7 +15,7 @@ TESTS = ROOT / "tests"
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 # `types` has no behaviour and `abc` is tested by its implementations.
 MIRRORED = ("errors", "ids", "limits", "counts", "serving", "model", "text", "folding")
-MIRRORED += ("records", "site", "origins")
+MIRRORED += ("records", "site", "origins", "wholeness")
 MIRRORED += ("protocol", "hub")
 
 

@@ -8,6 +8,7 @@ from kefu_core.desk.conversations import OneConversation, row_of
 from kefu_core.desk.methods import Id, Limit, Method, Methods, Params
 from kefu_core.errors import Invalid
 from kefu_core.hub.fanout import cut_page, page_message
+from kefu_core.hub.wholeness import read_page
 from kefu_core.ids import ID_MAX
 from kefu_core.model import MessageKind, Principal
 from kefu_core.protocol.frames import PageMessage, Send
@@ -108,8 +109,13 @@ async def _list(
     row = await desk.find_readable(principal, params.conversation)
     after = None if params.after is None else Seq(params.after)
     before = None if params.before is None else Seq(params.before)
-    found = await desk.store.history(
-        row.id, after=after, before=before, limit=params.limit + 1
+    found = await read_page(
+        desk.hub,
+        row.id,
+        after=after,
+        before=before,
+        limit=params.limit + 1,
+        head=row.last_seq,
     )
     more = len(found) > params.limit
     if more:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import anyio
 
 from kefu_core import serving
-from kefu_core.errors import KefuError
+from kefu_core.errors import KefuError, LogDamaged
 from kefu_core.hub.fanout import Fanout
+from kefu_core.hub.wholeness import read_on
 from kefu_core.model import Conversation, Cursor, Message
 from kefu_core.protocol import frames as f
 from kefu_core.protocol.cursors import LogFollower
@@ -210,11 +211,16 @@ class Following:
         hub.counts.catch_ups += 1
         try:
             async with hub.catchup_limiter:
-                rows = await hub.store.history(
+                rows = await read_on(
+                    hub,
                     conversation,
                     after=follower.cursor,
                     limit=hub.limits.page_messages_max,
                 )
+        except LogDamaged as error:
+            if self._followers.get(conversation) is follower:
+                self._refuse(conversation, follower.cursor, error)
+            return
         except KefuError as error:
             logger.info("a catch-up read failed and is tried again: %s", error)
             await anyio.sleep(_READ_RETRY_S)
@@ -227,6 +233,16 @@ class Following:
             # Nothing is there: the hint was wrong. Believing it would read for ever.
             follower.head = follower.cursor
         self._pump(conversation)
+
+    def _refuse(
+        self, conversation: ConversationId, cursor: Seq, error: LogDamaged
+    ) -> None:
+        """Follow no further: what comes after would look as if it were next."""
+        connection = self._connection
+        about = f.Follow(conversation=conversation, after=cursor)
+        connection.session.error(error, about=about)
+        self.stop(conversation)
+        connection.flush()
 
     def _take(self, follower: LogFollower, messages: list[Message]) -> bool:
         """Queue messages that continue the log while there is room."""

@@ -84,6 +84,8 @@ class Hub:
         self.floods = Floods(now)
         self.counts = Counts()
         """What was refused and why connections ended."""
+        self.damaged: set[ConversationId] = set()
+        """Conversations of which a read found that they are not whole."""
         self._numbers = itertools.count(1)
         self._connections: dict[Connection, None] = {}
         self._followers: dict[ConversationId, dict[Connection, None]] = {}

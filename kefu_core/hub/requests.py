@@ -7,6 +7,7 @@ import anyio
 
 from kefu_core.errors import Busy, KefuError, NotAllowed
 from kefu_core.hub.fanout import cut_page, page_message
+from kefu_core.hub.wholeness import read_page
 from kefu_core.model import Principal
 from kefu_core.protocol import frames as f
 from kefu_core.protocol.server import internal_error
@@ -124,8 +125,13 @@ class Requests:
         row = await connection.load(fetch.conversation)
         reader = connection.name_in(row)
         limit = fetch.limit
-        messages = await self._hub.store.history(
-            fetch.conversation, after=fetch.after, before=fetch.before, limit=limit + 1
+        messages = await read_page(
+            self._hub,
+            row.id,
+            after=fetch.after,
+            before=fetch.before,
+            limit=limit + 1,
+            head=row.last_seq,
         )
         more = len(messages) > limit
         if more:

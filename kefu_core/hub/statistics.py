@@ -28,6 +28,8 @@ class HubStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """Frames `error`, by transport and code."""
     closes: dict[str, dict[str, int]]
     """Connections that ended, by transport and close code."""
+    damaged: int
+    """Reads that found damage in the log."""
     delivered: int
     """Messages put into outboxes, live or read again."""
     catch_ups: int
@@ -60,6 +62,7 @@ def statistics_of(hub: "Hub") -> HubStatistics:
         refused=by_transport(hub.counts.refused),
         errors=by_transport(hub.counts.errors),
         closes=by_transport(hub.counts.closes),
+        damaged=hub.counts.damaged,
         delivered=hub.counts.delivered,
         catch_ups=hub.counts.catch_ups,
         polls=hub.counts.polls.value(),

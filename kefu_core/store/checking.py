@@ -22,8 +22,8 @@ from kefu_core.model import (
     MessageKind,
 )
 from kefu_core.store.rows import (
+    CHECKED_COLUMNS,
     CONVERSATION_COLUMNS,
-    MESSAGE_COLUMNS,
     conversation_from,
     digest_of,
     message_from,
@@ -31,7 +31,7 @@ from kefu_core.store.rows import (
 from kefu_core.types import ConversationId, Seq
 
 CHECKED_CONVERSATION = (*CONVERSATION_COLUMNS, "active_at", "kept_from")
-CHECKED_MESSAGE = (*MESSAGE_COLUMNS, "digest")
+CHECKED_MESSAGE = CHECKED_COLUMNS
 CLOCK_SKEW_MS = 86_400_000
 """A message may be older than `kept_from` by what nodes' clocks differ."""
 

@@ -14,15 +14,15 @@ from kefu_core.model import (
 from kefu_core.store import tables as t
 from kefu_core.store.documents import chunks
 from kefu_core.store.rows import (
+    CHECKED_COLUMNS,
     CONVERSATION_COLUMNS,
-    MESSAGE_COLUMNS,
+    checked_message_from,
     conversation_from,
-    message_from,
 )
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 _m, _c, _p = t.message.c, t.conversation.c, t.participant.c
-_messages = select(*(_m[name] for name in MESSAGE_COLUMNS))
+_messages = select(*(_m[name] for name in CHECKED_COLUMNS))
 _conversations = select(*(_c[name] for name in CONVERSATION_COLUMNS))
 
 _AFTER = (
@@ -70,10 +70,10 @@ async def page(
     values = {"conversation": conversation, "limit": limit}
     if after is not None:
         rows = (await connection.execute(_AFTER, {**values, "seq": after})).all()
-        return [message_from(row) for row in rows]
+        return [checked_message_from(row) for row in rows]
     upper = before if before is not None else _SEQ_MAX
     rows = (await connection.execute(_BEFORE, {**values, "seq": upper})).all()
-    return [message_from(row) for row in reversed(rows)]
+    return [checked_message_from(row) for row in reversed(rows)]
 
 
 async def heads(

@@ -15,10 +15,10 @@ from kefu_core.model import Conversation, Cursor, Message
 from kefu_core.store import tables as t
 from kefu_core.store.gathering import Gathering, StartTask
 from kefu_core.store.rows import (
+    CHECKED_COLUMNS,
     CONVERSATION_COLUMNS,
-    MESSAGE_COLUMNS,
+    checked_message_from,
     conversation_from,
-    message_from,
 )
 from kefu_core.types import ConversationId, ParticipantId, Seq
 
@@ -32,7 +32,7 @@ _MESSAGES_MAX = 1_000
 OF_VISITOR_MAX = 50
 
 _m, _c, _p = t.message.c, t.conversation.c, t.participant.c
-_messages = select(*(_m[name] for name in MESSAGE_COLUMNS))
+_messages = select(*(_m[name] for name in CHECKED_COLUMNS))
 _ROWS = select(*(_c[name] for name in CONVERSATION_COLUMNS)).where(
     _c.id.in_(bindparam("ids", expanding=True))
 )
@@ -145,7 +145,7 @@ async def _ranges(
         values[f"l{place}"] = wanted.last
     rows = (await connection.execute(_in_ranges(count), values)).all()
     logs: dict[ConversationId, list[Message]] = {}
-    for message in map(message_from, rows):
+    for message in map(checked_message_from, rows):
         logs.setdefault(message.conversation, []).append(message)
     found: dict[Range, list[Message]] = {}
     for wanted in ranges:

@@ -69,6 +69,7 @@ ERRORS: dict[ErrorCode, Act] = {
     ErrorCode.BUSY: _busy,
     ErrorCode.UNAVAILABLE: _call("unavailable"),
     ErrorCode.STORAGE_FULL: _call("storage_full"),
+    ErrorCode.DAMAGED: _call("damaged"),
     ErrorCode.INTERNAL: _call("crash"),
 }
 """What earns each code on a live session; `unauthorized` and `too_large` end it on

@@ -25,6 +25,7 @@ from kefu_core.errors import (
     ConfigurationError,
     ConnectionClosed,
     Invalid,
+    LogDamaged,
     NotAllowed,
     NotFound,
     StorageFull,
@@ -139,6 +140,8 @@ class OpenHandler(Handler):
             raise StoreUnavailable(retry_after_s=0.1)
         if method == "storage_full":
             raise StorageFull(retry_after_s=0.1)
+        if method == "damaged":
+            raise LogDamaged
         return {"echo": params}
 
     def may_watch(self, principal: Principal, topic: str) -> bool:

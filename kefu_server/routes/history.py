@@ -11,6 +11,7 @@ from kefu_core.abc.store import Store
 from kefu_core.desk.access import readable
 from kefu_core.desk.accounts import is_colleague
 from kefu_core.errors import Invalid
+from kefu_core.hub.wholeness import read_page
 from kefu_core.ids import ID_MAX, agent_participant
 from kefu_core.model import Conversation, Message, Principal
 from kefu_core.types import ConversationId, Seq, UnixMs
@@ -26,7 +27,7 @@ from kefu_server.lookups import (
     search_cursor,
 )
 from kefu_server.queries import NoParameters, read_query
-from kefu_server.services import history_reader_of, services_of
+from kefu_server.services import Services, history_reader_of, services_of
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=ID_MAX)]
 Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
@@ -146,7 +147,7 @@ async def list_messages(request: Request) -> Response:
     services = services_of(request)
     async with services.turns.take(principal.participant):
         row = await _readable(request, principal, services.store)
-        messages = await _messages(services.store, row.id, asked)
+        messages = await _messages(services, row, asked)
         names = await _names_of_rows(services.store, [row])
         names |= await names_of(services.store, _people_in(messages))
     return answer(
@@ -161,17 +162,22 @@ async def list_messages(request: Request) -> Response:
 
 
 async def _messages(
-    store: Store, conversation: ConversationId, asked: MessagesParameters
+    services: Services, row: Conversation, asked: MessagesParameters
 ) -> list[Message]:
     after, before = asked.after, asked.before
     if asked.at is not None:
-        after = await store.seq_at(conversation, UnixMs(asked.at)) - 1
+        after = await services.store.seq_at(row.id, UnixMs(asked.at)) - 1
     elif asked.around is not None:
         after = max(0, asked.around - 1 - asked.limit // 2)
-    if after is not None:
-        return await store.history(conversation, after=Seq(after), limit=asked.limit)
-    seq = None if before is None else Seq(before)
-    return await store.history(conversation, before=seq, limit=asked.limit)
+    is_after = after is not None
+    return await read_page(
+        services.hub,
+        row.id,
+        after=Seq(after) if after is not None else None,
+        before=Seq(before) if before is not None and not is_after else None,
+        limit=asked.limit,
+        head=row.last_seq,
+    )
 
 
 def _people_in(messages: list[Message]) -> list[Any]:

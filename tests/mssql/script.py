@@ -9,7 +9,7 @@ from typing import Any
 from kefu_core.limits import Limits
 from kefu_core.model import Conversation, ConversationStatus, Message
 from kefu_core.store import schema
-from kefu_core.store.rows import CONVERSATION_COLUMNS, MESSAGE_COLUMNS, message_row
+from kefu_core.store.rows import CHECKED_COLUMNS, CONVERSATION_COLUMNS, message_row
 from kefu_core.store.sql import SqlStore
 from kefu_core.testing.stores import draft
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
@@ -25,7 +25,7 @@ TOUCH = r"UPDATE c SET"
 _NUMBERS = {
     *("id", "site_id", "last_seq", "last_at", "waiting_since", "opened_at"),
     *("team_id", "queued_at", "first_reply_at", "closed_at", "untranslated"),
-    *("conversation_id", "seq", "ref", "at"),
+    *("conversation_id", "seq", "ref", "at", "digest"),
 }
 
 
@@ -52,9 +52,9 @@ def conversation_rows(*rows: Conversation) -> Rows:
 
 
 def message_rows(*rows: Message) -> Rows:
-    """Answer with messages, in the order of `MESSAGE_COLUMNS`."""
-    columns = [_column(name) for name in MESSAGE_COLUMNS]
-    return Rows(columns, [message_row(row)[:-1] for row in rows])
+    """Answer with messages, in the order of `CHECKED_COLUMNS`."""
+    columns = [_column(name) for name in CHECKED_COLUMNS]
+    return Rows(columns, [message_row(row) for row in rows])
 
 
 def _column(name: str) -> tuple[str, Any]:

@@ -1,6 +1,8 @@
 """The routes of the history, on both stores: lists, messages, facets, refusals."""
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -347,3 +349,27 @@ async def test_a_store_that_searches_enough_is_busy_not_broken(
     response = await history.client.get("/api/history/search", params={"q": "发货"})
     assert response.status_code == 503
     assert response.headers["retry-after"] == "4"
+
+
+async def test_a_page_with_a_hole_is_refused_and_counted(
+    tmp_path: Path, settings: Settings, agent: Agent
+) -> None:
+    async with history_on("sqlite", tmp_path, settings, agent) as history:
+        lin = (await _three(history))[0]
+        file = tmp_path / "kefu.db"
+        with closing(sqlite3.connect(file)) as database, database:
+            where = "conversation_id = ? AND seq ="
+            database.execute(
+                f"UPDATE message SET body = 'forged' WHERE {where} 1", (lin.id,)
+            )
+            database.execute(f"DELETE FROM message WHERE {where} 3", (lin.id,))
+        url = f"/api/history/conversations/{lin.id}/messages"
+        refused = await history.client.get(url)
+        assert refused.status_code == 500
+        assert refused.json()["error"]["code"] == "damaged"
+        whole = await history.client.get(url, params={"before": 3})
+        assert [m["seq"] for m in whole.json()["messages"]] == [1, 2]
+        first = whole.json()["messages"][0]
+        assert (first["kind"], first["body"]) == ("placeholder", "")
+        assert first["data"] == {"damaged": True}
+        assert history.app.state.services.hub.statistics().damaged == 2

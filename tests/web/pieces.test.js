@@ -76,6 +76,22 @@ test("what its sender has taken back is gone from a page that holds it", () => {
   assert.deepEqual(shown.slice(1).map((i) => [i.line.kind, i.line.body]), [["erased", ""], ["text", "kept"]]);
 });
 
+test("where the server has a hole, and where it has other words than were written, that is shown", () => {
+  const logs = new Logs();
+  const frame = (seq, more) => ({ t: "message", conversation: 1, seq, sender: "v1", kind: "text", at: NOON, body: "x", ...more });
+  logs.append(frame(5));
+  logs.append(frame(6, { kind: "placeholder", body: "", data: { damaged: true } }));
+  // Said again after each new connection, and shown once; other refusals are no damage.
+  for (const code of ["damaged", "damaged", "internal"]) logs.refused(1, { code }, 7);
+  logs.refused(1, { code: "disconnected" }, 4);
+  logs.refused(1, { code: "damaged" }, 4);
+  const log = logs.of(1);
+  assert.deepEqual(log.messages.map((m) => m.seq), [4, 5, 6, 7]);
+  assert.equal(log.first, 4);
+  const shown = itemsOf(log.messages.map((m) => ({ ...m, key: String(m.seq) })), mine, { delivered: 0, read: 0 });
+  assert.deepEqual(shown.slice(1).map((i) => i.line.kind), ["damaged", "text", "damaged", "damaged"]);
+});
+
 test("an edit is shown in place of its message, with what it said before", () => {
   const lines = [
     line(1, "v1", NOON, { body: "fiirst" }), line(2, "a1", NOON, { body: "yes?" }),

@@ -119,12 +119,11 @@ export class Chat {
     if (log.isPaging || log.first <= 1 || !this.isLive) return;
     log.isPaging = true;
     try {
-      const id = this.session.ask({
-        t: "fetch", conversation, before: log.first, limit: PAGE,
-      });
+      const id = this.session.ask({ t: "fetch", conversation, before: log.first, limit: PAGE });
       this.logs.prepend(/** @type {Page} */ (await this.answer(id)));
-    } catch {
-      // The next scroll to the top asks again.
+    } catch (refusal) {
+      // The next scroll to the top asks again, above what is missing.
+      this.logs.refused(conversation, refusal, log.first - 1);
     } finally {
       log.isPaging = false;
     }
@@ -185,6 +184,7 @@ export class Chat {
     else if (event.type === "receipt") this.logs.receipt(event.frame);
     else if (event.type === "typing") this.logs.typing(event.frame, Date.now());
     else if (event.type === "reset") this.logs.all.clear();
+    else if (event.type === "refused") this.logs.refused(event.frame.conversation ?? 0, event.frame, this.session.readers.next(event.frame));
     else if (event.type === "answer") this.answered(event.id, event.frame);
     this.happened(event);
   }

@@ -183,6 +183,24 @@ export class Logs {
     if (log.messages.length) log.first = log.messages[0].seq;
   }
 
+  /**
+   * Where the server will not go on, because a message is missing there, that is shown.
+   * @param {number} conversation
+   * @param {any} refusal
+   * @param {number} seq of what is missing
+   */
+  refused(conversation, { code }, seq) {
+    if (code !== "damaged" || seq < 1) return;
+    const log = this.of(conversation);
+    const { messages } = log;
+    if (messages.some((each) => each.seq === seq)) return;
+    const at = (seq < log.first ? messages[0] : messages.at(-1))?.at ?? Date.now();
+    const line = { t: /** @type {const} */ ("message"), conversation, seq, sender: "s0", kind: /** @type {const} */ ("placeholder"), at, data: { damaged: true } };
+    if (seq < log.first) messages.unshift(line);
+    else messages.push(line);
+    log.first = messages[0].seq;
+  }
+
   /** @param {Receipt} receipt the latest wins, never backwards */
   receipt(receipt) {
     const receipts = this.of(receipt.conversation).receipts;

@@ -95,6 +95,11 @@ export class Readers {
     this.holeAt = Math.min(this.holeAt, now + (after_s || 0.5) * 1000);
   }
 
+  /** @param {ErrorFrame} error @returns {number} the seq that a refused `follow` was to bring next */
+  next({ conversation }) {
+    return (this.all.get(conversation ?? 0)?.cursor ?? -1) + 1;
+  }
+
   /** @returns {[number, Reader][]} */
   behind() {
     return [...this.all].filter(

@@ -14,7 +14,7 @@ import { say } from "./phrases.js";
 export function systemText(line, nameOf, me, teamOf = () => "") {
   if (line.kind === "close") return t("closedBy", { name: nameOf(line.sender) });
   if (line.kind === "reopen") return t("reopened");
-  if (line.kind === "erased") return t("erased");
+  if (line.kind === "erased" || line.kind === "damaged") return t(line.kind);
   if (line.kind === "rating") return [t("rated", { stars: starsOf(line) }), line.body].filter(Boolean).join("\n");
   if (line.kind === "translating") return t(line.data?.is_on ? "translationOn" : "translationOff", { name: nameOf(line.sender) });
   if (line.kind === "labels") return say("labelled", { labels: (line.data?.labels ?? []).join(", ") || "–" });

@@ -29,7 +29,7 @@ import { dayKey } from "./time.js";
 const GROUP_MS = 3 * 60_000;
 const SPOKEN = new Set(["text", "note", "file", "auto"]);
 /** What can be shown; of any other kind, a newer server's, only the seq counts. */
-const SHOWN = new Set([...SPOKEN, "assignment", "labels", "close", "reopen", "rating", "erased", "translating"]);
+const SHOWN = new Set([...SPOKEN, "assignment", "labels", "close", "reopen", "rating", "erased", "translating", "damaged"]);
 
 /**
  * What a log looks like: day separators, groups of bubbles, centred system lines.
@@ -45,7 +45,8 @@ export function itemsOf(lines, isMine, other) {
   let today = "";
   const edits = editsIn(lines);
   const translations = translationsIn(lines);
-  for (const stored of lines) {
+  for (const each of lines) {
+    const stored = each.kind === "placeholder" && each.data?.damaged ? { ...each, kind: "damaged" } : each;
     if (!SHOWN.has(stored.kind)) continue;
     const line = edited(stored, edits.get(stored.seq ?? 0), translations);
     const key = dayKey(line.at);

@@ -58,7 +58,7 @@ function nameOf(sender) {
 /** @param {import("../ui/items.js").Item} item */
 function systemText({ line }) {
   if (line.kind === "translating") return t(line.data?.is_on ? "translationOn" : "translationOff", { name: nameOf(line.sender) });
-  const plain = /** @type {const} */ ({ close: "closedLine", reopen: "reopened", erased: "erased" })[line.kind];
+  const plain = /** @type {const} */ ({ close: "closedLine", reopen: "reopened", erased: "erased", damaged: "damaged" })[line.kind];
   if (plain) return t(plain);
   if (line.kind === "rating") return t("rated", { stars: starsOf(line) });
   const { assignee, team } = line.data ?? {};

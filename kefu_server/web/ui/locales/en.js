@@ -18,6 +18,7 @@ export default {
   connecting: "Connecting…",
   conversation: "Conversation",
   conversations: "Conversations",
+  damaged: "Something is missing here: the server no longer has it as it was written",
   delivered: "Delivered",
   discard: "Discard",
   edit: "Edit",

@@ -18,6 +18,7 @@ export default {
   connecting: "连接中…",
   conversation: "会话",
   conversations: "会话列表",
+  damaged: "此处缺少内容：服务器上已没有完好的原文",
   delivered: "已送达",
   discard: "删除",
   edit: "编辑",
