@@ -27,6 +27,25 @@ class HistogramValue(msgspec.Struct, frozen=True):
     total: float
     """Sum of all values."""
 
+    def __sub__(self, older: "HistogramValue") -> "HistogramValue":
+        """Return what came since; the bounds must be the same."""
+        assert self.bounds == older.bounds, "histograms of different bounds"
+        counts = tuple(a - b for a, b in zip(self.counts, older.counts, strict=True))
+        return HistogramValue(self.bounds, counts, self.total - older.total)
+
+    def quantile(self, share: float) -> float:
+        """Return what so many values do not exceed, by the bounds; 0 for no values.
+
+        Within a bucket values count as spread evenly; what is above all bounds counts
+        as the last one.
+        """
+        wanted, reached, low = share * sum(self.counts), 0, 0.0
+        for bound, count in zip(self.bounds, self.counts, strict=False):
+            if count and reached + count >= wanted:
+                return low + (bound - low) * max(0.0, wanted - reached) / count
+            reached, low = reached + count, bound
+        return self.bounds[-1] if any(self.counts) else 0.0
+
     def __add__(self, other: "HistogramValue") -> "HistogramValue":
         """Return both together; the bounds must be the same."""
         assert self.bounds == other.bounds, "histograms of different bounds"

@@ -39,6 +39,7 @@ from kefu_server.middleware import (
     SecurityHeaders,
     TrustedProxies,
 )
+from kefu_server.operations import Operations
 from kefu_server.outbound import make_mailer
 from kefu_server.pages import Pages
 from kefu_server.request_ids import RequestIds
@@ -49,6 +50,7 @@ from kefu_server.routes import (
     export,
     health,
     history,
+    operations,
     search,
     visitors,
 )
@@ -154,6 +156,7 @@ def _routes(
         Route("/api/agent/factor/on", account.switch_on_factor, methods=["POST"]),
         Route("/api/agent/factor/off", account.switch_off_factor, methods=["POST"]),
         Route("/api/agent/sessions/end", account.end_sessions, methods=["POST"]),
+        Route("/api/operations", operations.operations),
         Route("/api/history/facets", history.facets),
         Route("/api/history/conversations", history.list_conversations),
         Route(_CONVERSATION, history.find_conversation),
@@ -236,13 +239,18 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         translators=make_translators(settings),
     )
     app.state.lag = lag = LoopLag(monotonic)
+    app.state.operations = watched = Operations(
+        settings, now=monotonic, now_ms=unix_ms, in_memory=app.state.store is not None
+    )
     async with (
         node,
         _beside(spool.run, unix_ms),
         _beside(lag.run),
+        _beside(watched.recent.run, node, lag),
         _beside(watch_descriptors),
     ):
-        for problem in await store.problems():
+        watched.weak = await store.problems()
+        for problem in watched.weak:
             logger.warning(event("not_durable", problem=problem))
         if problem := await storage.problem():
             # The chat does not need files, so it serves without them.

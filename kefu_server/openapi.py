@@ -23,12 +23,14 @@ from kefu_core.model import Role
 from kefu_core.upkeep.erasing import ErasureReport
 from kefu_server.answers import STATUS
 from kefu_server.export import MEDIA_TYPES
+from kefu_server.operations import Figures
 from kefu_server.queries import NoParameters
 from kefu_server.routes.agents import LoginRequest
 from kefu_server.routes.api import names_in, path_of
 from kefu_server.routes.erasure import EraseRequest
 from kefu_server.routes.export import ExportParameters
 from kefu_server.routes.history import ListParameters, MessagesParameters
+from kefu_server.routes.operations import OperationsParameters
 from kefu_server.routes.search import SearchParameters
 from kefu_server.routes.setup import SetupAnswer, SetupRequest
 from kefu_server.routes.visitors import TokenRequest
@@ -89,6 +91,11 @@ OTHERS: dict[tuple[str, str], Other] = {
     ),
     ("POST", "/api/agent/logout"): Other(text="Ends the login.", is_open=True),
     ("GET", "/api/agent/me"): Other(text="Who is logged in."),
+    ("GET", "/api/operations"): Other(
+        text="How this process does its work, for admins.",
+        query=OperationsParameters,
+        result=Figures,
+    ),
     ("GET", "/api/history/facets"): Other(text="What lists can be narrowed by."),
     ("GET", "/api/history/conversations"): Other(
         text="A page of conversations.", query=ListParameters

@@ -30,3 +30,18 @@ def test_a_value_is_counted_below_the_first_bound_that_holds_it() -> None:
     both = counted + counted
     assert both.counts == (4, 4, 2)
     assert both.total == pytest.approx(33.2)
+
+
+def test_what_most_values_do_not_exceed_is_read_from_what_came_since() -> None:
+    histogram = Histogram((1.0, 5.0, 10.0))
+    assert histogram.value().quantile(0.99) == 0.0
+    histogram.add(9.0)
+    before = histogram.value()
+    for _ in range(100):
+        histogram.add(2.0)
+    since = histogram.value() - before
+    assert since.counts == (0, 100, 0, 0)
+    assert since.quantile(0.5) == pytest.approx(3.0)
+    assert since.quantile(1.0) == pytest.approx(5.0)
+    histogram.add(99.0)
+    assert histogram.value().quantile(1.0) == 10.0

@@ -63,6 +63,7 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("POST", "/api/agent/factor/on"): OWN_BY_BODY,
     ("POST", "/api/agent/factor/off"): OWN_BY_BODY,
     ("POST", "/api/agent/sessions/end"): OWN_BY_BODY,
+    ("GET", "/api/operations"): (401, 401, 401, 401, 401, 403, 200),
     ("GET", "/api/history/facets"): AGENTS_ONLY,
     ("GET", "/api/history/conversations"): AGENTS_ONLY,
     ("GET", "/api/history/conversations/{conversation:int}"): AGENTS_ONLY,

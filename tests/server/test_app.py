@@ -33,6 +33,7 @@ KNOWN_ROUTES = {
     ("POST", "/api/setup"),
     ("GET", "/api/openapi.json"),
     ("GET", "/api/agent/me"),
+    ("GET", "/api/operations"),
     ("GET", "/api/history/facets"),
     ("GET", "/api/history/conversations"),
     ("GET", "/api/history/conversations/{conversation:int}"),

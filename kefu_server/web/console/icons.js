@@ -3,6 +3,7 @@ import { ICONS } from "../ui/dom.js";
 // What only agents see does not weigh on the widget.
 Object.assign(ICONS, {
   bolt: "M13 3.500L5.500 13.500h5.500l-1 7 7.500-10H12z",
+  pulse: "M3.500 12.500h4l2.500-7 4 13 2.500-6h4",
   chats: "M4 5.500h12v9H9l-3.500 3v-3H4zM19 9.500h1.500v9H19v2.500l-2.800-2.500H11",
   chart: "M4.500 19.500h15M7 16v-5M12 16V6M17 16v-8",
   clock: "M12 20.500a8.500 8.500 0 1 0 0-17 8.500 8.500 0 0 0 0 17zM12 7.500V12l3.200 2",

@@ -47,6 +47,13 @@ export const PAGES = [
     load: () => import("./reports/page.js"),
   },
   {
+    name: "operations",
+    icon: "pulse",
+    title: () => say("operationsPage"),
+    isFor: (me) => me.role === "admin",
+    load: () => import("./operations/page.js"),
+  },
+  {
     name: "settings",
     icon: "gear",
     title: () => say("settingsPage"),
