@@ -92,8 +92,6 @@ def begin(
     card.get_by_role("button", name="Save").click()
     expect(card.get_by_role("status")).to_have_text("Saved")
     agent.page.goto(f"{world.url}/console#/")
-    # What a site's agents read is asked for once.
-    agent.page.reload()
     agent.live()
     return agent
 

@@ -1,7 +1,9 @@
 /** @import {Chat} from "../client/chat.js" */
 import { t } from "../ui/i18n.js";
 
-/** What agents, teams and sites are called: asked for once, by id. */
+const STALE_MS = 60_000;
+
+/** What agents, teams and sites are called: asked for by id, and now and then again. */
 export class Directory {
   /**
    * @param {Chat} chat
@@ -21,11 +23,18 @@ export class Directory {
     this.missed = new Set();
     /** @type {Map<number, string>} */
     this.sites = new Map();
+    this.learnedAt = 0;
   }
 
   /** Ask which teams and sites there are, after each time that the console was away. */
   learn() {
+    this.learnedAt = Date.now();
     for (const what of /** @type {const} */ (["teams", "sites"])) void this.list(what).catch(() => {});
+  }
+
+  /** Ask again every minute: admins change what sites translate and allow. */
+  keep() {
+    if (this.chat.isLive && Date.now() - this.learnedAt > STALE_MS) this.learn();
   }
 
   /** @param {"teams" | "sites"} what */

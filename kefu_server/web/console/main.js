@@ -229,7 +229,7 @@ function work(me) {
 
   listen({ move, escape, note: () => shown() !== null && room.writing.toggle(), preview: () => shown() !== null && void room.preview.look(), hit: (step) => screen.state.page === "history" && archive.reader.step(step) });
   for (const name of ["focus", "visibilitychange"]) addEventListener(name, () => screen.set(), true);
-  setInterval(() => (desk.chat.logs.expire(Date.now()), screen.set()), 1000);
+  setInterval(() => (desk.chat.logs.expire(Date.now()), desk.directory.keep(), screen.set()), 1000);
   fill(app, alarm.element, frame);
   build();
   screen.watch(draw);

@@ -65,6 +65,8 @@ export class SiteCards {
       try {
         await this.desk.chat.call("site.put", { site: site.id, settings: { [part]: read() } });
         fill(saved, tell("saved"));
+        // What the chats show of a site follows at once here, and elsewhere in a minute.
+        this.desk.directory.learn();
       } catch (error) {
         const isWrong = error instanceof Refusal && error.code === "bad_request";
         fill(fault, isWrong ? `${tell("wrong")} ${error.message}` : tell("failed"));

@@ -98,6 +98,7 @@ class TranslationSection {
       try {
         await this.desk.chat.call("site.put", { site: id, settings: { translation: changed } });
         fill(saved, tell("saved"));
+        this.desk.directory.learn();
       } catch (error) {
         fill(fault, tell(error instanceof Refusal && error.code === "bad_request" ? "wrong" : "failed"));
       }
