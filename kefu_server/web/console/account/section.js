@@ -143,7 +143,10 @@ class AccountSection {
     const code = codeInput();
     const submit = async () => {
       const answer = await this.send("factor/on", { code: code.value });
-      if (answer) fill(this.factor, codesView(answer.codes, () => location.reload()));
+      if (!answer) return;
+      // The login that the connection stood on has ended.
+      this.desk.renew();
+      fill(this.factor, codesView(answer.codes, () => location.reload()));
     };
     this.form(this.factor, tell("factor"), tell("confirm"), submit, offerView(offer), field(tell("code"), code), h("p", { class: "more" }, tell("othersEnd")));
   }
