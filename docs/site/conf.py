@@ -52,14 +52,15 @@ class PairsOfCharacters(SearchLanguage):
     language_name = "English and Chinese"
     stopwords: ClassVar = frozenset({"a", "an", "and", "is", "it", "of", "or", "the"})
     js_splitter_code = """
-var splitQuery = (query) =>
-  (query.toLowerCase().match(/[\\u3400-\\u9fff]+|[^\\P{L}\\u3400-\\u9fff]+|\\p{N}+/gu) || [])
-    .flatMap((run) => /[\\u3400-\\u9fff]/.test(run) && run.length > 2
-      ? [...run.slice(1)].map((next, at) => run[at] + next)
-      : [run]);
+const chinese = "\\u3400-\\u9fff";
+const runs = new RegExp(`[${chinese}]+|[^\\P{L}${chinese}]+|\\p{N}+`, "gu");
+var splitQuery = (query) => (query.toLowerCase().match(runs) || []).flatMap((run) =>
+  new RegExp(`[${chinese}]`).test(run) && run.length > 2
+    ? [...run.slice(1)].map((next, at) => run[at] + next)
+    : [run]);
 """
 
-    def split(self, input: str) -> list[str]:
+    def split(self, input: str) -> list[str]:  # noqa: A002 - Sphinx names it
         """Return words, and pairs of Chinese characters."""
         return sorted(text.terms(input))
 

@@ -28,6 +28,9 @@ HOWTO = [
     ("docs/howto/translation.md", "docs/zh-CN/translation.md"),
     ("docs/howto/operations.md", "docs/zh-CN/operations.md"),
     ("docs/promise.md", "docs/zh-CN/promise.md"),
+    ("docs/tutorial/operator.md", "docs/zh-CN/operator.md"),
+    ("docs/explanation/capacity.md", "docs/zh-CN/capacity.md"),
+    ("docs/explanation/failures.md", "docs/zh-CN/failures.md"),
 ]
 OPERATIONS = ["docs/howto/operations.md", "docs/zh-CN/operations.md"]
 HISTORY = ["docs/howto/history.md", "docs/zh-CN/history.md"]
