@@ -109,12 +109,6 @@ export class Desk {
     if (connection.status !== "stopped") connection.retry(0, 0);
   }
 
-  /** I have another login from now on: connect anew, also after the old one was refused. */
-  renew() {
-    this.chat.connection.isRefused = false;
-    this.chat.connection.retry(0, 0);
-  }
-
   /** @param {ChatEvent} event */
   happened(event) {
     if (event.type === "list" && event.topic === LEFT) this.left = event.rows;

@@ -144,8 +144,10 @@ class AccountSection {
     const submit = async () => {
       const answer = await this.send("factor/on", { code: code.value });
       if (!answer) return;
-      // The login that the connection stood on has ended.
-      this.desk.renew();
+      // The login that the connection stood on has ended; it may have been refused.
+      const { connection } = this.desk.chat;
+      connection.isRefused = false;
+      connection.retry(0, 0);
       fill(this.factor, codesView(answer.codes, () => location.reload()));
     };
     this.form(this.factor, tell("factor"), tell("confirm"), submit, offerView(offer), field(tell("code"), code), h("p", { class: "more" }, tell("othersEnd")));
