@@ -137,6 +137,13 @@ def _add_noisy(noisy: argparse.ArgumentParser) -> None:
     noisy.add_argument("--agents", type=int, default=30)
     noisy.add_argument("--rate", type=float, default=50.0, help="messages a second")
     noisy.add_argument("--flood", type=float, default=1_000.0, help="frames a second")
+    noisy.add_argument(
+        "--open",
+        type=int,
+        default=0,
+        metavar="N",
+        help="an agent with N open conversations instead of a visitor who floods",
+    )
     noisy.add_argument("--seconds", type=float, default=8.0, help="of each window")
     noisy.add_argument("--rounds", type=int, default=3, help="pairs of windows")
     noisy.add_argument(
@@ -213,6 +220,7 @@ def _noisy(options: argparse.Namespace) -> int:
         agents=options.agents,
         rate=options.rate,
         flood=options.flood,
+        open=options.open,
         seconds=options.seconds,
         rounds=options.rounds,
         is_elsewhere=options.elsewhere,

@@ -34,6 +34,8 @@ class FloodPlan(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     conversation: int
     frames_per_s: float
+    conversations: list[int] = []
+    """What a busy agent opens (`benchmarks.busy`)."""
 
 
 class Flood(msgspec.Struct, kw_only=True):

@@ -1,4 +1,4 @@
-"""`noisy`: whether a client that floods slows down anybody else."""
+"""`noisy`: whether one client that asks for much slows down anybody else."""
 
 import subprocess
 import sys
@@ -33,6 +33,9 @@ class NoisyOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Messages a second of all that behave."""
     flood: float = 1_000.0
     """Frames a second that the flooder tries to say."""
+    open: int = 0
+    """Conversations that one agent more opens at once, and reads; 0: a visitor floods
+    instead."""
     seconds: float = 8.0
     """Of each window; a quiet one and a loud one are a round."""
     rounds: int = 3
@@ -41,13 +44,14 @@ class NoisyOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Flooding:
-    """The flooder's process."""
+    """The flooder's process, or the busy agent's."""
 
     def __init__(self, plan: FloodPlan, path: Path) -> None:
         path.write_bytes(msgspec.json.encode(plan))
         path.chmod(0o600)  # It holds a token.
+        module = "benchmarks.busy" if plan.conversations else "benchmarks.flooder"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.flooder", str(path)],
+            [sys.executable, "-m", module, str(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -110,8 +114,22 @@ def _open(options: NoisyOptions, home: Path) -> Iterator[tuple[Kefu, Crowd, Floo
             conversation=flooded.open_conversation(token),
             frames_per_s=options.flood,
         )
+        if options.open:
+            server.add_agent("busy")
+            busy_token = server.agent_token("busy")
         crowd = stack.enter_context(Crowd(plans, home))
         crowd.hear("ready")
+        if options.open:
+            rows = load_rows(server.database_url)
+            known = sorted({row.conversation for row in rows} - {flood.conversation})
+            if len(known) < options.open:
+                raise TargetError(
+                    f"There are only {len(known)} conversations for --open; "
+                    "add --visitors."
+                )
+            flood = msgspec.structs.replace(
+                flood, token=busy_token, conversations=known[: options.open]
+            )
         yield server, crowd, flood
 
 
@@ -162,7 +180,8 @@ def run_noisy(
         "visitors": options.visitors,
         "agents": options.agents,
         "rate": options.rate,
-        "flood": options.flood,
+        "flood": options.flood if not options.open else 0,
+        "open": options.open,
         "is_elsewhere": options.is_elsewhere,
         "quiet_ms": msgspec.to_builtins(calm),
         "loud_ms": msgspec.to_builtins(noise),
