@@ -21,7 +21,7 @@ needs_nginx = pytest.mark.skipif(NGINX is None, reason="needs nginx")
 Style = Literal["shipped", "defaults", "no upgrades"]
 START_S = 10.0
 
-_AROUND = """\
+AROUND = """\
 worker_processes 1;
 daemon off;
 pid {folder}/pid;
@@ -35,7 +35,7 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    include {folder}/kefu.conf;
+    include {site};
 }}
 """
 _DEFAULTS = """\
@@ -78,7 +78,9 @@ class Nginx:
             form = _DEFAULTS if style == "defaults" else _NO_UPGRADES
             text = form.format(port=self.port, upstream=upstream)
         (self.folder / "kefu.conf").write_text(text)
-        (self.folder / "nginx.conf").write_text(_AROUND.format(folder=self.folder))
+        (self.folder / "nginx.conf").write_text(
+            AROUND.format(folder=self.folder, site=f"{self.folder}/kefu.conf")
+        )
 
     def __enter__(self) -> Self:
         self._start()
