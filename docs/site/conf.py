@@ -4,6 +4,7 @@ Sources are the pages as they stand in the repository, so that links between the
 the same there, here and in a clone (decision 0027).
 """
 
+import re
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -51,11 +52,11 @@ class PairsOfCharacters(SearchLanguage):
     lang = "kefu"
     language_name = "English and Chinese"
     stopwords: ClassVar = frozenset({"a", "an", "and", "is", "it", "of", "or", "the"})
-    js_splitter_code = """
-const chinese = "\\u3400-\\u9fff";
-const runs = new RegExp(`[${chinese}]+|[^\\P{L}${chinese}]+|\\p{N}+`, "gu");
+    js_splitter_code = r"""
+const chinese = /[\u3400-\u9fff]/;
+const runs = /[\u3400-\u9fff]+|[^\P{L}\u3400-\u9fff]+|\p{N}+/gu;
 var splitQuery = (query) => (query.toLowerCase().match(runs) || []).flatMap((run) =>
-  new RegExp(`[${chinese}]`).test(run) && run.length > 2
+  chinese.test(run) && run.length > 2
     ? [...run.slice(1)].map((next, at) => run[at] + next)
     : [run]);
 """
@@ -65,13 +66,23 @@ var splitQuery = (query) => (query.toLowerCase().match(runs) || []).flatMap((run
         return sorted(text.terms(input))
 
 
-def _say_the_language(
+def _keep_to_the_language(
     app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document
 ) -> None:
-    context["language"] = "zh-CN" if page.lower().find("zh-cn") > 0 else "en"
+    """Say in which language a page is, and lead to pages in it only."""
+    is_chinese = "zh-CN" in page
+    context["language"] = "zh-CN" if is_chinese else "en"
+    groups = re.split('(?=<p class="caption")', context.get("furo_navigation_tree", ""))
+    context["furo_navigation_tree"] = "".join(
+        group
+        for group in groups
+        if bool(re.search("<p[^>]*>.*?[\u4e00-\u9fff].*?</p>", group)) == is_chinese
+        or page == "search"
+    )
 
 
 def setup(app: Sphinx) -> None:
-    """Teach the search Chinese, and say of each page in which language it is."""
+    """Teach the search Chinese, and keep the two languages apart."""
     app.add_search_language(PairsOfCharacters)
-    app.connect("html-page-context", _say_the_language)
+    # After Furo, which makes the navigation.
+    app.connect("html-page-context", _keep_to_the_language, priority=900)

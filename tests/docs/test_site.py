@@ -75,6 +75,14 @@ def test_what_is_looked_for_is_cut_as_the_pages_are(site: Path) -> None:
     assert set(json.loads(node.stdout)) == terms(looked_for)
 
 
-def test_the_page_in_chinese_says_so(site: Path) -> None:
-    text = (site / "docs" / "zh-CN" / "promise.html").read_text("utf-8")
+def test_a_page_leads_to_pages_in_its_own_language(site: Path) -> None:
+    navigations = []
+    for page in ("docs/promise", "docs/zh-CN/promise"):
+        text = (site / page).with_suffix(".html").read_text("utf-8")
+        navigations.append(text.partition('class="sidebar-tree"')[2][:20_000])
+    english, chinese = navigations
+    assert "How to" in english
+    assert "指南" not in english
+    assert "指南" in chinese
+    assert "How to" not in chinese
     assert '<html class="no-js" lang="zh-CN"' in text
