@@ -5,7 +5,7 @@ CODE := kefu_core kefu_server benchmarks tests
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo serve test check fix bench docs lock needs verify-tests verify-simulation verify-fuzz verify-network \
-  verify-api
+  verify-api verify-upgrade verify-stop
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -57,6 +57,12 @@ verify-fuzz: .venv/ready  ## arbitrary bytes into codecs and sessions for 10 min
 
 verify-network: .venv/ready  ## every fault of networks on every transport (3 minutes)
 	$(PY) -m tests.faults
+
+verify-upgrade: needs  ## databases of the schema before, upgraded under a writer and killed meanwhile (5 minutes)
+	$(PY) -m tests.faults.upgrading
+
+verify-stop: .venv/ready  ## thirty stops with 500 connections, over every transport (20 minutes)
+	$(PY) -m tests.faults.stopping
 
 verify-api: .venv/ready  ## every operation of the OpenAPI document, as everybody
 	$(PY) -m tests.docs.walk --examples 200

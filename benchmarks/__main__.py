@@ -117,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     crash.add_argument("--kills", type=int, default=5)
     crash.add_argument("--clients", type=int, default=100)
     crash.add_argument("--rate", type=float, default=300.0)
+    crash.add_argument("--transport", choices=TRANSPORTS, default="websocket")
     crash.add_argument("--signal", choices=("kill", "term"), default="kill")
     crash.add_argument("--seed", type=int, default=0)
     crash.add_argument("--keep", default="", help="folder for histories and database")
@@ -243,6 +244,7 @@ def _crash(options: argparse.Namespace) -> int:
         clients=options.clients,
         rate=options.rate,
         signal=options.signal,
+        transport=options.transport,
         seed=options.seed,
         keep=options.keep,
         command=options.line,

@@ -44,10 +44,13 @@ class CrashOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`sqlite`, or a private server of `benchmarks.databases`: `mysql`, `postgres`."""
     kills: int = 5
     clients: int = 100
+    transport: str = "websocket"
     rate: float = 300.0
     signal: str = "kill"
     """`kill`: SIGKILL; `term`: SIGTERM, a graceful stop."""
     seed: int = 0
+    waits_for_all: bool = False
+    """End the server only when everybody is connected again."""
     command: str = ""
     keep: str = ""
     """A folder to keep histories and database in; empty: removed."""
@@ -96,6 +99,7 @@ def run_crash(options: CrashOptions, progress: Progress) -> CrashOutcome:
                 directory,
                 visitors=max(1, options.clients - tabs - len(agents)),
                 agents=agents,
+                transport=options.transport,
                 rate=options.rate,
                 second_tabs=tabs,
                 processes=generator_count(),
@@ -105,7 +109,7 @@ def run_crash(options: CrashOptions, progress: Progress) -> CrashOutcome:
                 crowd.say("go")
                 time.sleep(FIRST_LOAD_S)
                 before = crowd.ask("measure")
-                rounds = _rounds(options, server, database, progress)
+                rounds = _rounds(options, server, database, crowd, progress)
                 time.sleep(LAST_LOAD_S)
                 crowd.say("stop")
                 stopped = crowd.hear("stopped")
@@ -137,6 +141,7 @@ def _rounds(
     options: CrashOptions,
     server: Kefu,
     database: PrivateServer | None,
+    crowd: Crowd,
     progress: Progress,
 ) -> list[Round]:
     rng = random.Random(options.seed)
@@ -144,7 +149,11 @@ def _rounds(
     task = progress.add_task(f"{options.signal} and restart", total=options.kills)
     for number in range(options.kills):
         up_s = rng.uniform(UP_MIN_S, UP_MAX_S)
+        back_s = 0.0
+        if options.waits_for_all:
+            back_s = _await_everybody(crowd)
         time.sleep(up_s)
+        up_s += back_s
         if options.target == "database":
             assert database is not None, "there is a database to kill"
             rounds.append(_end_database(server, database, up_s))
@@ -187,6 +196,15 @@ def _end_database(server: Kefu, database: PrivateServer, up_s: float) -> Round:
         ready_s=round(answered - killed, 3),
         healed_s=round(time.monotonic() - answered, 3),
     )
+
+
+def _await_everybody(crowd: Crowd) -> float:
+    """Return when everybody was answered on a live connection; how long that took."""
+    started = time.monotonic()
+    crowd.say("back")
+    crowd.hear("live")
+    crowd.hear("back")
+    return time.monotonic() - started
 
 
 def _await_commit(server: Kefu) -> None:

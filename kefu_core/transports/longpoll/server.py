@@ -295,7 +295,7 @@ class LongPollApp(AsgiEndpoint):
             self._server.counts.polls.add(self._now() - started)
         if held.is_superseded:
             return encode_body(stream.codec, PollAnswer(superseded=True))
-        return self._answer(stream, channel.batches())
+        return self._answer(stream, stream.batches())
 
     def _answer(self, stream: PollStream, batches: list[PollBatch]) -> bytes:
         return encode_body(stream.codec, PollAnswer(batches=batches))
@@ -331,7 +331,9 @@ class LongPollApp(AsgiEndpoint):
             # Shielded: a client that gives up must not leave a request half done.
             with anyio.CancelScope(shield=True):
                 await self._pass_on(stream, items)
-            return self._answer(stream, channel.finish(rid))
+            batches = channel.finish(rid)
+            stream.was_taken()
+            return self._answer(stream, batches)
         finally:
             done.set()
 

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 import anyio
 
 from kefu_core.abc.streams import BufferedStream, PeerInfo
-from kefu_core.errors import ConnectionClosed
+from kefu_core.errors import CloseCode, ConnectionClosed
 from kefu_core.limits import Limits
 from kefu_core.protocol.codec import Codec, Received
-from kefu_core.protocol.longpoll import LongPollChannel
+from kefu_core.protocol.longpoll import LongPollChannel, PollBatch
+
+TOLD_S = 2.0
+"""So long a node that goes away waits for a client to fetch what it is told last."""
 
 
 class HeldPoll:
@@ -50,6 +53,7 @@ class PollStream(BufferedStream):
         # Events are made by who waits: each is a kilobyte of every idle session.
         self._has_received: anyio.Event | None = None
         self._has_room: anyio.Event | None = None
+        self._taken: anyio.Event | None = None
 
     # -- for the hub -------------------------------------------------------------------
 
@@ -82,6 +86,12 @@ class PollStream(BufferedStream):
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         self.end()
+        if code == CloseCode.RESTART and self.channel.has_pending:
+            # Whoever was between two polls would find nobody who knows the session,
+            # and come back at once like everybody: it is told when to.
+            self._taken = anyio.Event()
+            with anyio.CancelScope(shield=True), anyio.move_on_after(TOLD_S):
+                await self._taken.wait()
 
     # -- for the requests --------------------------------------------------------------
 
@@ -93,6 +103,16 @@ class PollStream(BufferedStream):
     def has_all(self, ack: int) -> bool:
         """Whether the client says that it holds everything there is."""
         return ack >= self.channel.last_batch and not self.channel.has_pending
+
+    def batches(self) -> list[PollBatch]:
+        """Return what an answer carries: every batch that is not acknowledged."""
+        batches = self.channel.batches()
+        self.was_taken()
+        return batches
+
+    def was_taken(self) -> None:
+        """Note that an answer carries all that there is."""
+        _set(self._taken)
 
     def made_room(self) -> None:
         """Let a writer go on after an acknowledgement."""

@@ -3,6 +3,7 @@
 import math
 
 import anyio
+import anyio.lowlevel
 import msgspec
 import pytest
 
@@ -333,6 +334,23 @@ async def test_a_drain_answers_the_held_poll_and_the_session_ends() -> None:
             await w.hub.drain()
         assert frames[-1]["code"] == 4200
         assert (await w.poller().begin()).status == 503
+
+
+async def test_a_drain_waits_for_who_is_between_two_polls_but_not_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("kefu_core.transports.longpoll.stream.TOLD_S", 0.3)
+    async with poll_world() as w:
+        poller, gone = await w.follower(), await w.follower()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(w.hub.drain)
+            while not all(stream.is_closed for stream in w.app._sessions.values()):
+                await anyio.lowlevel.checkpoint()
+            assert w.hub.connection_count == 2
+            told = await poller.poll(3, ack=2, wait=20.0)
+            assert [each["t"] for each in told.frames][-2:] == ["drain", "closed"]
+        assert w.hub.connection_count == 0
+        assert w.app._sessions[gone.session].channel.has_pending
 
 
 @pytest.mark.parametrize(
