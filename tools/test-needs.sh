@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install what the tests need beside Python: Chromium, Chinese letters, nginx, Node.js,
-# strace, database servers, ODBC, TypeScript and AsyncAPI's rules. What cannot be installed is
+# strace, libfaketime, database servers, ODBC, TypeScript and AsyncAPI's rules. What cannot be installed is
 # said, and its tests are skipped.
 set -u
 cd "$(dirname "$0")/.."
@@ -13,6 +13,7 @@ command -v strace >/dev/null || missing="$missing strace"
 PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || missing="$missing nginx"
 PATH="$PATH:/usr/sbin" command -v mariadbd >/dev/null || missing="$missing mariadb-server"
 ldconfig -p 2>/dev/null | grep -q "libodbc\.so\.2" || missing="$missing unixodbc"
+ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
 ls /usr/lib/*/odbc/libtdsodbc.so >/dev/null 2>&1 || missing="$missing tdsodbc"
 [ -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || missing="$missing postgresql"
 fc-list 2>/dev/null | grep -qi "noto.*cjk" || missing="$missing fonts-noto-cjk"

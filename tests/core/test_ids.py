@@ -13,6 +13,7 @@ from kefu_core.ids import (
     document_id_at,
     visitor_participant,
 )
+from tests.depth import times
 
 NOW_MS = 1_800_000_000_000
 
@@ -31,6 +32,19 @@ def test_ids_rise_whatever_the_clock_does(steps: list[int]) -> None:
 def test_ten_thousand_in_one_millisecond_are_all_different() -> None:
     ids = IdGenerator(lambda: NOW_MS, random.Random(1))
     assert len({ids.new() for _ in range(10_000)}) == 10_000
+
+
+def test_none_comes_twice_when_the_clock_jumps_back_a_day() -> None:
+    now = [NOW_MS]
+    ids = IdGenerator(lambda: now[0], random.Random(1))
+    made = set()
+    count = times(20_000, 1_000_000)
+    for number in range(count):
+        now[0] += 1 if number % 3 else 0
+        if number == count // 2:
+            now[0] -= 86_400_000
+        made.add(ids.new())
+    assert len(made) == count
 
 
 def test_two_nodes_rarely_make_the_same() -> None:

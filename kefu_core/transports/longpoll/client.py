@@ -137,7 +137,9 @@ class LongPollClientStream(FrameStream):
                     content=encode_body(self.codec, request),
                     headers=self._headers,
                 )
-            except httpx.HTTPError as error:
+            # On uvloop, AttributeError is a connection that was reset as it came up:
+            # anyio asks for the address of a socket that is gone.
+            except (httpx.HTTPError, AttributeError) as error:
                 logger.debug("the server was gone before the goodbye: %s", error)
 
     # -- requests ----------------------------------------------------------------------

@@ -116,6 +116,7 @@ LOST: list[Callable[[], Answer]] = [
     lambda: httpx.ReadError("reset"),
     lambda: httpx.ReadTimeout("slow"),
     lambda: httpx.RemoteProtocolError("cut in the middle"),
+    lambda: AttributeError("a socket that was gone as it came up"),
     lambda: httpx.Response(502),
     lambda: httpx.Response(503, headers={"retry-after": "0"}),
 ]
