@@ -5,7 +5,7 @@ CODE := kefu_core kefu_server benchmarks tests
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo serve test check fix bench docs lock needs verify-tests verify-simulation verify-fuzz verify-network \
-  verify-api verify-upgrade verify-stop
+  verify-api verify-upgrade verify-stop verify-install
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -66,6 +66,11 @@ verify-stop: .venv/ready  ## thirty stops with 500 connections, over every trans
 
 verify-api: .venv/ready  ## every operation of the OpenAPI document, as everybody
 	$(PY) -m tests.docs.walk --examples 200
+
+verify-install: needs  ## the wheel on a bare Debian: proxy, TLS, backup, restore (2 minutes; root)
+	command -v debootstrap >/dev/null || apt-get install -y -qq debootstrap
+	sh tools/bare-root.sh "$(CURDIR)/.bare-root"
+	KEFU_BARE_ROOT="$(CURDIR)/.bare-root" $(PY) -m pytest -n0 tests/e2e/test_installed.py
 
 lock:  ## pin every dependency again (needs uv)
 	uv pip compile pyproject.toml --all-extras --group dev --generate-hashes \

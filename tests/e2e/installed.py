@@ -16,9 +16,12 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from importlib.metadata import Distribution, PathDistribution, distribution
 from pathlib import Path
 from typing import Self
+
+from packaging.requirements import Requirement
 
 from benchmarks.ports import free_port
 from tests.e2e.world import LOGIN, PASSWORD, Shop
@@ -41,8 +44,8 @@ def build_wheel(folder: Path) -> Path:
 class Venv:
     """A fresh virtual environment and an empty home.
 
-    What kefu needs is lent by this environment, where kefu itself is not found: a
-    path in a `.pth` file is not searched for further `.pth` files.
+    What pip would fetch for `kefu[server,sqlite]` is lent by this environment, and
+    nothing else is found: what the package forgets to ask for is missing.
     """
 
     root = Path("/")
@@ -50,6 +53,8 @@ class Venv:
     def __init__(self, folder: Path, wheel: Path) -> None:
         self.home = folder / "home"
         self.home.mkdir()
+        self.data = self.home / "data"
+        self.backup = folder / "backup.tar"
         self.program = folder / "venv" / "bin" / "kefu"
         self.site = self.home / "kefu.nginx.conf"
         self.unit = self.home / "kefu.service"
@@ -60,18 +65,24 @@ class Venv:
         subprocess.run(make, check=True)
         inside = {"base": str(venv), "platbase": str(venv)}
         packages = Path(sysconfig.get_path("purelib", "venv", inside))
-        (packages / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
         pip = [sys.executable, "-m", "pip", "--python", venv, "install", "-q"]
         options = ["--no-deps", "--no-index", "--disable-pip-version-check"]
         subprocess.run([*pip, *options, wheel], check=True)
+        (told,) = packages.glob("kefu-*.dist-info")
+        _lend(packages, PathDistribution(told), {"server", "sqlite"}, set())
 
     def flags(self) -> list[str]:
         """Return where `kefu init` is to write, as somebody says who is not root."""
-        return ["--systemd", str(self.unit), "--nginx", str(self.site)]
+        data = ["--data-dir", str(self.data), "--user", getpass.getuser()]
+        return [*data, "--systemd", str(self.unit), "--nginx", str(self.site)]
 
-    def command(self, *arguments: str | Path) -> list[str]:
+    def command(self, *arguments: str | Path, is_root: bool = False) -> list[str]:
         """Return what runs a program there."""
         return [str(each) for each in arguments]
+
+    def lose_data(self) -> None:
+        """Remove all that the server keeps."""
+        shutil.rmtree(self.data)
 
     def nginx(self) -> list[str]:
         """Return what runs nginx with the written site and nothing else."""
@@ -82,12 +93,31 @@ class Venv:
         return [str(NGINX), "-p", folder, "-c", f"{folder}/nginx.conf", "-e", log]
 
 
+def _lend(
+    packages: Path, needing: Distribution, extras: Set[str], lent: set[str]
+) -> None:
+    for line in needing.requires or []:
+        wanted = Requirement(line)
+        environments = [{"extra": extra} for extra in extras or {""}]
+        is_other = wanted.marker and not any(map(wanted.marker.evaluate, environments))
+        if is_other or line in lent:
+            continue
+        lent.add(line)
+        for each in {f.parts[0] for f in distribution(wanted.name).files or []}:
+            place = Path(sysconfig.get_path("purelib")) / each
+            if each not in {"..", "__pycache__"} and not (packages / each).exists():
+                (packages / each).symlink_to(place)
+        _lend(packages, distribution(wanted.name), wanted.extras, lent)
+
+
 class Debian:
     """A bare Debian below a folder, with the wheel installed in /opt/kefu."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.home = root / "etc" / "kefu"
+        self.data = root / "var/lib/kefu"
+        self.backup = root / "tmp/backup.tar"
         self.program = Path("/opt/kefu/bin/kefu")
         self.site = root / "etc/nginx/conf.d/kefu.conf"
         self.unit = root / "etc/systemd/system/kefu.service"
@@ -96,13 +126,21 @@ class Debian:
         """Root says no places: each has its usual one."""
         return ["--systemd", "--nginx"]
 
-    def command(self, *arguments: str | Path) -> list[str]:
-        """Return what runs a program there."""
-        return ["chroot", str(self.root), *(str(each) for each in arguments)]
+    def command(self, *arguments: str | Path, is_root: bool = False) -> list[str]:
+        """Return what runs a program there, as the server's user."""
+        user = [] if is_root else ["--userspec=kefu:kefu"]
+        return ["chroot", *user, str(self.root), *(str(each) for each in arguments)]
+
+    def lose_data(self) -> None:
+        """Remove all that the server keeps; systemd makes the empty folder again."""
+        was = self.data.stat()
+        shutil.rmtree(self.data)
+        self.data.mkdir(0o700)
+        os.chown(self.data, was.st_uid, was.st_gid)
 
     def nginx(self) -> list[str]:
         """Debian's own configuration, with the written site in its place."""
-        return self.command("/usr/sbin/nginx", "-g", "daemon off;")
+        return self.command("/usr/sbin/nginx", "-g", "daemon off;", is_root=True)
 
 
 class Installation:
@@ -124,19 +162,15 @@ class Installation:
             self.stop(name)
         self.shop.close()
 
-    def path(self, name: str) -> Path:
-        """Return a file of the home as the machine itself names it."""
-        return Path("/") / (self.machine.home / name).relative_to(self.machine.root)
+    def path(self, path: Path) -> Path:
+        """Return a file as the machine itself names it."""
+        return Path("/") / path.relative_to(self.machine.root)
 
-    @property
-    def data(self) -> Path:
-        """The folder of data, seen from outside."""
-        return self.machine.home / "data"
-
-    def kefu(self, *arguments: str, text: str = "") -> str:
+    def kefu(self, *arguments: str, text: str = "", is_root: bool = False) -> str:
         """Run one command to its end; what it says is the answer."""
+        config = self.path(self.machine.home / "kefu.toml")
         command = self.machine.command(
-            self.machine.program, "--config", self.path("kefu.toml"), *arguments
+            *(self.machine.program, "--config", config, *arguments), is_root=is_root
         )
         done = subprocess.run(
             command,
@@ -152,16 +186,17 @@ class Installation:
 
     def set_up(self) -> None:
         """Let `kefu init` do all of it, and put its line into the shop."""
-        certify(self.machine.home)
+        home = self.machine.home
+        certify(home)
         said = self.kefu(
             *("init", "--non-interactive", "--bind", f"127.0.0.1:{self.port}"),
-            *("--data-dir", str(self.path("data")), "--public-url", self.url),
-            *("--certificate", str(self.path("chain.pem"))),
-            *("--certificate-key", str(self.path("key.pem"))),
+            *("--public-url", self.url),
+            *("--certificate", str(self.path(home / "chain.pem"))),
+            *("--certificate-key", str(self.path(home / "key.pem"))),
             *("--site", "Tea", "--origin", self.shop.url, "--locale", "en"),
-            *("--admin", LOGIN, "--admin-name", "小茶", "--user", getpass.getuser()),
-            *self.machine.flags(),
+            *("--admin", LOGIN, "--admin-name", "小茶", *self.machine.flags()),
             text=PASSWORD + "\n",
+            is_root=True,
         )
         (embed,) = re.findall(r"<script .*</script>", said)
         self.shop.pages["/"] = f"<!doctype html><title>Shop</title><body>{embed}</body>"
@@ -218,13 +253,9 @@ class Installation:
             process.kill()
             process.communicate()
 
-    def destroy(self) -> None:
-        """Lose all that the server keeps."""
-        shutil.rmtree(self.data)
-
     def _environment(self) -> dict[str, str]:
         return {
-            "HOME": str(self.path("")),
+            "HOME": str(self.path(self.machine.home)),
             "LANG": "C.UTF-8",
             "PATH": f"{self.machine.program.parent}:/usr/sbin:/usr/bin:/sbin:/bin",
         }

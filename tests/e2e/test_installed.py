@@ -50,10 +50,10 @@ def test_what_kefu_init_made_serves_loses_everything_and_comes_back(
         _all_stored(5, visitor, agent, "longpoll")
         before = _numbered(visitor)
 
-        backup = str(here.path("backup.tar"))
+        backup = str(here.path(machine.backup))
         here.kefu("backup", backup, "--with-secrets")
         here.stop("kefu")
-        here.destroy()
+        machine.lose_data()
         here.kefu("restore", backup)
         here.serve()
 

@@ -2,7 +2,6 @@
 
 from kefu_core.abc.streams import FrameStream
 from kefu_core.abc.transports import DialOptions, ServerContext, Transport
-from kefu_core.transports.websocket.client import connect_websocket
 from kefu_core.transports.websocket.server import WebSocketApp, WebSocketStream
 
 
@@ -17,6 +16,9 @@ class WebSocketTransport(Transport):
         return WebSocketApp(context)
 
     async def connect(self, url: str, options: DialOptions) -> FrameStream:
+        # websockets is wanted by those who dial, not by those who serve.
+        from kefu_core.transports.websocket.client import connect_websocket
+
         return await connect_websocket(url, options)
 
 
@@ -27,5 +29,4 @@ __all__ = [
     "WebSocketApp",
     "WebSocketStream",
     "WebSocketTransport",
-    "connect_websocket",
 ]
