@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from kefu_server.cli import _parser, main
-
 ROOT = Path(__file__).parents[2]
 PAIRS = [
     ("README.md", "README.zh-CN.md"),
@@ -32,8 +30,6 @@ HOWTO = [
     ("docs/explanation/capacity.md", "docs/zh-CN/capacity.md"),
     ("docs/explanation/failures.md", "docs/zh-CN/failures.md"),
 ]
-OPERATIONS = ["docs/howto/operations.md", "docs/zh-CN/operations.md"]
-HISTORY = ["docs/howto/history.md", "docs/zh-CN/history.md"]
 
 
 def text_of(page: str) -> str:
@@ -69,31 +65,3 @@ def test_whoever_installs_the_server_gets_what_it_needs(page: str) -> None:
     assert "'kefu[server,sqlite]'" in [
         line.partition("  ")[0].strip() for line in lines
     ]
-
-
-@pytest.mark.parametrize(
-    "page",
-    [*PAGES, *HISTORY, *OPERATIONS, "docs/reference/archive.md", "examples/README.md"],
-)
-def test_every_kefu_command_that_a_page_names_exists(
-    page: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    named = re.findall(
-        r"\bkefu ((?:agent|site|visitor|db) [a-z]+|serve|demo|export|import|audit"
-        r"|backup|restore|doctor)\b",
-        text_of(page),
-    )
-    assert named
-    for command in set(named):
-        with pytest.raises(SystemExit) as ended:
-            main([*command.split(), "--help"])
-        assert ended.value.code == 0, command
-    assert capsys.readouterr().err == ""
-
-
-@pytest.mark.parametrize("page", HISTORY)
-def test_every_option_of_a_command_that_the_page_shows_exists(page: str) -> None:
-    shown = re.findall(r"^kefu (.*)$", text_of(page), re.MULTILINE)
-    assert len(shown) == 9
-    for line in shown:
-        assert _parser().parse_args(line.split()).command is not None
