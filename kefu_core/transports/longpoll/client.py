@@ -43,6 +43,10 @@ _AGAIN = frozenset({408, 429, 502, 503, 504})
 _CLOSE_TIMEOUT_S = 1.0
 _FROM_TYPE = {codec.name: kind for kind, codec in CONTENT_TYPES.items()}
 
+_LOST = (httpx.HTTPError, AttributeError)
+"""No answer. On uvloop, AttributeError is a connection that was reset as it came up:
+anyio asks for the address of a socket that is gone."""
+
 
 class LongPollClientStream(FrameStream):
     """Frames over HTTP requests that this side makes."""
@@ -137,9 +141,7 @@ class LongPollClientStream(FrameStream):
                     content=encode_body(self.codec, request),
                     headers=self._headers,
                 )
-            # On uvloop, AttributeError is a connection that was reset as it came up:
-            # anyio asks for the address of a socket that is gone.
-            except (httpx.HTTPError, AttributeError) as error:
+            except _LOST as error:
                 logger.debug("the server was gone before the goodbye: %s", error)
 
     # -- requests ----------------------------------------------------------------------
@@ -180,7 +182,7 @@ class LongPollClientStream(FrameStream):
                 response = await self._http.post(
                     self._url, content=body, headers=self._headers, timeout=timeout_s
                 )
-            except httpx.HTTPError as error:
+            except _LOST as error:
                 why = str(error) or type(error).__name__
                 continue
             if response.status_code == 200:
