@@ -99,6 +99,8 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def archivist(past: World, browsers: Browsers) -> Archivist:
+    # A test that failed may have left it cut.
+    past.network.mend()
     return Archivist(past, browsers.context()).enter()
 
 
