@@ -44,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KefuError as error:
         complain(escape(database.hide_url(str(error), settings)))
         return 2 if isinstance(error, ConfigurationError) else 1
+    except OSError as error:
+        # A full or read-only disk, met where nobody expected it.
+        complain(escape(f"{error.filename or 'A file'}: {error.strerror or error}."))
+        return 1
     except KeyboardInterrupt:
         return 130
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import anyio
 
 from kefu_core.abc.store import Store
-from kefu_core.errors import KefuError
+from kefu_core.errors import ConfigurationError, KefuError
 from kefu_core.node import monotonic, unix_ms
 from kefu_core.store import schema
 from kefu_core.store.sql import SqlStore
-from kefu_server.settings import Settings
+from kefu_server.settings import Settings, environment_name
 
 
 def open_store(settings: Settings, *, now_ms: Callable[[], int] = unix_ms) -> Store:
@@ -57,7 +57,18 @@ def hide_url(text: str, settings: Settings) -> str:
 
 
 def prepared(settings: Settings) -> str:
-    """Return the URL, with the folder of the embedded database made."""
+    """Return the URL, with the folder of the embedded database made.
+
+    Raises:
+        ConfigurationError: It cannot be made.
+    """
     if not settings.database_url:
-        Path(settings.data_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            Path(settings.data_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"data_dir = {settings.data_dir!r} cannot be made ({error.strerror}); "
+                "make its place writable for this user or choose another with "
+                f"{environment_name('data_dir')}."
+            ) from error
     return settings.database

@@ -39,7 +39,13 @@ def only_server(url: str) -> Iterator[None]:
     refuse_network(path, type_of(path, _MOUNTS))
     # A file beside it: locks on the database's own are SQLite's, and closing any
     # descriptor of it would drop those.
-    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}.lock cannot be written ({error.strerror}); make {path.parent} "
+            "writable for this user, or move data_dir to a disk that is."
+        ) from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

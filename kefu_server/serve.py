@@ -106,6 +106,7 @@ def run(
             runner.run(_serve(app, listener, ready, deadline))
     finally:
         deadline.cancel()
+        listener.close()  # Nobody accepts any more; or it was never served.
         for number, handler in handlers.items():
             signal.signal(number, handler)
 

@@ -25,9 +25,18 @@ if TYPE_CHECKING:
 _TOKEN_CHARS_MIN = 16
 
 
+def _check_secret(settings: "Settings") -> None:
+    if settings.secret and settings.secret_file:
+        raise ConfigurationError(
+            f"secret = *** and secret_file = {settings.secret_file!r} are two secrets; "
+            "keep one of them, also in the environment."
+        )
+
+
 def check(settings: "Settings") -> None:
     """Raise `ConfigurationError` for the first value that cannot be used."""
     host = _check_bind(settings.bind, "bind", "127.0.0.1:8080 or [::1]:8080")
+    _check_secret(settings)
     _check_tcp(settings.tcp)
     _check_mail(settings.mail)
     _check_files(settings.files)

@@ -60,7 +60,10 @@ def ask_address(wizard: Wizard, choices: Choices) -> Choices:
         choices = choices.with_value("public_url", "")
     else:
         url = terminal.ask(
-            words("ask.public_url"), _keeps(choices, "public_url"), _check_public_url
+            words("ask.public_url"),
+            _keeps(choices, "public_url"),
+            _check_public_url,
+            "url",
         )
         choices = choices.with_value("public_url", url)
         if not choices.values.get("trusted_proxies"):
@@ -83,7 +86,7 @@ def _ask_bind(wizard: Wizard, choices: Choices) -> Choices:
 
     usual = _keeps(choices, "bind") or "127.0.0.1:8080"
     return choices.with_value(
-        "bind", wizard.terminal.ask(wizard.words("ask.bind"), usual, check)
+        "bind", wizard.terminal.ask(wizard.words("ask.bind"), usual, check, "bind")
     )
 
 
@@ -152,7 +155,7 @@ def _ask_database(wizard: Wizard, choices: Choices) -> Choices:
         return choices.with_value("database_url", url)
     driver, port = _DRIVERS[kind]
     host = terminal.ask(words("ask.database_host"), "127.0.0.1")
-    port = terminal.ask(words("ask.port"), port, _check_port)
+    port = terminal.ask(words("ask.port"), port, _check_port, "port")
     name = terminal.ask(words("ask.database_name"), "kefu")
     user = terminal.ask(words("ask.database_user"), "kefu")
     password = terminal.ask_secret(words("ask.database_password"))
@@ -224,7 +227,7 @@ def _ask_mail(wizard: Wizard, choices: Choices) -> Choices:
         [(name, words(f"tls.{name}")) for name in ("starttls", "tls", "none")],
     )
     usual = {"starttls": "587", "tls": "465", "none": "25"}[tls]
-    port = int(terminal.ask(words("ask.port"), usual, _check_port))
+    port = int(terminal.ask(words("ask.port"), usual, _check_port, "port"))
     login = terminal.ask(words("ask.mail_login"), _keeps(choices, "mail.login"))
     choices = choices.with_value("mail.tls", tls).with_value("mail.port", port)
     choices = choices.with_value("mail.login", login)
@@ -233,7 +236,7 @@ def _ask_mail(wizard: Wizard, choices: Choices) -> Choices:
         if password:
             choices = choices.with_value("mail.password", password)
     usual = _keeps(choices, "mail.sender") or (login if "@" in login else "")
-    sender = terminal.ask(words("ask.mail_sender"), usual, check_email)
+    sender = terminal.ask(words("ask.mail_sender"), usual, check_email, "email")
     return choices.with_value("mail.sender", sender)
 
 
@@ -286,9 +289,9 @@ def ask_site(wizard: Wizard, choices: Choices) -> Choices:
     is_first = not has_admin(settings_of(choices))
     if not terminal.agree(words("ask.site"), usual=is_first):
         return choices
-    name = terminal.ask(words("ask.site_name"), "", accounts.check_name)
+    name = terminal.ask(words("ask.site_name"), "", accounts.check_name, "name")
     origins = terminal.ask(
-        words("ask.origins"), _keeps(choices, "public_url"), _check_origins
+        words("ask.origins"), _keeps(choices, "public_url"), _check_origins, "origins"
     ).split()
     locale = terminal.choose(
         words("ask.locale"), [("zh-CN", "简体中文"), ("en", "English")]
@@ -310,8 +313,8 @@ def ask_admin(wizard: Wizard, choices: Choices) -> Choices:
         return choices
     if not terminal.agree(words("ask.admin"), usual=True):
         return choices
-    login = terminal.ask(words("ask.login"), "admin", accounts.check_login)
-    name = terminal.ask(words("ask.agent_name"), login, accounts.check_name)
+    login = terminal.ask(words("ask.login"), "admin", accounts.check_login, "login")
+    name = terminal.ask(words("ask.agent_name"), login, accounts.check_name, "name")
     password = _ask_password(wizard, login)
     admin = accounts.make_agent(login, name, password, is_admin=True)
     return msgspec.structs.replace(choices, admin=admin)
@@ -327,8 +330,8 @@ def _ask_password(wizard: Wizard, login: str) -> str:
             return wizard.password
         try:
             check_new_password(password, login)
-        except KefuError as error:
-            terminal.say(f"✗ {error}")
+        except KefuError:
+            terminal.say("✗ " + words("wrong.password"))
             continue
         if terminal.ask_secret(words("ask.password_again")) == password:
             return password

@@ -63,13 +63,15 @@ class Terminal:
         question: str,
         usual: str = "",
         check: Callable[[str], object] | None = None,
+        wrong: str = "",
     ) -> str:
         """Return a line, the usual one for none.
 
         Args:
             question: What is asked.
             usual: What an empty line means.
-            check: Raises `KefuError` for what will not do; it is said and asked again.
+            check: Raises `KefuError` for what will not do; it is asked again.
+            wrong: What is said then, in the words of `wrong`; empty: what it raises.
         """
         shown = f" [{usual}]" if usual else ""
         while True:
@@ -78,7 +80,8 @@ class Terminal:
                 if check is not None:
                     check(answer)
             except KefuError as error:
-                self.say(f"✗ {escape(str(error))}")
+                text = self.words(f"wrong.{wrong}", value=answer) if wrong else error
+                self.say(f"✗ {escape(str(text))}")
             else:
                 return answer
 

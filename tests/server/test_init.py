@@ -3,12 +3,12 @@
 import io
 import os
 import pty
+import re
 import select
 import socket
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -170,7 +170,7 @@ def test_the_wizard_explains_tries_and_writes(tmp_path: Path) -> None:
         ("settings go", str(tmp_path / "kefu.toml")),
         ("before kefu", "4"),
         ("listen on", "127.0.0.1"),  # refused in a sentence, and asked again
-        ("not an address and a port", None),
+        ("write an address and a port", None),
         ("listen on", "127.0.0.1:0"),
         ("is free", None),
         ("Folder of data", str(tmp_path / "data")),
@@ -192,35 +192,141 @@ def test_the_wizard_explains_tries_and_writes(tmp_path: Path) -> None:
         ("Write all of this", ""),
         ("data-site=", None),
     ]
-    process, terminal = pty.fork()
-    if process == 0:
-        command = [sys.executable, "-m", "kefu_server", "init", "--language", "en"]
-        os.execve(sys.executable, command, environment(tmp_path) | {"NO_COLOR": "1"})
-    seen = ""
-    for expected, answer in answers:
-        seen = _read_until(terminal, seen, expected)
-        if answer is not None:
-            os.write(terminal, f"{answer}\n".encode())
-    rest = _read_until(terminal, seen, "kefu-never-says-this", is_to_end=True)
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0, rest
-    os.close(terminal)
+    assert _converse(tmp_path, "en", answers)[0] == 0
     settings = load_settings(tmp_path / "kefu.toml", environ={})
     assert settings.data_dir == str(tmp_path / "data")
     (admin,) = accounts.list_agents(settings)
     assert (admin.login, admin.name) == ("admin", "Ana")
 
 
-def _read_until(
-    terminal: int, seen: str, expected: str, *, is_to_end: bool = False
-) -> str:
-    """Return what follows `expected`, once it was said."""
-    give_up_at = time.monotonic() + 60
-    while expected not in seen:
-        assert time.monotonic() < give_up_at, f"never said {expected!r}: {seen}"
-        if select.select([terminal], [], [], 1)[0]:
-            try:
-                seen += os.read(terminal, 65_536).decode("utf-8", "replace")
-            except OSError:
-                assert is_to_end, f"ended before {expected!r}: {seen}"
-                return seen
-    return seen.partition(expected)[2]
+def test_a_chinese_terminal_is_refused_and_asked_again_in_chinese(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "kefu.toml"
+    config.write_text('log_level = "debug"\n')
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        taken = f"127.0.0.1:{holder.getsockname()[1]}"
+        answers = [
+            ("设置文件放在哪里", str(config)),
+            ("原文件会备份", None),
+            ("前面是什么", "9"),
+            ("前面是什么", "4"),
+            ("监听的地址", "0.0.0.0:80"),
+            ("✗", None),
+            ("监听的地址", taken),
+            ("✗", None),
+            ("怎么办", "2"),
+            ("✗", None),
+            ("怎么办", "1"),
+            ("监听的地址", "127.0.0.1:0"),
+            ("数据文件夹", str(config / "data")),
+            ("✗", None),
+            ("怎么办", "1"),
+            ("数据文件夹", str(tmp_path / "data")),
+            ("哪种数据库", "sqlite"),
+            ("存储桶中吗", "也许"),
+            ("请回答", ""),
+            ("邮件服务器吗", "y"),
+            ("邮件服务器，例如", "127.0.0.1"),
+            ("如何加密", "3"),
+            ("端口", "99999"),
+            ("✗", None),
+            ("端口", "1"),
+            ("账号", ""),
+            ("发件地址", "nobody"),
+            ("✗", None),
+            ("发件地址", "kefu@shop.example"),
+            ("✗", None),
+            ("怎么办", "3"),
+            ("翻译服务吗", ""),
+            ("创建站点吗", ""),
+            ("站点名称", "茶馆"),
+            ("网页的来源", "https://Shop.example/"),
+            ("✗", None),
+            ("网页的来源", "https://shop.example"),
+            ("访客的语言", "1"),
+            ("创建管理员吗", ""),
+            ("登录名", "a b"),
+            ("✗", None),
+            ("登录名", "boss"),
+            ("名字", "老板"),
+            ("密码", "short"),
+            ("✗", None),
+            ("密码", PASSWORD),
+            ("再输入一次", "other"),
+            ("两次输入不一致", None),
+            ("密码", PASSWORD),
+            ("再输入一次", PASSWORD),
+            ("systemd", "n"),
+            ("全部写入吗", ""),
+            ("原内容备份为", None),
+        ]
+        status, said = _converse(tmp_path, "zh-CN", answers)
+    assert status == 0, said
+    refusals = [line for line in said.splitlines() if line.startswith("✗")]
+    assert len(refusals) >= 10
+    chinese = re.compile("[\u4e00-\u9fff]{2}")
+    assert [line for line in refusals if not chinese.search(line)] == []
+    (backup,) = tmp_path.glob("kefu.toml.*.bak")
+    assert backup.read_text() == 'log_level = "debug"\n'
+    settings = load_settings(config, environ={})
+    assert (settings.log_level, settings.mail.port) == ("debug", 1)
+    assert [each.login for each in accounts.list_agents(settings)] == ["boss"]
+
+
+def test_who_leaves_the_wizard_leaves_nothing_behind(tmp_path: Path) -> None:
+    answers = [
+        ("settings go", ""),
+        ("before kefu", "4"),
+        ("listen on", "127.0.0.1:0"),
+        ("Folder of data", str(tmp_path / "data")),
+        ("Which database", "sqlite"),
+        ("bucket?", ""),
+        ("mail server", "\x03"),
+    ]
+    status, said = _converse(tmp_path, "en", answers)
+    assert status == 130
+    assert said.rstrip().endswith("kefu: Nothing was written.")
+    assert _names(tmp_path) == set()
+
+
+def _converse(
+    folder: Path, language: str, answers: list[tuple[str, str | None]]
+) -> tuple[int, str]:
+    """Answer the wizard's questions on a terminal; return its status and all it said.
+
+    Each answer belongs to what is said first; None: to nothing, it was a remark.
+    """
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(folder)
+        command = [sys.executable, "-m", "kefu_server", "init", "--language", language]
+        more = {"NO_COLOR": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+        os.execve(sys.executable, command, environment(folder) | more)
+    heard, at = bytearray(), 0
+    for expected, answer in answers:
+        wanted = expected.encode()
+        while wanted not in heard[at:]:
+            assert _hear(terminal, heard), f"never said {expected!r}: {heard.decode()}"
+        at = heard.index(wanted, at) + len(wanted)
+        if answer is not None:
+            end = "" if answer == "\x03" else "\n"
+            os.write(terminal, f"{answer}{end}".encode())
+    while _hear(terminal, heard):
+        pass
+    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    os.close(terminal)
+    return status, heard.decode().replace("\r", "")
+
+
+def _hear(terminal: int, heard: bytearray) -> bool:
+    """Wait for more; False at the end, or when nothing comes for a minute."""
+    if not select.select([terminal], [], [], 60)[0]:
+        return False
+    try:
+        heard += os.read(terminal, 65_536)
+    except OSError:
+        return False
+    return True
