@@ -25,6 +25,7 @@ from tests.examples.applications import served
 
 HOWTO = Path(__file__).parents[2] / "docs" / "howto"
 TRANSPORTS = (HOWTO / "transports.md").read_text("utf-8")
+README = (HOWTO.parents[1] / "README.md").read_text("utf-8")
 EMBEDDING = (HOWTO / "embedding.md").read_text("utf-8")
 WAIT_S = 20.0
 
@@ -46,6 +47,14 @@ def application(folder: Path) -> AbstractContextManager[str]:
     return served(app, folder)
 
 
+def run_the_readmes_client(url: str) -> None:
+    code = blocks(README, "python")[0]
+    for shown, real in (("http://127.0.0.1:8080", url), ("…", "token of a customer")):
+        assert shown in code
+        code = code.replace(shown, real)
+    exec(code, {})
+
+
 @pytest.mark.anyio
 async def test_the_pages_application_stores_what_the_pages_client_sends(
     tmp_path: Path,
@@ -55,6 +64,7 @@ async def test_the_pages_application_stores_what_the_pages_client_sends(
         code = blocks(EMBEDDING, "python")[1]
         exec(code.replace("http://127.0.0.1:8000", url), scope)
         assert await scope["ask"]() == 1
+        await anyio.to_thread.run_sync(run_the_readmes_client, url)
         for transport in ("websocket", "longpoll"):
             async with (
                 Client(url, token="token of a customer", transport=transport) as asks,
