@@ -4,12 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import PAGES, ROOT, dead_links
+from tests.docs.pages import PAGES, ROOT, dead_links, links
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     assert dead_links(page) == []
+
+
+def test_every_decision_is_in_the_list() -> None:
+    folder = ROOT / "docs" / "decisions"
+    assert {page.name for page in folder.glob("0*.md")} <= {
+        *links(folder / "README.md")
+    }
 
 
 def test_a_dead_link_is_found(tmp_path: Path) -> None:
