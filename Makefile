@@ -5,7 +5,7 @@ CODE := kefu_core kefu_server benchmarks tests
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo serve test check fix bench docs lock needs verify-tests verify-simulation verify-fuzz verify-network \
-  verify-api verify-upgrade verify-stop verify-install
+  verify-api verify-upgrade verify-restore verify-stop verify-install
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -60,6 +60,9 @@ verify-network: .venv/ready  ## every fault of networks on every transport (3 mi
 
 verify-upgrade: needs  ## databases of the schema before, upgraded under a writer and killed meanwhile (5 minutes)
 	$(PY) -m tests.faults.upgrading
+
+verify-restore: .venv/ready  ## a backup under load, everything lost, a restore; and a million messages (5 minutes)
+	$(PY) -m tests.faults.restoring
 
 verify-stop: .venv/ready  ## thirty stops with 500 connections, over every transport (20 minutes)
 	$(PY) -m tests.faults.stopping

@@ -52,7 +52,7 @@ class Process:
         self.port = port
         self.log = log
         self._arguments = arguments
-        self._environ = environ
+        self.environ = environ
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -73,7 +73,7 @@ class Process:
         started = time.monotonic()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._arguments, env=self._environ, stdout=log, stderr=log
+                self._arguments, env=self.environ, stdout=log, stderr=log
             )
         while not self._is_ready():
             code = self._process.poll()

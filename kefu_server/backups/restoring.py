@@ -155,6 +155,13 @@ class _Run:
 
     async def read(self, target: Restore) -> None:
         """Read rows, files and the rest."""
+        # With a database elsewhere nobody has made it yet.
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise KefuError(
+                f"{self._folder} cannot be made: {error.strerror}."
+            ) from error
         with reading(self._path):
             for name, source in members(self._path):
                 if name.startswith(ROWS):

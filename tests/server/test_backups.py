@@ -87,6 +87,22 @@ def test_a_backup_comes_back_whole(backup: Path, tmp_path: Path) -> None:
     assert len(list((tmp_path / "data").glob("*.before-*"))) >= 2
 
 
+def test_a_backup_comes_back_where_only_the_database_is_there(
+    backup: Path, tmp_path: Path
+) -> None:
+    # In this process: a command costs a second.
+    from kefu_server.backups.restoring import restore_backup
+    from kefu_server.settings import Secret, Settings
+
+    settings = Settings(
+        data_dir=str(tmp_path / "new" / "data"),
+        database_url=Secret(f"sqlite+aiosqlite:///{tmp_path / 'kefu.db'}"),
+    )
+    report = anyio.run(lambda: restore_backup(settings, backup, replaces=False))
+    assert report.files == 1
+    assert (tmp_path / "new" / "data" / "files" / "ab" / "cd").read_bytes() == FILE
+
+
 def _damages(content: bytes) -> Iterator[tuple[str, bytes]]:
     rng = random.Random(5)
     for share in (0.2, 0.5, 0.9):
