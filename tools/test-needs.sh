@@ -1,5 +1,6 @@
 #!/bin/sh
-# Install what the tests need beside Python: Chromium, Chinese letters, nginx, Node.js,
+# Install what the tests need beside Python: Chromium, Chinese letters, nginx, Caddy,
+# systemd's own reader of units, openssl, Node.js,
 # strace, libfaketime, database servers, ODBC, TypeScript and AsyncAPI's rules. What cannot be installed is
 # said, and its tests are skipped.
 set -u
@@ -11,6 +12,9 @@ command -v node >/dev/null || missing="$missing nodejs"
 command -v strace >/dev/null || missing="$missing strace"
 [ -d node_modules/@asyncapi ] || command -v npm >/dev/null || missing="$missing npm"
 PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || missing="$missing nginx"
+command -v caddy >/dev/null || missing="$missing caddy"
+command -v systemd-analyze >/dev/null || missing="$missing systemd"
+command -v openssl >/dev/null || missing="$missing openssl"
 PATH="$PATH:/usr/sbin" command -v mariadbd >/dev/null || missing="$missing mariadb-server"
 ldconfig -p 2>/dev/null | grep -q "libodbc\.so\.2" || missing="$missing unixodbc"
 ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"

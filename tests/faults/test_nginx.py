@@ -7,6 +7,7 @@ import anyio
 import httpx
 import pytest
 
+from tests.faults.caddy import Caddy
 from tests.faults.nginx import Nginx, Style, needs_nginx
 from tests.faults.people import LOOK_S, Person, Server, Story, running
 
@@ -14,14 +15,14 @@ pytestmark = [needs_nginx, pytest.mark.timeout(60)]
 
 
 async def talk_through(
-    server: Server, nginx: Nginx, transport: str, *, is_restarting: bool = False
+    server: Server, proxy: Nginx | Caddy, transport: str, *, is_restarting: bool = False
 ) -> set[str]:
-    """Two tabs of a visitor and an agent, all through nginx; what carried them."""
+    """Two tabs of a visitor and an agent, all through a proxy; what carried them."""
     story = Story(server, time.monotonic)
     token = server.visitor()
-    visitor = story.person("visitor", token, transport, nginx.url)
-    story.person("tab", token, transport, nginx.url)
-    agent = story.person("agent", server.agent_token, transport, nginx.url)
+    visitor = story.person("visitor", token, transport, proxy.url)
+    story.person("tab", token, transport, proxy.url)
+    agent = story.person("agent", server.agent_token, transport, proxy.url)
     async with running(story), anyio.create_task_group() as tasks:
         with anyio.fail_after(40):
             await story.begin(visitor, agent)
@@ -29,9 +30,10 @@ async def talk_through(
                 tasks.start_soon(one.talk, 20, 15)
             if is_restarting:
                 await _until_seen(visitor, 10)
-                nginx.reload()
+                assert isinstance(proxy, Nginx)
+                proxy.reload()
                 await _until_seen(visitor, 20)
-                nginx.restart()
+                proxy.restart()
             await _until_seen(visitor, 40)
             await story.until_complete()
     verdict = await story.end()

@@ -1,4 +1,4 @@
-"""Requests that two HTTP parsers could understand differently, through nginx."""
+"""Requests that two HTTP parsers could understand differently, through both proxies."""
 
 import re
 from collections.abc import Iterator
@@ -9,10 +9,19 @@ import httpx
 import pytest
 
 from kefu_core.testing.proxy import proxy_to
+from tests.faults.caddy import Caddy, needs_caddy
 from tests.faults.nginx import Nginx, needs_nginx
 from tests.faults.people import Server
 
-pytestmark = [needs_nginx, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.timeout(60)
+Proxy = type[Nginx] | type[Caddy]
+through_each = pytest.mark.parametrize(
+    "proxy",
+    [
+        pytest.param(Nginx, marks=needs_nginx, id="nginx"),
+        pytest.param(Caddy, marks=needs_caddy, id="caddy"),
+    ],
+)
 
 PATIENCE_S = 1.0
 """For answers to what is never complete, or what is not answered."""
@@ -131,8 +140,19 @@ LEAVING: dict[str, bytes] = {
 }
 
 
+UNHEARD = [
+    re.compile(rb"\r\nupgrade:(?! websocket\r\n)", re.IGNORECASE),
+    re.compile(rb"\r\nsec-websocket-extensions: *\S", re.IGNORECASE),
+]
+"""What no proxy passes on: an upgrade to anything else, a compressed socket."""
+BROKEN = ("502", "-")
+PIPELINED: dict[Proxy, list[str]] = {Nginx: [], Caddy: ["length and chunks"]}
+"""Go goes by the chunks where both are said; what comes after them is to it another
+request, which it sees, logs and passes on as such: hidden from nobody."""
+
+
 class Counter:
-    """Counts answers on their way from the server to nginx; changes nothing."""
+    """Counts answers on their way from the server to the proxy; changes nothing."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -142,7 +162,21 @@ class Counter:
         return self
 
     def feed(self, data: bytes) -> bytes:
-        self.count += len(re.findall(rb"HTTP/1\.1 \d{3} ", data))
+        self.count += len(re.findall(rb"HTTP/1\.1 [2-5]\d\d ", data))
+        return data
+
+
+class Listener:
+    """Notes what the proxy says to the server; changes nothing."""
+
+    def __init__(self) -> None:
+        self.heard = b""
+
+    def link(self) -> "Listener":
+        return self
+
+    def feed(self, data: bytes) -> bytes:
+        self.heard += data
         return data
 
 
@@ -162,33 +196,36 @@ async def said_to(port: int, request: bytes) -> bytes:
 
 
 async def attack(
-    server: Server, folder: Path, requests: dict[str, bytes]
-) -> tuple[dict[str, bytes], Nginx, int]:
+    server: Server, folder: Path, requests: dict[str, bytes], proxy: Proxy
+) -> tuple[dict[str, bytes], Nginx | Caddy, int]:
     """Send all of them at once, and honest ones between; return what was answered."""
     answers: dict[str, bytes] = {}
-    counter = Counter()
+    counter, listener = Counter(), Listener()
 
     async def say(name: str, request: bytes) -> None:
-        answers[name] = await said_to(nginx.port, request)
+        answers[name] = await said_to(front.port, request)
 
     async def ask_honestly() -> None:
         honest = b"GET /healthz?honest HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
-        answer = await said_to(nginx.port, honest)
+        answer = await said_to(front.port, honest)
         assert answer.startswith(b"HTTP/1.1 200 "), answer
         assert answer.count(b"HTTP/1.1") == 1, answer
 
     async with proxy_to(server.port) as tap:
         tap.down.filter = counter.link
-        with Nginx(folder, tap.port) as nginx:
+        tap.up.filter = listener.link
+        with proxy(folder, tap.port) as front:
             async with anyio.create_task_group() as tasks:
                 for name, request in requests.items():
                     tasks.start_soon(say, name, request)
                     tasks.start_soon(ask_honestly)
-            # Connections that nginx keeps carry these: a hidden request's answer
+            # Connections that the proxy keeps carry these: a hidden request's answer
             # would be theirs.
             for _ in range(len(requests)):
                 await ask_honestly()
-    return answers, nginx, counter.count
+    for never in UNHEARD:
+        assert never.search(listener.heard) is None, never
+    return answers, front, counter.count
 
 
 @pytest.fixture(scope="module")
@@ -197,38 +234,49 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def test_no_request_hides_in_another(server: Server, tmp_path: Path) -> None:
-    answers, nginx, answered = anyio.run(attack, server, tmp_path, ATTACKS)
-    lines = nginx.requests()
+@through_each
+def test_no_request_hides_in_another(
+    server: Server, tmp_path: Path, proxy: Proxy
+) -> None:
+    before = server.log.count("path=/smuggled")
+    answers, front, answered = anyio.run(attack, server, tmp_path, ATTACKS, proxy)
+    lines = front.requests()
     passed_on = [line for _, upstream, line in lines if upstream != "-"]
-    assert len(passed_on) == answered
+    # What Caddy has begun to pass on, and found broken, the server may have refused.
+    broken = [status for status, upstream, _ in lines if (status, upstream) == BROKEN]
+    assert 0 <= answered - len(passed_on) <= len(broken)
     assert len(ATTACKS) >= 30
     assert len(passed_on) >= 2 * len(ATTACKS)
-    assert not [line for line in passed_on if "GET /smuggled" in line]
+    seen = [line for line in passed_on if "GET /smuggled" in line]
+    assert len(seen) == len(PIPELINED[proxy])
     httpx.get(f"{server.url}/the-last-one", trust_env=False)
     server.until_logged("path=/the-last-one")
-    assert "path=/smuggled" not in server.log
+    assert server.log.count("path=/smuggled") - before == len(seen)
     final = re.compile(rb"HTTP/1\.1 [2-5]")
     assert [
         name for name, said in answers.items() if len(final.findall(said)) > 1
-    ] == []
+    ] == PIPELINED[proxy]
 
 
+@through_each
 def test_a_request_that_does_not_hide_is_seen_at_both_ends(
-    tmp_path: Path,
+    tmp_path: Path, proxy: Proxy
 ) -> None:
     """What the test above looks for is what it would find."""
     with Server(tmp_path) as server:
         requests = {"pipelined": get() + HIDDEN}
-        answers, nginx, answered = anyio.run(attack, server, tmp_path, requests)
+        answers, front, answered = anyio.run(attack, server, tmp_path, requests, proxy)
         assert answers["pipelined"].count(b"HTTP/1.1") == 2
-        assert sum(line.startswith("GET /smuggled") for _, _, line in nginx.requests())
+        assert sum(line.startswith("GET /smuggled") for _, _, line in front.requests())
         assert answered == 4
         server.until_logged("path=/smuggled")
 
 
-def test_nothing_leaves_http_1_through_nginx(server: Server, tmp_path: Path) -> None:
-    answers, _, _ = anyio.run(attack, server, tmp_path, LEAVING)
+@through_each
+def test_nothing_leaves_http_1_through_a_proxy(
+    server: Server, tmp_path: Path, proxy: Proxy
+) -> None:
+    answers, _, _ = anyio.run(attack, server, tmp_path, LEAVING, proxy)
     for name, answer in answers.items():
         assert answer[:9] in (b"HTTP/1.1 ", b""), (name, answer)
         assert answer[9:12] != b"101", (name, answer)
@@ -236,12 +284,15 @@ def test_nothing_leaves_http_1_through_nginx(server: Server, tmp_path: Path) -> 
         assert answers[name][9:10] in (b"4", b"5"), (name, answers[name])
 
 
-def test_a_websocket_still_opens_through_nginx(server: Server, tmp_path: Path) -> None:
+@through_each
+def test_a_websocket_still_opens_through_a_proxy(
+    server: Server, tmp_path: Path, proxy: Proxy
+) -> None:
     upgrade = (
         b"GET /kefu/ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Extensions: permessage-deflate\r\nUpgrade: WebSocket\r\n"
     )
     request = {"websocket": upgrade + WEBSOCKET + b"\r\n"}
-    answers, _, _ = anyio.run(attack, server, tmp_path, request)
+    answers, _, _ = anyio.run(attack, server, tmp_path, request, proxy)
     assert answers["websocket"].startswith(b"HTTP/1.1 101 ")
     assert b"extensions" not in answers["websocket"].lower()
