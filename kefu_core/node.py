@@ -14,6 +14,7 @@ from kefu_core.abc.files import FileStorage
 from kefu_core.abc.handler import Handler
 from kefu_core.abc.outgoing import Mailer, Poster
 from kefu_core.abc.store import Store
+from kefu_core.abc.tracing import MessageTracer
 from kefu_core.abc.translator import Translator
 from kefu_core.abc.transports import (
     AsgiEndpoint,
@@ -81,6 +82,7 @@ class Node:
         poster: Poster | None = None,
         storage: FileStorage | None = None,
         translators: Sequence[Translator] = (),
+        tracer: MessageTracer | None = None,
     ) -> None:
         """Prepare; nothing is opened yet.
 
@@ -93,6 +95,7 @@ class Node:
             poster: Who tells webhooks; without one nothing is written down for them.
             storage: Who keeps files, to clear away those that nobody needs any more.
             translators: Services in their order, for sites that translate.
+            tracer: Is told of each step of each message that somebody sends.
 
         Raises:
             ConfigurationError: There is no such transport.
@@ -107,6 +110,7 @@ class Node:
             now=monotonic,
             now_ms=unix_ms,
             rng=random.SystemRandom(),
+            tracer=tracer,
         )
         context = ServerContext(
             server=self.hub,

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kefu_core.abc.outgoing import MailRules
 from kefu_core.abc.store import Store
+from kefu_core.abc.tracing import MessageTracer
 from kefu_core.desk import Desk
 from kefu_core.desk.journal import Journal
 from kefu_core.errors import ErrorCode, KefuError
@@ -64,6 +65,7 @@ from kefu_server.settings import Settings, load_secret
 from kefu_server.static import StaticFiles
 from kefu_server.storing import open_files
 from kefu_server.tokens import OperatorTokens
+from kefu_server.tracing import tracing
 from kefu_server.translating import make_translators
 from kefu_server.turns import Turns
 
@@ -82,7 +84,7 @@ class KefuApp(Starlette):
         """Take checked settings; the node opens with the lifespan."""
         super().__init__(
             routes=routes,
-            lifespan=lambda app: _lifespan(settings, app),
+            lifespan=lambda app: _traced_lifespan(settings, app),
             exception_handlers={
                 KefuError: answer_error,
                 HTTPException: _answer_http_error,
@@ -192,7 +194,17 @@ async def _beside(
 
 
 @asynccontextmanager
-async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
+async def _traced_lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
+    # Outermost: what is still sent while the node closes is traced too.
+    with tracing(settings) as tracer:
+        async with _lifespan(settings, app, tracer):
+            yield
+
+
+@asynccontextmanager
+async def _lifespan(
+    settings: Settings, app: Starlette, tracer: MessageTracer | None
+) -> AsyncIterator[None]:
     """Open store, hub and desk for as long as the server runs."""
     secret = load_secret(settings)
     app.state.operator = OperatorTokens(secret, unix_ms)
@@ -237,6 +249,7 @@ async def _lifespan(settings: Settings, app: Starlette) -> AsyncIterator[None]:
         poster=HttpPoster(settings.webhooks.allow),
         storage=storage,
         translators=make_translators(settings),
+        tracer=tracer,
     )
     app.state.lag = lag = LoopLag(monotonic)
     app.state.operations = watched = Operations(

@@ -63,6 +63,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: Literal["readable", "json"] = "readable"
     """How a line is written: for people (and for systemd's journal, which keeps the
     time itself), or as one JSON object, for programs that collect logs."""
+    traces_url: str = ""
+    """Where OpenTelemetry's spans of each message's way are sent by OTLP over HTTP,
+    such as `http://127.0.0.1:4318/v1/traces`; empty: nowhere. Needs `kefu[otel]`."""
     tcp: TcpSettings = TcpSettings()
     """The TCP listener."""
     mail: MailSettings = MailSettings()

@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 _TOKEN_CHARS_MIN = 16
 
 
+def _check_traces(url: str) -> None:
+    if url and not (url.startswith(("http://", "https://")) and urlsplit(url).hostname):
+        raise ConfigurationError(
+            f"traces_url = {url!r} is not a URL; write for example "
+            "http://127.0.0.1:4318/v1/traces."
+        )
+
+
 def _check_secret(settings: "Settings") -> None:
     if settings.secret and settings.secret_file:
         raise ConfigurationError(
@@ -37,6 +45,7 @@ def check(settings: "Settings") -> None:
     """Raise `ConfigurationError` for the first value that cannot be used."""
     host = _check_bind(settings.bind, "bind", "127.0.0.1:8080 or [::1]:8080")
     _check_secret(settings)
+    _check_traces(settings.traces_url)
     _check_tcp(settings.tcp)
     _check_mail(settings.mail)
     _check_files(settings.files)

@@ -20,6 +20,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from kefu_core.abc.streams import BufferedStream, FrameStream
+from kefu_core.abc.tracing import MessageTrace
 from kefu_core.counts import GONE
 from kefu_core.errors import CloseCode, ConnectionClosed, KefuError, NotFound
 from kefu_core.hub.fanout import Fanout
@@ -61,6 +62,8 @@ class Connection:
         self.tasks: TaskGroup | None = None
         """Runs what this connection started; None before `run` and after it."""
         self.outbox = Outbox(hub.limits)
+        self.traced: list[MessageTrace] = []
+        """Messages of this peer whose answers are not written yet."""
         self.requests = Requests(hub, self)
         self.sends = Sends(hub, self)
         self.following = Following(hub, self)
@@ -118,6 +121,7 @@ class Connection:
         self._has_parted = True
         self.tasks = None
         self.session.receive_eof(self._hub.now())
+        self._end_traces("gone")
         self._hub.left(self)
         if self.session.has_flooded:
             self._hub.floods.note(self.me)
@@ -205,11 +209,18 @@ class Connection:
 
     def _go_on(self) -> None:
         """Let those who waited for the peer to read have the room."""
+        if self.traced and not len(self.outbox):
+            self._end_traces("written")
         if self.outbox.is_half_empty:
             self.requests.has_room_again()
             self.following.has_room_again()
             for topic in self.watched:
                 self._hub.lists.topic(topic).has_room_again(self)
+
+    def _end_traces(self, outcome: str) -> None:
+        for trace in self.traced:
+            trace.end(outcome)
+        self.traced = []
 
     def tick(self, now: float) -> float:
         """Do what is due; returns when to call again at the latest."""

@@ -15,6 +15,7 @@ from kefu_core import serving
 from kefu_core.abc.handler import Handler
 from kefu_core.abc.store import Outcome, PendingAppend, Store
 from kefu_core.abc.streams import FrameStream
+from kefu_core.abc.tracing import MessageTrace, MessageTracer
 from kefu_core.counts import Counts
 from kefu_core.errors import CloseCode, KefuError
 from kefu_core.hub.connection import Connection
@@ -66,8 +67,10 @@ class Hub:
         now: Callable[[], float],
         now_ms: Callable[[], int],
         rng: random.Random,
+        tracer: MessageTracer | None = None,
     ) -> None:
         self.store = store
+        self.tracer = tracer
         self.handler = handler
         self.limits = limits
         self.now = now
@@ -179,7 +182,7 @@ class Hub:
 
     # -- the log -----------------------------------------------------------------------
 
-    def submit(self, append: PendingAppend) -> None:
+    def submit(self, append: PendingAppend, trace: MessageTrace | None = None) -> None:
         """Send a draft into the log; `append.done` is called after the fan-out.
 
         Raises:
@@ -192,11 +195,15 @@ class Hub:
             waits.add(self.now() - pending.submitted_at)
             if not self._appends_in_flight:
                 self._idle.set()
+            if trace is not None:
+                trace.step("fan-out")
             answer(pending, outcome)
             if isinstance(outcome, Appended) and outcome.duplicate:
                 self._found(outcome)
             elif isinstance(outcome, Appended):
                 self._committed(outcome)
+            if trace is not None and isinstance(outcome, Appended):
+                trace.step("write")
 
         append.done = done
         self.store.submit(append)

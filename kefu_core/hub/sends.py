@@ -1,8 +1,11 @@
 """A connection's way into the log: what it sends is stored in its order (G14)."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from kefu_core import serving
 from kefu_core.abc.store import Outcome, PendingAppend
+from kefu_core.abc.tracing import MessageTrace
 from kefu_core.errors import KefuError, OutOfOrder
 from kefu_core.model import Appended, Conversation
 from kefu_core.protocol import frames as f
@@ -87,17 +90,53 @@ class Sends:
     def _submit(self, send: f.Send, row: Conversation) -> None:
         principal = self._connection.principal
         assert principal is not None, "send before welcome"
+        trace = None if self._hub.tracer is None else self._begin(send)
         try:
             draft = self._hub.handler.draft(principal, row, send)
             size = 200 + len(draft.body) + (len(str(draft.data)) if draft.data else 0)
             append = PendingAppend(
                 draft, self._done, size=size, submitted_at=self._hub.now()
             )
-            self._hub.submit(append)
+            if trace is not None:
+                trace.step("commit")
+                append.done = self._traced(trace)
+            self._hub.submit(append, trace)
         except KefuError as error:
+            if trace is not None:
+                trace.end(error.code)
             self._failed(send, error)
         else:
             self._in_flight.setdefault(send.conversation, {})[append] = send
+
+    def _begin(self, send: f.Send) -> MessageTrace | None:
+        tracer, connection = self._hub.tracer, self._connection
+        assert tracer is not None, "traced without a tracer"
+        trace = tracer.begin(
+            conversation=send.conversation,
+            connection=connection.number,
+            request=serving.request.get(),
+            transport=connection.peer.transport,
+        )
+        if trace is not None:
+            trace.step("check")
+        return trace
+
+    def _traced(self, trace: MessageTrace) -> Callable[[PendingAppend, Outcome], None]:
+        """Return what answers a message and tells its trace."""
+
+        def done(append: PendingAppend, outcome: Outcome) -> None:
+            self._done(append, outcome)
+            if not isinstance(outcome, Appended):
+                trace.end(outcome.code)
+                return
+            trace.stored(outcome.message.seq, is_duplicate=outcome.duplicate)
+            if self._connection.tasks is None:
+                trace.end("gone")
+            else:
+                # Ended by who writes the answer.
+                self._connection.traced.append(trace)
+
+        return done
 
     def _done(self, append: PendingAppend, outcome: Outcome) -> None:
         in_flight = self._in_flight.get(append.draft.conversation)

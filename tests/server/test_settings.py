@@ -80,6 +80,7 @@ def test_file_sections_and_environment_are_joined_and_the_environment_wins(
             '[mail]\nhost = "h"\nsender = "a@b.example"\ntls = "none"\nlogin = "a"',
             ["mail.tls = 'none'", "'h'", "unencrypted"],
         ),
+        ('traces_url = "collector:4317"', ["'collector:4317'", "/v1/traces"]),
         ("limits = 3", ["'limits'"]),
         ("bind = ", ["not valid TOML", "at end"]),
     ],
