@@ -56,6 +56,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "kefu_core.abc.translator": (),
     "kefu_core.abc.files": (),
     "kefu_core.abc.outgoing": (),
+    "kefu_core.abc.tracing": (),
     "kefu_core.abc.store": (),
     "kefu_core.testing.stores": (),
     "kefu_core.testing.transports": (),
