@@ -92,6 +92,25 @@ test("where the server has a hole, and where it has other words than were writte
   assert.deepEqual(shown.slice(1).map((i) => i.line.kind), ["damaged", "text", "damaged", "damaged"]);
 });
 
+test("what a page has sent into a history that is gone, and what came back lacks, is not sent", () => {
+  const missing = [];
+  const logs = new Logs((entry) => missing.push(entry));
+  const frame = (conversation, seq, more) => ({ t: "message", conversation, seq, sender: "v1", kind: "text", at: NOON, body: `m${seq}`, key: `k${seq}`, ...more });
+  for (const seq of [1, 2, 3, 4]) logs.append(frame(7, seq));
+  logs.append(frame(7, 5, { sender: "a1", key: undefined }));
+  logs.append(frame(8, 1, { key: "other" }));
+  logs.reset();
+  logs.lost.welcomed({ me: { id: "v1" }, heads: { 7: 2 } });
+  // A conversation that is gone as a whole is begun again.
+  assert.deepEqual(missing.splice(0).map((e) => [e.key, e.conversation, e.failure]), [["other", null, "lost"]]);
+  // Somebody has written in place of the third one before this page was back.
+  logs.lost.reaches({ conversation: 7, last_seq: 3 });
+  assert.deepEqual(missing.splice(0).map((e) => [e.key, e.body]), [["k4", "m4"]]);
+  logs.append(frame(7, 2));
+  logs.append(frame(7, 3, { sender: "a1", key: undefined }));
+  assert.deepEqual(missing.map((e) => [e.key, e.conversation, e.kind]), [["k3", 7, "text"]]);
+});
+
 test("an edit is shown in place of its message, with what it said before", () => {
   const lines = [
     line(1, "v1", NOON, { body: "fiirst" }), line(2, "a1", NOON, { body: "yes?" }),

@@ -41,7 +41,7 @@ export class Chat {
     this.storage = new TabStorage(scope);
     this.outbox = new Outbox(this.storage);
     this.session = new Session({ client, outbox: this.outbox });
-    this.logs = new Logs();
+    this.logs = new Logs((entry) => this.outbox.adopt([entry]));
     this.happened = happened;
     /** @type {Map<string, {resolve: (frame: any) => void, reject: (e: Refusal) => void}>} */
     this.waiting = new Map();
@@ -166,11 +166,9 @@ export class Chat {
     clearTimeout(this.typingTimer);
     if (!this.isLive || (!is_typing && !this.isTyping)) return;
     const wait = this.typedAt + TYPING_EVERY_MS - now;
-    if (is_typing && wait > 0) {
-      // The last state is told too, or the other side would keep the first letter.
-      this.typingTimer = setTimeout(() => this.typing(conversation, text, isShown), wait + 150);
-      return;
-    }
+    // The last state is told too, or the other side would keep the first letter.
+    const later = () => this.typing(conversation, text, isShown);
+    if (is_typing && wait > 0) return void (this.typingTimer = setTimeout(later, wait + 150));
     this.isTyping = is_typing;
     if (is_typing) this.typedAt = now;
     this.session.frames.push({ t: "typing", conversation, text: isShown ? text.slice(0, 500) : "", is_typing });
@@ -183,7 +181,9 @@ export class Chat {
     else if (event.type === "stored") this.echo(event);
     else if (event.type === "receipt") this.logs.receipt(event.frame);
     else if (event.type === "typing") this.logs.typing(event.frame, Date.now());
-    else if (event.type === "reset") this.logs.all.clear();
+    else if (event.type === "reset") this.logs.reset();
+    else if (event.type === "live") this.logs.lost.welcomed(event.welcome);
+    else if (event.type === "head") this.logs.lost.reaches(event.frame);
     else if (event.type === "refused") this.logs.refused(event.frame.conversation ?? 0, event.frame, this.session.readers.next(event.frame));
     else if (event.type === "answer") this.answered(event.id, event.frame);
     this.happened(event);

@@ -1,5 +1,6 @@
 /** @import {MessageFrame, Page, Receipt, TypingEvent} from "./frames" */
 /** @import {Entry} from "./outbox.js" */
+import { Lost } from "./lost.js";
 
 /**
  * @typedef {object} Log one conversation as this page holds it
@@ -125,7 +126,9 @@ export class Incoming {
 
 /** The logs of the followed conversations. */
 export class Logs {
-  constructor() {
+  /** @param {(entry: Entry) => void} [missing] is given what was sent into a history that is gone */
+  constructor(missing = () => {}) {
+    this.lost = new Lost(missing);
     /** @type {Map<number, Log>} */
     this.all = new Map();
   }
@@ -145,8 +148,15 @@ export class Logs {
     return log;
   }
 
+  /** The history was replaced. */
+  reset() {
+    this.lost.keep(this.all.values());
+    this.all.clear();
+  }
+
   /** @param {MessageFrame} message the next one of its log */
   append(message) {
+    this.lost.arrived(message);
     const log = this.of(message.conversation);
     if (!log.messages.length) log.first = message.seq;
     if (message.kind === "recall") this.recall(log, message);
