@@ -39,7 +39,7 @@ def test_an_admin_sees_at_a_glance_what_is_wrong(
     page.keyboard.press("Escape")
     trouble = page.locator(".trouble.problem")
     expect(trouble).to_contain_text("No agent is online; waiting in the queue: 1.")
-    expect(page.locator(".tile.bad", has_text="Waiting")).to_have_count(1)
+    expect(page.locator(".tile.problem", has_text="Waiting")).to_have_count(1)
     expect(page.locator(".spark").first).to_be_visible()
     assert_everybody_can_use(page)
     picture(page, "operations-wide-en")

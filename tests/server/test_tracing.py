@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
@@ -20,6 +21,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from kefu_core.abc.store import PendingAppend
 from kefu_core.errors import StoreUnavailable
 from kefu_core.protocol import frames as f
+from kefu_core.store.memory import MemoryStore
+from kefu_server.app import create_app
 from kefu_server.settings import Settings
 from kefu_server.tracing import SpanTracer, tracing
 from tests.core.hub.world import World, send, world
@@ -139,6 +142,15 @@ async def test_spans_reach_a_collector_before_the_server_is_gone() -> None:
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             names += [s.name for scope in resource.scope_spans for s in scope.spans]
     assert sorted(names) == sorted(["kefu.message", *STEPS])
+
+
+async def test_the_server_traces_what_its_node_does(
+    settings: Settings, store: MemoryStore
+) -> None:
+    with _collector([]) as url:
+        app = create_app(replace(settings, traces_url=url), store=store)
+        async with app.router.lifespan_context(app):
+            assert isinstance(app.state.node.hub.tracer, SpanTracer)
 
 
 def test_without_the_setting_the_library_is_not_even_imported() -> None:

@@ -33,10 +33,10 @@ function spark({ samples, every_s }, field, name, said) {
  * @param {string} value
  * @param {string} [more]
  * @param {SVGSVGElement | null} [line]
- * @param {boolean} [isBad]
+ * @param {string} [verdict] how bad what is wrong with it is
  */
-function tile(name, value, more = "", line = null, isBad = false) {
-  return h("div", { class: isBad ? "tile bad" : "tile" }, h("dt", null, name), h("dd", null, h("b", null, value), more && h("small", null, more), line));
+function tile(name, value, more = "", line = null, verdict = "") {
+  return h("div", { class: `tile ${verdict}` }, h("dt", null, name), h("dd", null, h("b", null, value), more && h("small", null, more), line));
 }
 
 /**
@@ -45,7 +45,7 @@ function tile(name, value, more = "", line = null, isBad = false) {
  */
 export function tiles(figures) {
   const { minute, agents, connections } = figures;
-  const bad = new Set(figures.troubles.map(({ finding }) => finding));
+  const worst = (/** @type {string[]} */ ...findings) => figures.troubles.find(({ finding }) => findings.includes(finding))?.verdict ?? "";
   const ms = (/** @type {number} */ value) => tell("ms", { count: short(value) });
   const rate = (/** @type {number} */ value) => tell("perSecond", { count: short(value) });
   const count = (/** @type {string} */ status) => agents[status] ?? 0;
@@ -60,16 +60,16 @@ export function tiles(figures) {
   return h(
     "dl",
     { class: "tiles" },
-    tile(tell("queue"), String(waiting), queue, null, bad.has("nobody") || bad.has("unanswered")),
-    tile(tell("agents"), String(count("online")), tell("agentsMore", more), null, bad.has("nobody")),
-    tile(tell("connections"), String(total), transports, line("connections", tell("connections"), String), bad.has("polls")),
+    tile(tell("queue"), String(waiting), queue, null, worst("nobody", "unanswered")),
+    tile(tell("agents"), String(count("online")), tell("agentsMore", more), null, worst("nobody")),
+    tile(tell("connections"), String(total), transports, line("connections", tell("connections"), String), worst("polls")),
     tile(tell("messages"), rate(minute.messages_per_s), tell("messagesMore", { delivered: short(minute.delivered_per_s) }), line("messages_per_s", tell("messages"), rate)),
-    tile(tell("wait"), ms(minute.wait_ms), tell("waitMore", { count: minute.messages_waiting }), line("wait_ms", tell("wait"), ms), bad.has("stands") || bad.has("away")),
-    tile(tell("commit"), ms(minute.commit_ms), tell("commitMore", { count: short(minute.commit_messages), reads: figures.database_reads }), line("commit_ms", tell("commit"), ms), bad.has("slow") || bad.has("away")),
-    tile(tell("lag"), ms(minute.lag_ms), tell("lagMore"), line("lag_ms", tell("lag"), ms), bad.has("late")),
+    tile(tell("wait"), ms(minute.wait_ms), tell("waitMore", { count: minute.messages_waiting }), line("wait_ms", tell("wait"), ms), worst("stands", "away")),
+    tile(tell("commit"), ms(minute.commit_ms), tell("commitMore", { count: short(minute.commit_messages), reads: figures.database_reads }), line("commit_ms", tell("commit"), ms), worst("slow", "away")),
+    tile(tell("lag"), ms(minute.lag_ms), tell("lagMore"), line("lag_ms", tell("lag"), ms), worst("late")),
     tile(tell("outbox"), String(figures.outbox_frames), tell("outboxMore", { most: figures.outbox_frames_max })),
-    tile(tell("catchUps"), String(figures.catch_ups), tell("catchUpsMore", { slow: figures.slow_readers }), null, bad.has("readers")),
+    tile(tell("catchUps"), String(figures.catch_ups), tell("catchUpsMore", { slow: figures.slow_readers }), null, worst("readers")),
     tile(tell("visits"), String(figures.visits)),
-    tile(tell("disk"), tell("gigabytes", { count: gigabytes(figures.disk_free_bytes) }), tell("diskMore", { total: gigabytes(figures.disk_total_bytes) }), null, bad.has("full") || bad.has("low") || bad.has("inodes")),
+    tile(tell("disk"), tell("gigabytes", { count: gigabytes(figures.disk_free_bytes) }), tell("diskMore", { total: gigabytes(figures.disk_total_bytes) }), null, worst("full", "low", "inodes")),
   );
 }
