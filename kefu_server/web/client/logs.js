@@ -1,6 +1,6 @@
 /** @import {MessageFrame, Page, Receipt, TypingEvent} from "./frames" */
 /** @import {Entry} from "./outbox.js" */
-import { Lost } from "./lost.js";
+import { Lost } from "./outbox.js";
 
 /**
  * @typedef {object} Log one conversation as this page holds it
