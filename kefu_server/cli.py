@@ -5,6 +5,8 @@ command line or setting; 130 interrupted.
 """
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,6 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KefuError as error:
         complain(escape(database.hide_url(str(error), settings)))
         return 2 if isinstance(error, ConfigurationError) else 1
+    except BrokenPipeError:
+        # Whoever reads has enough, as `head` has. What is still in the buffer would
+        # fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         # A full or read-only disk, met where nobody expected it.
         complain(escape(f"{error.filename or 'A file'}: {error.strerror or error}."))

@@ -137,8 +137,9 @@ def configure_logging(
     # driver, for one, every text and every hash. Ours never say such things.
     for name in OUR_LOGGERS:
         logging.getLogger(name).setLevel(level.upper())
-    # These two say much at "info" that an operator does not need.
+    # These say much at "info" that an operator does not need.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     # MySQL warns of every primary key that it has a name of its own for it.
     logging.getLogger("asyncmy").setLevel(logging.ERROR)

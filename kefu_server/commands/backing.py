@@ -5,12 +5,13 @@ name were not there or not what was sent.
 """
 
 import argparse
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
 
-from kefu_core.errors import KefuError
+from kefu_core.errors import ConfigurationError, KefuError
 from kefu_core.node import unix_ms
 from kefu_server.backups.archive import Manifest, read_manifest
 from kefu_server.backups.restoring import RestoreReport, restore_backup
@@ -72,6 +73,8 @@ def add_backing(commands: Commands) -> None:
 
 def _backup(options: argparse.Namespace, settings: Settings) -> int:
     target = options.target
+    if target.endswith(os.sep) and not Path(target).is_dir():
+        raise ConfigurationError(f"{target}: there is no such folder. Make it first.")
     if target != "-" and Path(target).is_dir():
         moment = datetime.fromtimestamp(unix_ms() / 1000, UTC)
         target = str(Path(target) / f"kefu-{moment:%Y%m%d-%H%M%S}.tar")

@@ -1,6 +1,9 @@
 """The `kefu` command as an operator uses it."""
 
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -180,3 +183,18 @@ def test_a_token_is_created_listed_without_its_secret_and_revoked(
     assert kefu(tmp_path, "token", "list").stdout == ""
     again = kefu(tmp_path, "token", "revoke", "5")
     assert again.stderr == "kefu: There is no token 5; see: kefu token list\n"
+
+
+def test_a_reader_that_has_enough_is_no_fault(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "kefu_server", "audit"],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(tmp_path),
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "")
