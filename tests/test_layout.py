@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -79,21 +80,28 @@ def test_nothing_is_left_to_do() -> None:
     assert found == []
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The names in a wheel built from this tree."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel"]
+def _built(kind: str, source: Path, folder: Path) -> Path:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d"]
     subprocess.run(
-        [*command, "-d", str(folder)],
-        cwd=ROOT,
+        [*command, str(folder)],
+        cwd=source,
         check=True,
         capture_output=True,
         timeout=100,
     )
-    (path,) = folder.glob("kefu-*.whl")
-    with zipfile.ZipFile(path) as archive:
+    (path,) = folder.glob("kefu-*.whl" if kind == "wheel" else "kefu-*.tar.gz")
+    return path
+
+
+def _names(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The names in a wheel built from this tree."""
+    return _names(_built("wheel", ROOT, tmp_path_factory.mktemp("wheel")))
 
 
 def test_the_wheel_holds_all_that_the_packages_need(wheel: set[str]) -> None:
@@ -107,7 +115,8 @@ def test_the_wheel_holds_all_that_the_packages_need(wheel: set[str]) -> None:
         assert files - wheel == set()
     assert any(n.startswith("kefu_core/store/migrations/versions/") for n in wheel)
     assert "kefu_server/web/loader.js" in wheel
-    assert "kefu_server/deploy/systemd/kefu.service" in wheel
+    for name in ("systemd/kefu.service", "nginx/kefu.conf", "caddy/Caddyfile"):
+        assert f"kefu_server/deploy/{name}" in wheel
 
 
 def test_the_wheel_holds_nothing_else(wheel: set[str]) -> None:
@@ -115,3 +124,15 @@ def test_the_wheel_holds_nothing_else(wheel: set[str]) -> None:
     assert tops - {"kefu_core", "kefu_server"} == {
         name for name in tops if name.endswith(".dist-info")
     }
+
+
+def test_the_sdist_makes_the_same_wheel_and_brings_its_tests(
+    wheel: set[str], tmp_path: Path
+) -> None:
+    sdist = _built("sdist", ROOT, tmp_path)
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    source = tmp_path / sdist.name.removesuffix(".tar.gz")
+    assert _names(_built("wheel", source, tmp_path)) == wheel
+    for name in ("Makefile", "tools/environment.sh", "tests/conftest.py", "Dockerfile"):
+        assert (source / name).exists(), name

@@ -15,9 +15,6 @@ if [ ! -e "$root/etc/debian_version" ]; then
     chroot "$root" useradd --system --home-dir /var/lib/kefu \
         --shell /usr/sbin/nologin kefu
 fi
-if ! mountpoint -q "$root/proc"; then
-    mount -t proc proc "$root/proc"
-fi
 # A start from nothing: what an earlier run has written is put away.
 rm -rf "$root/etc/kefu" "$root/etc/nginx/conf.d/kefu.conf" "$root/opt/kefu" \
     "$root/opt/wheel" "$root/etc/systemd/system/kefu.service" "$root/var/lib/kefu" \
