@@ -97,7 +97,8 @@ def _asked(method: str, path: str, app: KefuApp) -> dict[str, Any]:
 
 def _told(response: httpx.Response) -> tuple[Any, ...]:
     """Return all of an answer that is the same each time that it is given."""
-    headers = {k: v for k, v in response.headers.items() if k != "kefu-session"}
+    own = {"kefu-session", "x-request-id"}
+    headers = {k: v for k, v in response.headers.items() if k not in own}
     is_same = response.request.method == "GET" or response.status_code >= 400
     if not is_same:
         headers.pop("content-length", None)
