@@ -5,7 +5,8 @@ CODE := kefu_core kefu_server benchmarks tests
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo serve test check fix bench docs lock needs verify-tests verify-simulation verify-fuzz verify-network \
-  verify-api verify-upgrade verify-restore verify-stop verify-install
+  verify-api verify-upgrade verify-restore verify-stop verify-install \
+  verify-supply
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -74,6 +75,9 @@ verify-install: needs  ## the wheel on a bare Debian: proxy, TLS, backup, restor
 	command -v debootstrap >/dev/null || apt-get install -y -qq debootstrap
 	sh tools/bare-root.sh "$(CURDIR)/.bare-root"
 	KEFU_BARE_ROOT="$(CURDIR)/.bare-root" $(PY) -m pytest -n0 tests/e2e/test_installed.py
+
+verify-supply: .venv/ready  ## known holes of all that is locked, and the list of it (SBOM)
+	sh tools/supply.sh
 
 lock:  ## pin every dependency again (needs uv)
 	uv pip compile pyproject.toml --all-extras --group dev --generate-hashes \
