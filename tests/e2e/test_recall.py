@@ -39,3 +39,20 @@ def test_what_is_taken_back_leaves_the_other_screen_at_once(
     visitor.reload()
     visitor.sees("Is it in stock?")
     assert "canary" not in visitor.view.content()
+
+
+def test_a_tick_between_the_question_and_its_answer_does_not_ask_again(
+    world: World, browsers: Browsers, visitor: Visitor
+) -> None:
+    visitor.write("My password is canary", "Is it in stock?")
+    message = visitor.view.locator(".message", has_text="canary")
+    message.hover()
+    message.get_by_role("button", name="Take back").click()
+    sure = message.get_by_role("button", name="Really?")
+    expect(sure).to_be_focused()
+    agent = AgentPerson(world, browsers.context())
+    agent.open_first("queue")
+    expect(message).to_have_attribute("data-state", "read")
+    expect(sure).to_be_focused()
+    sure.press("Enter")
+    expect(agent.view.locator(".message", has_text="canary")).to_have_count(0)

@@ -46,6 +46,8 @@ export class LogView {
     this.reading = undefined;
     /** @type {Map<string, Item["line"]>} what was taken back here, until this page goes */
     this.taken = new Map();
+    /** the message that was asked to be taken back, and not yet for sure */
+    this.sure = "";
     this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
     new ResizeObserver(() => this.isAtBottom && this.toBottom()).observe(this.scroller);
   }
@@ -141,6 +143,7 @@ export class LogView {
     element.dataset.seq = String(line.seq ?? "");
     const name = this.parts.nameOf(speakerOf(line));
     const showsFoot = isLast || state === "sending" || state === "failed" || line.earlier || this.reading?.tells(line, isMine);
+    const isAsked = element.querySelector(".recall:focus") !== null;
     fill(
       element,
       isFirst && !this.parts.isMe(line.sender) && h("div", { class: "who" }, h("bdi", null, name)),
@@ -148,6 +151,7 @@ export class LogView {
       isMine && line.seq ? this.tools(line) : null,
       showsFoot && this.foot(line, state, isMine),
     );
+    if (isAsked) /** @type {HTMLElement | null} */ (element.querySelector(".recall"))?.focus();
   }
 
   /**
@@ -171,10 +175,14 @@ export class LogView {
    * @param {number} left milliseconds
    */
   recallButton(line, left) {
+    const ask = () => {
+      button.classList.add("sure");
+      fill(button, t("recallSure"));
+    };
     const act = async () => {
-      if (!button.classList.contains("sure")) {
-        button.classList.add("sure");
-        return fill(button, t("recallSure"));
+      if (this.sure !== line.key) {
+        this.sure = line.key;
+        return ask();
       }
       button.disabled = true;
       if (line.kind !== "file") this.taken.set(line.key, line);
@@ -182,6 +190,8 @@ export class LogView {
       await this.parts.recall?.act(line).catch(() => (button.disabled = false));
     };
     const button = h("button", { type: "button", class: "recall", onclick: act }, t("recall"));
+    // A tick that came between the two drew the message anew.
+    if (this.sure === line.key) ask();
     setTimeout(() => button.remove(), Math.min(left, 2 ** 30));
     return button;
   }
