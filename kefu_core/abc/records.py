@@ -1,7 +1,7 @@
 """What a store promises about the desk's records (`kefu_core.records`)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
 from kefu_core.ids import visitor_participant
@@ -61,6 +61,14 @@ class Records(ABC):
 
         Raises:
             Conflict: A unique field (`records.UNIQUE`) is another record's already.
+        """
+
+    @abstractmethod
+    async def add_records(self, kind: type[R], records: Sequence[R]) -> None:
+        """Create these, all or none, in one statement: for many at once.
+
+        Raises:
+            Conflict: A unique field (`records.UNIQUE`) or an id is there already.
         """
 
     @abstractmethod

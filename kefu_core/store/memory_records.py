@@ -88,6 +88,19 @@ class MemoryRecords(Records):
                 raise
             self._records[type(record)][record.id] = record
 
+    async def add_records(self, kind: type[R], records: Sequence[R]) -> None:
+        await anyio.lowlevel.checkpoint()
+        before = dict(self._records[kind])
+        for record in records:
+            try:
+                self._require_free(record)
+                if record.id in self._records[kind]:
+                    raise Conflict(f"There is a {kind.__name__} {record.id}.")
+            except Conflict:
+                self._records[kind] = before
+                raise
+            self._records[kind][record.id] = record
+
     async def change_record(self, record: Record, *, when: Mapping[str, Value]) -> bool:
         await anyio.lowlevel.checkpoint()
         stored = self._records[type(record)].get(record.id)

@@ -1,7 +1,7 @@
 """The desk's records on SQL: every kind by the same few statements."""
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Row,
     delete,
     func,
+    insert,
     select,
     update,
 )
@@ -112,6 +113,18 @@ class SqlRecords(Records):
 
         if records:
             await self._do(put)
+
+    async def add_records(self, kind: type[R], records: Sequence[R]) -> None:
+        rows = [_values(record) for record in records]
+
+        async def add(connection: AsyncConnection) -> None:
+            try:
+                await connection.execute(insert(TABLES[kind]), rows)
+            except IntegrityError as error:
+                raise _conflict(records[0]) from error
+
+        if rows:
+            await self._do(add)
 
     async def change_record(self, record: Record, *, when: Mapping[str, Value]) -> bool:
         kind, values = type(record), _values(record)

@@ -80,7 +80,8 @@ class RecordsContract:
         await store.put_site(SITE)
         one, two = record(kind, 1), record(kind, 2)
         short = _short(kind, one)
-        await store.put_records(one, two)
+        await store.add_records(kind, [one, two])
+        await store.add_records(kind, [])
         assert await store.find_record(kind, 1) == one
         assert await store.find_record(kind, 3) is None
         await store.put_records(short)
@@ -102,6 +103,8 @@ class RecordsContract:
         for wrong in (record(kind, 3, **same), record(kind, 2, **same)):
             with pytest.raises(Conflict):
                 await store.put_records(record(kind, 4), wrong)
+            with pytest.raises(Conflict):
+                await store.add_records(kind, [record(kind, 4), wrong])
         with pytest.raises(Conflict):
             await store.change_record(record(kind, 2, **same), when={})
         assert [r.id for r in await store.list_records(kind)] == [2, 1]

@@ -165,12 +165,12 @@ class Cache:
 
     async def _put(self, due: Sequence[CachedTranslation]) -> None:
         try:
-            await self._store.put_records(*due)
+            await self._store.add_records(CachedTranslation, due)
         except Conflict:
             # Another node has found out the same; the rest is new.
             for record in due:
                 with suppress(Conflict):
-                    await self._store.put_records(record)
+                    await self._store.add_records(CachedTranslation, [record])
 
     async def forget(self, site_id: int, texts: Sequence[str]) -> None:
         """Drop what was made of these texts. Raises `StoreUnavailable`."""

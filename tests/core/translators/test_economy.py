@@ -361,7 +361,7 @@ async def test_without_the_store_texts_are_translated_and_the_budget_still_holds
     w: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as broken:
-        for name in ("list_records", "put_records", "change_record"):
+        for name in ("list_records", "put_records", "add_records", "change_record"):
             broken.setattr(w.store, name, failing)
         site = limited(12)
         assert await w.ask("a" * 10, site=site) == ["a" * 10 + " [zh-CN]"]
@@ -379,7 +379,7 @@ async def test_a_store_that_hangs_holds_nobody_up_for_long(
     w: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "STORE_S", 0.02)
-    for name in ("list_records", "put_records", "change_record"):
+    for name in ("list_records", "put_records", "add_records", "change_record"):
         monkeypatch.setattr(w.store, name, lambda *_, **__: anyio.sleep(60))
     with anyio.fail_after(5):
         assert await w.ask("oi") == ["oi [zh-CN]"]
