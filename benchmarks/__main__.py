@@ -252,7 +252,10 @@ def _crash(options: argparse.Namespace) -> int:
     with Progress(console=console) as progress:
         outcome = run_crash(crash, progress)
     result = result_of(crash, outcome)
-    return _finish(result, outcome.verdict, options.json, kills=options.kills)
+    status = _finish(result, outcome.verdict, options.json, kills=options.kills)
+    for line in outcome.audit:
+        console.print(f"kefu audit: {line}", markup=False)
+    return status or int(bool(outcome.audit))
 
 
 def _idle(options: argparse.Namespace) -> int:

@@ -76,6 +76,8 @@ class CrashOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a run of crashes left."""
 
     verdict: Verdict
+    audit: list[str]
+    """What `kefu audit` found afterwards."""
     rounds: list[Round]
     before: Report
     last: Report
@@ -118,8 +120,10 @@ def run_crash(options: CrashOptions, progress: Progress) -> CrashOutcome:
         for path in crowd.histories:
             records += read_history(path)
         verdict = judge(records, load_rows(server.database_url))
+        audit = server.audit()
     return CrashOutcome(
         verdict=verdict,
+        audit=audit,
         rounds=rounds,
         before=before,
         last=last,
@@ -247,6 +251,7 @@ def result_of(options: CrashOptions, outcome: CrashOutcome) -> Result:
             "raised_limits": RAISED_LIMITS,
             "bounds_95": bounds(verdict, kills=options.kills),
             "faults": verdict.faults,
+            "audit": outcome.audit,
             "seed": options.seed,
         },
     )

@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 import msgspec
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Response, expect
 
 from kefu_core.abc.store import Store
 from kefu_core.model import Site
@@ -42,6 +42,11 @@ def page_of(world: World, path: str, identity: dict[str, Any]) -> str:
     )
     world.shop.pages[path] = world.page(before + world.embed)
     return path
+
+
+def _has_signed(response: Response) -> bool:
+    asked = response.request.post_data or ""
+    return response.url.endswith("/api/visitor/token") and '"identity":{' in asked
 
 
 def test_a_signed_visitor_has_one_history_on_every_device(
@@ -118,8 +123,10 @@ def test_a_tab_from_before_the_signature_goes_on_with_the_browsers_new_token(
     claims = {"sub": "42", "exp": int(time.time()) + 600, "name": "林晓"}
     identity = {"token": jwt.encode(claims, SECRET, algorithm="HS256")}
     second = Visitor(world, context)
-    second.page.goto(world.shop.url + page_of(world, "/signed", identity))
-    second.open().live()
+    # The browser must have the new one before the server goes.
+    with second.page.expect_response(_has_signed, timeout=30_000):
+        second.page.goto(world.shop.url + page_of(world, "/signed", identity))
+        second.open().live()
     second.sees("as nobody yet")
     # What the first tab holds is refused from now on; the other's is in the browser.
     world.kill()

@@ -26,6 +26,7 @@ def test_a_server_killed_again_and_again_loses_doubles_and_reorders_nothing() ->
     assert [round_.exit_status for round_ in outcome.rounds] == [-9] * kills
     assert sum(round_.is_aimed for round_ in outcome.rounds) == kills // 2
     assert verdict.passed, (verdict.faults, verdict.problems[:3], verdict.life)
+    assert outcome.audit == []
     assert verdict.counts.readers == 100
     assert verdict.counts.acknowledged == verdict.counts.sent > 0
     assert outcome.last.behind == 0
@@ -39,6 +40,7 @@ def test_a_server_stopped_under_load_keeps_everything_and_says_drain() -> None:
     assert [round_.exit_status for round_ in outcome.rounds] == [0] * stops
     assert max(round_.stop_s for round_ in outcome.rounds) <= 10.0
     assert verdict.passed, (verdict.faults, verdict.problems[:3], verdict.life)
+    assert outcome.audit == []
     assert verdict.counts.acknowledged == verdict.counts.sent > 0
     # Every client that was connected at a stop was told; one may still be on its way
     # back from the stop before.
@@ -62,6 +64,7 @@ def test_a_killed_database_ends_no_connection_and_loses_nothing(name: str) -> No
         outcome = run_crash(options, progress)
     verdict = outcome.verdict
     assert verdict.passed, (verdict.faults, verdict.problems[:3], verdict.life)
+    assert outcome.audit == []
     assert verdict.counts.acknowledged == verdict.counts.sent > 0
     assert outcome.last.behind == 0
     assert outcome.last.closes == {}
