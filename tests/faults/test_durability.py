@@ -81,7 +81,8 @@ def test_an_acknowledgement_follows_the_sync_of_its_message(tmp_path: Path) -> N
     if not strace_works():
         pytest.skip("strace is not installed or ptrace is not permitted here")
     trace = tmp_path / "trace"
-    strace = ["strace", "-f", "-yy", "-s", "70000", "-e", f"trace={TRACED}"]
+    # -D: whoever is signalled is the server, and not who watches it.
+    strace = ["strace", "-D", "-f", "-yy", "-s", "70000", "-e", f"trace={TRACED}"]
     keys = [f"key-{number:05d}-end" for number in range(MESSAGES)]
     server = Kefu(tmp_path, wrapper=[*strace, "-o", str(trace)])
     with server:
