@@ -22,6 +22,7 @@ from benchmarks.ports import HOST, free_port
 from kefu_server import accounts, database
 from kefu_server.settings import Settings, load_settings
 
+TRANSPORTS = ("websocket", "longpoll", "tcp")
 ADDRESSES = 49
 """Clients come from 127.0.0.2 to 127.0.0.50: what one address may do is limited."""
 READY_S = 30.0

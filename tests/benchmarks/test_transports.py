@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from rich.progress import Progress
 
-from benchmarks.__main__ import TRANSPORTS, raise_file_limit
+from benchmarks.__main__ import raise_file_limit
 from benchmarks.chat import ChatOptions, run_chat
 from benchmarks.cutting import cut_connections
 from benchmarks.echo_load import expected_bytes, frame_of, post_of
 from benchmarks.idle import compare_idle
 from benchmarks.noisy import NoisyOptions, run_noisy
 from benchmarks.storm import StormOptions, run_storm
+from benchmarks.target import TRANSPORTS
 from benchmarks.yardstick import measure_echo
 
 

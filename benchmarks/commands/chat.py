@@ -1,0 +1,60 @@
+"""`chat`: its options, and what it shows."""
+
+import argparse
+from pathlib import Path
+
+from rich.progress import Progress
+
+from benchmarks.chat import ChatOptions, run_chat
+from benchmarks.commands.shared import Commands, console, finish, show
+from benchmarks.report import show_verdict
+from benchmarks.target import TRANSPORTS
+from benchmarks.translated import CHOICES, run_translated
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    chat = commands.add_parser("chat", help="throughput, latency, cost of a message")
+    chat.add_argument("--transport", choices=TRANSPORTS, default="websocket")
+    chat.add_argument("--visitors", type=int, default=300)
+    chat.add_argument("--agents", type=int, default=30)
+    chat.add_argument("--seconds", type=float, default=15.0)
+    chat.add_argument(
+        "--rate",
+        type=float,
+        default=0.0,
+        help="messages a second, open loop; 0 (default): closed loop to saturation",
+    )
+    chat.add_argument("--idle", type=int, default=500, help="idle connections, 0: none")
+    chat.add_argument("--processes", type=int, default=0, help="generator processes")
+    chat.add_argument(
+        "--translation",
+        choices=CHOICES,
+        help="latency with and without a service that answers at once, takes 2 s or "
+        "fails, by turns in one run; --rate is then 50 where none is given",
+    )
+    chat.add_argument("--profile", default="", help="file for py-spy's raw stacks")
+    chat.add_argument("--json", type=Path, metavar="FILE")
+    chat.set_defaults(run=_chat)
+
+
+def _chat(options: argparse.Namespace) -> int:
+    chat = ChatOptions(
+        transport=options.transport,
+        visitors=options.visitors,
+        agents=options.agents,
+        seconds=options.seconds,
+        rate=options.rate,
+        idle=options.idle,
+        processes=options.processes,
+        profile=options.profile,
+        command=options.line,
+    )
+    if options.translation:
+        with Progress(console=console) as progress:
+            found, verdict = run_translated(chat, options.translation, progress)
+        show_verdict(console, verdict)
+        return show(found, options.json, passed=verdict.passed)
+    with Progress(console=console) as progress:
+        result, verdict = run_chat(chat, progress)
+    return finish(result, verdict, options.json)
