@@ -27,6 +27,10 @@ START_S = 60.0
 PASSWORD = "not-a-secret"
 
 
+_STILL_S = 10.0
+"""How long a server may take until all of its threads are stopped."""
+
+
 class ServerMissingError(Exception):
     """The programs are not installed; the text says which package has them."""
 
@@ -115,8 +119,8 @@ class PrivateServer(ABC):
     @contextlib.contextmanager
     def stalled(self) -> Iterator[None]:
         """Let it stand still for the time of the block."""
-        self._signal_all(signal.SIGSTOP)
         try:
+            self._stop_all()
             yield
         finally:
             self._signal_all(signal.SIGCONT)
@@ -183,6 +187,25 @@ class PrivateServer(ABC):
             for process in [main, *main.children(recursive=True)]:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.send_signal(number)
+
+    def _stop_all(self) -> None:
+        """Stop it, and wait until no thread runs.
+
+        A busy machine takes its time, and meanwhile one answers another question.
+        """
+        with contextlib.suppress(psutil.NoSuchProcess):
+            main = psutil.Process(self.pid)
+            until = time.monotonic() + _STILL_S
+            while True:
+                running = _running(self.pid)
+                for child in main.children(recursive=True):
+                    running |= _running(child.pid)
+                if not running:
+                    return
+                if time.monotonic() > until:
+                    raise TimeoutError(f"{self.name} does not stand still: {running}")
+                self._signal_all(signal.SIGSTOP)
+                time.sleep(0.002)
 
     def own(self, path: Path) -> None:
         """Give a file or folder to the server's user."""
@@ -331,3 +354,14 @@ class Postgres(PrivateServer):
 
 
 SERVERS: dict[str, type[PrivateServer]] = {"mysql": MariaDb, "postgres": Postgres}
+
+
+def _running(pid: int) -> set[str]:
+    """Return the threads of a process that are not stopped, each with its state."""
+    running = set()
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            state = (task / "stat").read_text().rpartition(")")[2].split()[0]
+            if state not in "TtZX":
+                running.add(f"{pid}/{task.name} {state}")
+    return running

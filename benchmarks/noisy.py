@@ -41,6 +41,9 @@ class NoisyOptions(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int = 3
     is_elsewhere: bool = False
     """The flooder has a server of its own: what it costs then, the machine costs."""
+    opening_s: float = 0.0
+    """So long after its beginning the loud window is measured, so that the busy agent's
+    opening is not in it."""
 
 
 class _Flooding:
@@ -156,6 +159,7 @@ def run_noisy(
                     cpu_s["quiet"] += _watch(server, crowd, options, quiet)
                     progress.update(task, advance=1, description="loud")
                     flooding.begin()
+                    time.sleep(options.opening_s)
                     cpu_s["loud"] += _watch(server, crowd, options, loud)
                     floods.append(flooding.end())
                 progress.update(task, advance=1)
@@ -182,6 +186,7 @@ def run_noisy(
         "rate": options.rate,
         "flood": options.flood if not options.open else 0,
         "open": options.open,
+        "opening_s": options.opening_s,
         "is_elsewhere": options.is_elsewhere,
         "quiet_ms": msgspec.to_builtins(calm),
         "loud_ms": msgspec.to_builtins(noise),

@@ -231,3 +231,6 @@ class SharedLimits(msgspec.Struct, frozen=True, kw_only=True):
     unacknowledged_sends: int
     page_messages: int
     cursors: int
+    frames_per_s: float = 0.0
+    """What is said above it for long is refused; 0: an older server, which is silent
+    about it."""

@@ -29,6 +29,13 @@ def add_parser(commands: Commands) -> None:
     noisy.add_argument("--seconds", type=float, default=8.0, help="of each window")
     noisy.add_argument("--rounds", type=int, default=3, help="pairs of windows")
     noisy.add_argument(
+        "--opening",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="how long after its beginning the loud window is measured",
+    )
+    noisy.add_argument(
         "--elsewhere", action="store_true", help="flood another server of this machine"
     )
     noisy.add_argument("--json", type=Path, metavar="FILE")
@@ -46,6 +53,7 @@ def _noisy(options: argparse.Namespace) -> int:
         seconds=options.seconds,
         rounds=options.rounds,
         is_elsewhere=options.elsewhere,
+        opening_s=options.opening,
     )
     with Progress(console=console) as progress:
         found, verdict = run_noisy(noisy, progress)

@@ -16,6 +16,7 @@ from kefu_core.ids import ID_MAX
 from kefu_core.limits import Limits
 from kefu_core.model import Draft, Person
 from kefu_core.protocol import frames as f
+from kefu_core.protocol.asking import Asking
 from kefu_core.protocol.codec import BadFrame, Received
 from kefu_core.protocol.cursors import LogReader
 from kefu_core.protocol.events import (
@@ -66,8 +67,7 @@ class ClientSession:
         """When the coalesced acknowledgements are due."""
         self._refollowing: set[ConversationId] = set()
         """Asked again from the cursor because of a hole; later messages are dropped."""
-        self._follow_at: dict[ConversationId, float] = {}
-        """When to ask again for what could not be followed just now."""
+        self._asking = Asking()
         self._greeted: set[ConversationId] = set()
         """Conversations in this connection's hello: the welcome follows them."""
 
@@ -79,7 +79,6 @@ class ClientSession:
         self._connected_at = self._received_at = self._sent_at = now
         self._ack_at = None
         self._refollowing.clear()
-        self._follow_at.clear()
         cursors = self._cursors()
         self._greeted = set(cursors)
         hello = f.Hello(
@@ -117,11 +116,14 @@ class ClientSession:
         if conversation in self.readers:
             return
         self.readers[conversation] = LogReader(after)
-        self._say(f.Follow(conversation=conversation, after=after))
+        if self.is_live:
+            self._asking.add(conversation)
+            self._ask(self._received_at)
 
     def unfollow(self, conversation: ConversationId) -> None:
         """Stop holding a conversation."""
         if self.readers.pop(conversation, None) is not None:
+            self._asking.discard(conversation)
             self._say(f.Unfollow(conversation=conversation))
 
     def read(self, conversation: ConversationId, seq: Seq, now: float) -> None:
@@ -217,10 +219,10 @@ class ClientSession:
         due = min(self.gives_up_at, self._sent_at + self._heartbeat_s)
         if self._ack_at is not None:
             due = min(due, self._ack_at)
-        if self._follow_at:
-            due = min(due, *self._follow_at.values())
-        blocked = self.outbox.next_timer()
-        return due if blocked is None else min(due, blocked)
+        for other in (self._asking.next_timer(), self.outbox.next_timer()):
+            if other is not None:
+                due = min(due, other)
+        return due
 
     def handle_timer(self, now: float) -> None:
         """Do what is due: acknowledge, repeat, ping, or give up a silent server."""
@@ -232,7 +234,7 @@ class ClientSession:
             return
         if self._ack_at is not None and now >= self._ack_at:
             self._acknowledge()
-        self._follow_again(now)
+        self._ask(now)
         self._transmit(now)
         if now >= self.gives_up_at:
             self._leave(CloseCode.SILENT, "the server is silent")
@@ -289,6 +291,7 @@ class ClientSession:
                 self.readers[conversation] = LogReader()
             self._events.append(HistoryReplaced(welcome.epoch))
         self.epoch = welcome.epoch
+        self._asking.restart(welcome.limits.frames_per_s, now)
         self._follow_all(welcome.resumed, now)
         for topic in self.watched:
             self.watched[topic] = -1
@@ -305,10 +308,10 @@ class ClientSession:
         for conversation, reader in self.readers.items():
             reader.acked, reader.told = reader.cursor, Seq(0)
             if conversation not in greeted:
-                follow = f.Follow(conversation=conversation, after=reader.cursor)
-                self._frames.append(follow)
+                self._asking.add(conversation)
             if reader.read:
                 self._ack_soon(now)
+        self._ask(now)
 
     def _message(self, message: f.MessageFrame, now: float) -> None:
         conversation = message.conversation
@@ -369,15 +372,15 @@ class ClientSession:
         """Ask again for a conversation that could not be followed just now."""
         conversation = error.conversation
         if conversation is not None and conversation in self.readers:
-            self._follow_at[conversation] = now + (error.after_s or _FOLLOW_AGAIN_S)
+            at = now + (error.after_s or _FOLLOW_AGAIN_S)
+            self._asking.refused(conversation, at)
 
-    def _follow_again(self, now: float) -> None:
-        for conversation, at in list(self._follow_at.items()):
-            if now >= at:
-                del self._follow_at[conversation]
-                reader = self.readers.get(conversation)
-                if reader is not None:
-                    self._say(f.Follow(conversation=conversation, after=reader.cursor))
+    def _ask(self, now: float) -> None:
+        """Ask for what is to be followed, as much as the server takes."""
+        if self.is_live:
+            for conversation in self._asking.take(now):
+                after = self.readers[conversation].cursor
+                self._frames.append(f.Follow(conversation=conversation, after=after))
 
     def _list_event(self, event: f.Event, now: float) -> None:
         held = self.watched.get(event.topic)

@@ -116,8 +116,9 @@ class ServerSession:
         for item in items:
             if self.state is ServerState.CLOSED:
                 return
-            # Rubbish costs an answer too, so everything fills the bucket.
-            wait_s = self._bucket.take(now)
+            # Rubbish costs an answer too, so everything fills the bucket but what
+            # cannot be more than we said ourselves.
+            wait_s = 0.0 if self._is_due(item) else self._bucket.take(now)
             early += wait_s > 0.0
             if wait_s and self._flooded(now):
                 self.has_flooded = True
@@ -131,6 +132,13 @@ class ServerSession:
             limits = self._limits
             per_s = _READ_FACTOR * limits.flood_factor * limits.frames_per_s
             self.pause_s = min(early / per_s, _PAUSE_MAX_S)
+
+    def _is_due(self, item: f.Frame | BadFrame) -> bool:
+        """Whether it acknowledges what was sent since the last acknowledgement."""
+        if not isinstance(item, f.Ack):
+            return False
+        follower = self.followers.get(item.conversation)
+        return follower is not None and follower.acked < item.seq <= follower.cursor
 
     def _take(self, frame: f.Frame, wait_s: float, now: float) -> None:
         """Act on one frame that came `wait_s` too early."""
@@ -494,4 +502,5 @@ def shared_limits(limits: Limits, me: Person) -> SharedLimits:
         unacknowledged_sends=limits.unacknowledged_sends_max,
         page_messages=limits.page_messages_max,
         cursors=limits.cursors_max,
+        frames_per_s=limits.frames_per_s,
     )

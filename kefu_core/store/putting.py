@@ -8,7 +8,7 @@ somebody else inserted meanwhile, update what they made.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table, and_, case, insert, select, update
+from sqlalchemy import Table, and_, bindparam, case, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -55,52 +55,104 @@ async def insert_row(
 async def raise_cursors(connection: AsyncConnection, cursors: Sequence[Cursor]) -> None:
     """Raise stored cursors to these; lower values change nothing.
 
-    In the order of their keys: two nodes that raise the same ones never deadlock.
+    In two statements, however many there are: everybody's acknowledgements of a third
+    of a second come at once, and messages wait meanwhile. In the order of their keys:
+    two nodes that raise the same ones never deadlock.
     """
-    wanted: dict[tuple[int, str], tuple[int, int]] = {}
+    wanted: dict[_Key, tuple[int, int]] = {}
     for cursor in cursors:
         key = (int(cursor.conversation), str(cursor.participant))
         delivered, read = wanted.get(key, (0, 0))
         wanted[key] = max(delivered, cursor.delivered), max(read, cursor.read)
-    known = await _known_conversations(connection, {number for number, _ in wanted})
+    conversations, held = await _held_cursors(connection, {key[0] for key in wanted})
+    raised, new = [], []
     for key, (delivered, read) in sorted(wanted.items()):
-        if key[0] in known:
-            await _raise_one(connection, key, delivered, read)
+        if key[0] not in conversations:
+            continue
+        row = {"its": key[0], "who": key[1], "delivered_": delivered, "read_": read}
+        if key not in held:
+            new.append(row)
+        elif delivered > held[key][0] or read > held[key][1]:
+            raised.append(row)
+    if raised:
+        await connection.execute(_RAISE, raised)
+    if new and not await _insert_all(connection, new):
+        # Somebody else has inserted one of them meanwhile.
+        for row in new:
+            await _raise_one(connection, row)
 
 
-async def _raise_one(
-    connection: AsyncConnection, key: tuple[int, str], delivered: int, read: int
-) -> None:
-    columns = t.participant.c
-    change = (
-        update(t.participant)
-        .where(columns.conversation_id == key[0], columns.participant == key[1])
-        .values(
-            delivered=case(
-                (columns.delivered < delivered, delivered), else_=columns.delivered
-            ),
-            read=case((columns.read < read, read), else_=columns.read),
-        )
+_Key = tuple[int, str]
+_columns = t.participant.c
+_RAISE = (
+    update(t.participant)
+    .where(
+        _columns.conversation_id == bindparam("its"),
+        _columns.participant == bindparam("who"),
     )
-    if (await connection.execute(change)).rowcount:
+    .values(
+        delivered=case(
+            (_columns.delivered < bindparam("delivered_"), bindparam("delivered_")),
+            else_=_columns.delivered,
+        ),
+        read=case(
+            (_columns.read < bindparam("read_"), bindparam("read_")),
+            else_=_columns.read,
+        ),
+    )
+)
+
+
+async def _raise_one(connection: AsyncConnection, row: Mapping[str, Any]) -> None:
+    if (await connection.execute(_RAISE, row)).rowcount:
         return
-    row = {
-        "conversation_id": key[0],
-        "participant": key[1],
-        "delivered": delivered,
-        "read": read,
-    }
-    if not await insert_row(connection, t.participant, row):
-        await connection.execute(change)
+    if not await _insert_all(connection, [row]):
+        await connection.execute(_RAISE, row)
 
 
-async def _known_conversations(
+async def _insert_all(
+    connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]
+) -> bool:
+    """Insert all, or none if one of them is there already."""
+    values = [
+        {
+            "conversation_id": row["its"],
+            "participant": row["who"],
+            "delivered": row["delivered_"],
+            "read": row["read_"],
+        }
+        for row in rows
+    ]
+    try:
+        async with connection.begin_nested():
+            await connection.execute(insert(t.participant), values)
+    except IntegrityError:
+        return False
+    return True
+
+
+async def _held_cursors(
     connection: AsyncConnection, wanted: set[int]
-) -> set[int]:
+) -> tuple[set[int], dict[_Key, tuple[int, int]]]:
+    """Return which of these conversations there are, and the cursors in them."""
     known: set[int] = set()
+    held: dict[_Key, tuple[int, int]] = {}
     numbers = sorted(wanted)
+    columns = t.participant.c
     for start in range(0, len(numbers), IN_MAX):
         some = numbers[start : start + IN_MAX]
-        query = select(t.conversation.c.id).where(t.conversation.c.id.in_(some))
-        known.update((await connection.execute(query)).scalars())
-    return known
+        query = (
+            select(
+                t.conversation.c.id,
+                columns.participant,
+                columns.delivered,
+                columns.read,
+            )
+            .outerjoin(t.participant, columns.conversation_id == t.conversation.c.id)
+            .where(t.conversation.c.id.in_(some))
+        )
+        for number, who, delivered, read in await connection.execute(query):
+            known.add(number)
+            if who is not None:
+                held[number, who] = delivered, read
+    return known, held

@@ -378,6 +378,16 @@ class StoreContract:
         assert await store.count_unread([conversation]) == {conversation: 1}
         unknown = msgspec.structs.replace(cursor(1, 1), conversation=ConversationId(9))
         await store.advance_cursors([unknown])
+        # Known, new, lower and unknown ones come together; a conversation twice.
+        seventh = msgspec.structs.replace(VISITOR, id=ParticipantId("v7"))
+        other = (await store.open_conversation(SITE.id, seventh)).id
+        theirs = msgspec.structs.replace(cursor(0, 0, "v7"), conversation=other)
+        many = [unknown, cursor(5, 4), cursor(2, 2, "v1"), theirs, cursor(5, 5)]
+        await store.advance_cursors([*many, cursor(3, 2, "a9")])
+        found = {c.participant: c for c in await store.cursors(conversation)}
+        raised = [cursor(5, 5), cursor(5, 5, "v1"), cursor(3, 2, "a9")]
+        assert found == {each.participant: each for each in raised}
+        assert await store.cursors(other) == [theirs]
 
     # -- people ------------------------------------------------------------------------
 

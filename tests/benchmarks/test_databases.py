@@ -1,7 +1,5 @@
 """Private database servers: they start, lose nothing that was committed, and go."""
 
-import time
-
 import anyio
 import psutil
 import pytest
@@ -27,9 +25,11 @@ def test_a_private_server_survives_a_kill_and_leaves_nothing_behind(
         assert server.run_sql("SELECT n FROM t;", "one").strip() == "7"
         assert anyio.run(_ask, url) == 7
         with server.stalled():
-            process = psutil.Process(server.pid)
-            while process.status() != psutil.STATUS_STOPPED:
-                time.sleep(0.01)
+            states = [
+                psutil.Process(thread.id).status()
+                for thread in psutil.Process(server.pid).threads()
+            ]
+            assert set(states) == {psutil.STATUS_STOPPED}
         server.drop("one")
         pid, folder = server.pid, server.folder
     assert not psutil.pid_exists(pid)

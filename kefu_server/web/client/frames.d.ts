@@ -184,6 +184,7 @@ export interface SharedLimits {
   unacknowledged_sends: number;
   page_messages: number;
   cursors: number;
+  frames_per_s?: number;
 }
 
 export interface Snapshot {

@@ -18,6 +18,7 @@ SHARED = SharedLimits(
     unacknowledged_sends=64,
     page_messages=100,
     cursors=500,
+    frames_per_s=20.0,
 )
 
 

@@ -16,6 +16,7 @@ from kefu_core.errors import (
 from kefu_core.limits import Limits
 from kefu_core.protocol import frames as f
 from kefu_core.protocol.codec import BadFrame
+from kefu_core.protocol.cursors import LogFollower
 from kefu_core.protocol.events import CloseRequested, ServerEvent
 from kefu_core.protocol.server import (
     ServerSession,
@@ -587,6 +588,21 @@ def test_acknowledgements_and_pings_are_never_refused_for_pace() -> None:
     ack, read = CLIENT_FRAMES[f.Ack], CLIENT_FRAMES[f.Read]
     frames = [ack, read, f.Ping(), f.Pong(), ack]
     assert told(session, *frames) == ([f.Pong()], [ack, read, ack])
+
+
+def test_acknowledging_what_was_sent_costs_no_pace() -> None:
+    session = live(TIGHT)
+    session.followers[C] = LogFollower(Seq(0), Seq(0))
+    watch = f.Watch(topic="a")
+    for seq in range(1, 1_000):
+        session.followers[C].cursor = Seq(seq)
+        session.receive([f.Ack(conversation=C, seq=Seq(seq))], 0.0)
+        assert session.pause_s == 0.0
+    said(session)
+    assert codes(session, watch, watch) == ["ok", "rate_limited"]
+    # What is said again, or ahead of what was sent, is a frame like any other.
+    session.receive([f.Ack(conversation=C, seq=Seq(999))], 0.0)
+    assert session.pause_s > 0.0
 
 
 FLOODS: dict[str, f.Frame | BadFrame] = {

@@ -88,6 +88,8 @@ UPDATE search_segment SET level=:level, is_whole=:is_whole WHERE search_segment.
 UPDATE search_segment SET level=:new_level, documents=:count, is_whole=:is_whole WHERE search_segment.id = :segment;
 -- people._SITE_LOCKED
 SELECT site.id, site.name, site.embed_key, site.allowed_origins, site.locale, site.retention_days, site.secret, site.settings FROM site WITH (UPDLOCK, ROWLOCK) WHERE site.id = :site;
+-- putting._RAISE
+UPDATE participant SET delivered=CASE WHEN (participant.delivered < :delivered_) THEN :delivered_ ELSE participant.delivered END, [read]=CASE WHEN (participant.[read] < :read_) THEN :read_ ELSE participant.[read] END WHERE participant.conversation_id = :its AND participant.participant = :who;
 -- search._DIRECTORY
 SELECT search_posting.segment_id, search_posting.term, search_posting.newest, datalength(search_posting.documents) AS anon_1 FROM search_posting WHERE search_posting.segment_id IN (__[POSTCOMPILE_segments]) AND search_posting.term IN (__[POSTCOMPILE_terms]) AND search_posting.newest >= :since;
 -- search._MESSAGES
