@@ -278,6 +278,8 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """Which sites it answers for; None for all."""
     is_one_time: bool = False
     """Somebody else has set the password: it is good for choosing another only."""
+    language: str = ""
+    """What it reads and writes, such as `en`; empty: what its sites say."""
 
 
 class AgentSession(msgspec.Struct, frozen=True, kw_only=True):

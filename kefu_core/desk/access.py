@@ -39,6 +39,7 @@ _AGENT = Rights(
     reads_every_conversation=True,
     calls=frozenset(
         {
+            "account.put",
             "agents.list",
             "agents.present",
             "ban.lift",

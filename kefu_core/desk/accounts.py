@@ -9,6 +9,7 @@ from kefu_core.desk.access import sites_of
 from kefu_core.desk.journal import note
 from kefu_core.desk.methods import Id, Limit, Method, Methods, Params
 from kefu_core.desk.offline import EMAIL_CHARS, check_email, check_line
+from kefu_core.desk.reading import Tag, check_tag
 from kefu_core.errors import Conflict, Invalid, NotAllowed, NotFound
 from kefu_core.ids import agent_participant
 from kefu_core.model import Agent, Principal, Role
@@ -41,6 +42,8 @@ class PutAgent(Params, frozen=True, kw_only=True):
     """Conversations at once; 0 for as many as there are."""
     sites: Annotated[list[Id], msgspec.Meta(max_length=SITES_MAX)] | None = None
     """Which sites it answers for; an empty list for all."""
+    language: Tag | None = None
+    """What it reads and writes, such as `en`; empty: what its sites say."""
     password: str | None = None
     """A new one, good for choosing another only; every login of the account ends. Not
     one's own, which is changed by whoever knows the old one."""
@@ -68,6 +71,8 @@ class AgentRow(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int = 0
     sites: tuple[int, ...] = ()
     """Empty for all."""
+    language: str = ""
+    """What it reads and writes; empty: what its sites say."""
 
 
 class AllAgents(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +149,7 @@ def _row(agent: Agent) -> AgentRow:
         email=agent.email,
         capacity=agent.capacity,
         sites=agent.sites or (),
+        language=agent.language,
     )
 
 
@@ -237,6 +243,8 @@ def _plain_changes(params: PutAgent) -> dict[str, Any]:
     if params.email is not None:
         email = params.email.strip()
         changes["email"] = check_email(email) if email else ""
+    if params.language is not None:
+        changes["language"] = check_tag(params.language)
     return changes
 
 

@@ -230,6 +230,7 @@ async def put_agent(connection: AsyncConnection, agent: Agent) -> None:
             "capacity": agent.capacity,
             "sites": None if agent.sites is None else _encode(agent.sites).decode(),
             "is_one_time": agent.is_one_time,
+            "language": agent.language,
         },
         f"The login {agent.login!r} is taken.",
     )
@@ -375,6 +376,7 @@ def _agent(row: Row[Any]) -> Agent:
         capacity=row.capacity,
         sites=None if row.sites is None else _numbers(row.sites),
         is_one_time=bool(row.is_one_time),
+        language=row.language,
     )
 
 

@@ -98,6 +98,8 @@ agent = table(
     Column("sites", LONG_TEXT),
     # The password was set by somebody else: it is good for choosing another only.
     Column("is_one_time", Boolean, nullable=False, server_default=false()),
+    # What it reads and writes; empty for what its sites say.
+    Column("language", name(35), nullable=False, server_default=""),
 )
 
 agent_session = table(

@@ -48,7 +48,12 @@ async def login(request: Request) -> Response:
     except StepNeeded as needed:
         return answer({"needs": needed.step, "offer": needed.offer})
     agent = opened.agent
-    me = {"id": agent_participant(agent.id), "name": agent.name, "role": agent.role}
+    me = {
+        "id": agent_participant(agent.id),
+        "name": agent.name,
+        "role": agent.role,
+        "language": agent.language,
+    }
     codes = {"codes": opened.codes} if opened.codes else {}
     response = answer({"me": me} | codes)
     set_session(response, auth, opened.secret)
@@ -88,12 +93,15 @@ async def logout(request: Request) -> Response:
 async def me(request: Request) -> Response:
     """Answer who is logged in."""
     principal = await agent_of(request)
+    number = int(principal.participant[1:])
+    agent = await services_of(request).store.find_agent(agent_id=number)
     return answer(
         {
             "me": {
                 "id": principal.participant,
                 "name": principal.name,
                 "role": principal.role,
+                "language": agent.language if agent is not None else "",
             }
         }
     )

@@ -226,6 +226,7 @@ OF_THE_SITE = {
 }
 """Methods without a conversation whose target is the first site's, or its agent's."""
 PARAMS: dict[str, dict[str, Any]] = {
+    "account.put": {"language": "en"},
     "agent.deactivate": {"agent": 1},
     "agent.put": {"agent": 1, "name": "x"},
     "presence.set": {"status": "away"},
@@ -260,6 +261,7 @@ PARAMS: dict[str, dict[str, Any]] = {
 }
 
 METHODS: dict[str, Row] = {
+    "account.put": _call("account.put", f.Reply, *AGENTS_ONLY),
     "agent.deactivate": _call("agent.deactivate", f.Reply, *ADMINS_ONLY),
     "agent.put": _call("agent.put", f.Reply, *ADMINS_ONLY),
     "agents.list": _call("agents.list", f.Reply, *AGENTS_ONLY),

@@ -220,7 +220,7 @@ async def test_the_database_never_sees_the_secret(
 
 
 async def test_login_me_logout(client: httpx.AsyncClient) -> None:
-    me = {"me": {"id": "a7", "name": "Ana 安", "role": "agent"}}
+    me = {"me": {"id": "a7", "name": "Ana 安", "role": "agent", "language": ""}}
     response = await log_in(client)
     assert response.json() == me
     assert PASSWORD not in response.text

@@ -1,4 +1,4 @@
-/** @typedef {{id: string, name: string, role: string}} Me */
+/** @typedef {{id: string, name: string, role: string, language: string}} Me */
 
 /**
  * @param {string} path

@@ -77,6 +77,7 @@ async def test_a_password_set_for_somebody_is_good_once_and_not_for_oneself() ->
     [
         {"name": "x"},
         {"login": "a b", "password": "x"},
+        {"agent": 1, "language": "English please"},
         {"agent": 1, "login": "other"},
         {"agent": 1, "name": "\u202e\u2028"},
         {"agent": 1, "name": " "},
@@ -97,3 +98,25 @@ async def test_agents_see_names_and_nothing_else_of_each_other() -> None:
         assert [row["name"] for row in seen["agents"]] == ["name of a1", "name of a2"]
         for row in seen["agents"]:
             assert (row["login"], row["role"], row["email"]) == ("", "", "")
+
+
+async def test_agents_say_what_they_read_and_admins_see_and_change_it() -> None:
+    async with world() as w:
+        nothing = await call(w, "a1", "account.put")
+        assert nothing["language"] == ""
+        mine = await call(w, "a1", "account.put", language=" pt_br")
+        assert mine == {"id": "a1", "name": nothing["name"], "language": "pt-BR"}
+        # Whatever an admin changes, what is left out stays.
+        await call(w, "a2", "agent.put", agent=1, capacity=3)
+        (row,) = [
+            each
+            for each in (await call(w, "a2", "agents.list"))["agents"]
+            if each["id"] == "a1"
+        ]
+        assert (row["language"], row["capacity"]) == ("pt-BR", 3)
+        set_by_admin = await call(w, "a2", "agent.put", agent=1, language="")
+        assert set_by_admin["agent"]["language"] == ""
+        assert await call(w, "a1", "account.put", language="x y") == "bad_request"
+        assert await call(w, "v1", "account.put", language="en") == "not_found"
+        told = await call(w, "a1", "agents.list")
+        assert all(each["language"] == "" for each in told["agents"])

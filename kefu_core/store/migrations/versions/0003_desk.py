@@ -50,7 +50,7 @@ _NEW_COLUMNS = {
         "last_seen_at",
         "revision",
     ),
-    "agent": ("email", "capacity", "sites", "is_one_time"),
+    "agent": ("email", "capacity", "sites", "is_one_time", "language"),
     "agent_session": ("address", "user_agent"),
     "conversation": (
         "team_id",
@@ -151,6 +151,7 @@ def _add_columns() -> None:
         "is_one_time", sa.Boolean, nullable=False, server_default=sa.false()
     )
     add_column("agent", is_one_time)
+    add_column("agent", _short("language", 35))
     add_column("agent_session", _short("address", 64))
     add_column("agent_session", _short("user_agent", 400))
     for title in _NEW_COLUMNS["conversation"]:

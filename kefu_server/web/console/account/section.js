@@ -1,6 +1,7 @@
 /** @import {Desk} from "../desk.js" */
 import { fill, h } from "../../ui/dom.js";
 import { stamp } from "../../ui/time.js";
+import { tongueSelect } from "../../ui/tongues.js";
 import { ask } from "../api.js";
 import { field, quiet } from "../settings/form.js";
 import { browserOf, codeInput, codesView, newPasswordInput, offerView } from "./parts.js";
@@ -16,19 +17,21 @@ export function make(desk) {
   return new AccountSection(desk);
 }
 
-/** One's own account: the password, the second factor, and the logins that are open. */
+/** One's own account: the language, the password, the second factor, and the logins that are open. */
 class AccountSection {
   /** @param {Desk} desk */
   constructor(desk) {
     this.desk = desk;
     this.fault = h("p", { class: "fault", role: "alert" });
+    this.language = h("div", { class: "card" });
     this.password = h("div", { class: "card" });
     this.factor = h("div", { class: "card" });
     this.sessions = h("div", { class: "card" });
-    this.element = h("section", null, this.fault, this.password, this.factor, this.sessions);
+    this.element = h("section", null, this.fault, this.language, this.password, this.factor, this.sessions);
   }
 
   enter() {
+    this.showLanguage();
     void this.load();
   }
 
@@ -97,6 +100,26 @@ class AccountSection {
   /** @returns {HTMLInputElement} */
   oldPassword() {
     return h("input", { name: "password", type: "password", required: true, maxLength: 128, autocomplete: "current-password" });
+  }
+
+  showLanguage() {
+    const { chat, me, directory } = this.desk;
+    const first = [...directory.within.values()].map(({ agents_language }) => agents_language);
+    const done = h("span", { role: "status" });
+    const choose = async () => {
+      fill(done);
+      fill(this.fault);
+      try {
+        me.language = (await chat.call("account.put", { language: select.value })).language;
+        fill(done, tell("saved"));
+        this.desk.changed();
+      } catch {
+        select.value = me.language;
+        fill(this.fault, tell("failed"));
+      }
+    };
+    const select = tongueSelect({ none: tell("languageOfSite"), value: me.language, first, props: { name: "language", onchange: choose } });
+    fill(this.language, h("h2", null, tell("language")), field(tell("languageField"), select, tell("languageMore")), h("div", { class: "card-tools" }, done));
   }
 
   /** @param {string} login */

@@ -1,5 +1,6 @@
 /** @import {Desk} from "../desk.js" */
 import { fill, h } from "../../ui/dom.js";
+import { ownName, tongueSelect } from "../../ui/tongues.js";
 import { box, field, quiet } from "./form.js";
 import { tell } from "./phrases.js";
 import { ListSection } from "./section.js";
@@ -13,6 +14,7 @@ import { ListSection } from "./section.js";
  * @property {boolean} is_active
  * @property {number} capacity
  * @property {number[]} sites none: all of them
+ * @property {string} language what it reads; empty: what its sites say
  */
 
 /** @type {(account: Account) => number} */
@@ -31,7 +33,7 @@ export function make(desk) {
 
 /** Who may log in, as what, for which sites. */
 class AccountsSection extends ListSection {
-  /** @type {{id: number, name: string}[]} */
+  /** @type {{id: number, name: string, agents_language: string}[]} */
   sites = [];
 
   async load() {
@@ -50,6 +52,7 @@ class AccountsSection extends ListSection {
       tell(account.role === "admin" ? "admin" : "plainAgent"),
       names.length ? names.join(", ") : tell("allSites"),
       account.capacity ? tell("atOnce", { count: account.capacity }) : tell("atOnceAny"),
+      ...(account.language ? [ownName(account.language)] : []),
     ];
     const isMe = this.desk.me.id === account.id;
     const turn = quiet(tell(account.is_active ? "switchOff" : "switchOn"), () => void this.turn(account));
@@ -81,11 +84,13 @@ class AccountsSection extends ListSection {
     const make = quiet(tell("makePassword"), () => (password.value = oneTimePassword()));
     const admin = h("input", { type: "checkbox", checked: account?.role === "admin" });
     const capacity = h("input", { type: "number", min: "0", max: "1000", value: String(account?.capacity ?? 0) });
+    const first = this.sites.map(({ agents_language }) => agents_language);
+    const language = tongueSelect({ none: tell("languageOfSite"), value: account?.language ?? "", first });
     const boxes = this.sites.map((site) => h("input", { type: "checkbox", value: String(site.id), checked: account?.sites.includes(site.id) ?? false }));
     const read = () => ({
       method: "agent.put",
       params: {
-        name: name.value.trim(), role: admin.checked ? "admin" : "agent", capacity: Number(capacity.value),
+        name: name.value.trim(), role: admin.checked ? "admin" : "agent", capacity: Number(capacity.value), language: language.value,
         sites: boxes.filter((each) => each.checked).map((each) => Number(each.value)),
         ...(account ? { agent: numberOf(account) } : { login: login.value.trim() }),
         ...(password.value ? { password: password.value } : {}),
@@ -99,6 +104,7 @@ class AccountsSection extends ListSection {
       !isMe && h("div", { class: "card-tools" }, make),
       box(admin, tell("admin"), tell("adminMore")),
       field(tell("capacity"), capacity, tell("capacityMore")),
+      field(tell("reads"), language, tell("languageMore")),
       boxes.length > 1 && h("fieldset", { class: "boxes" }, h("legend", null, tell("onlySites")), ...boxes.map((input, at) => box(input, this.sites[at].name))),
     );
   }
