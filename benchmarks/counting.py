@@ -1,4 +1,6 @@
-"""A transport that counts the HTTP requests of its streams."""
+"""A transport that dials as browsers do, and counts the requests of its streams."""
+
+import msgspec
 
 from kefu_core.abc.streams import FrameStream
 from kefu_core.abc.transports import (
@@ -25,9 +27,16 @@ class Counting(Transport):
         return self.inner.endpoint(context)
 
     async def connect(self, url: str, options: DialOptions) -> FrameStream:
+        # Every browser offers it: a server that takes it must pay for it here too.
+        options = msgspec.structs.replace(options, offers_deflate=True)
         stream = await self.inner.connect(url, options)
         self.streams.append(stream)
         return stream
+
+    @property
+    def deflated(self) -> int:
+        """Streams that the server agreed to compress."""
+        return sum(getattr(stream, "is_deflated", False) for stream in self.streams)
 
     @property
     def requests(self) -> int:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,7 +13,13 @@ from typing import Self
 import msgspec
 
 from benchmarks.generator import Plan, Report
+from benchmarks.people import Manners
 from benchmarks.target import Kefu
+
+
+class GeneratorError(RuntimeError):
+    """A generator's process ended before its time; says why."""
+
 
 CLIENTS_PER_ADDRESS = 40
 """Well below the limit of an address, also when all of them reconnect at once."""
@@ -68,7 +75,7 @@ class Crowd:
         """Wait until every process has reported a state; returns the sums.
 
         Raises:
-            RuntimeError: A process ended before.
+            GeneratorError: A process ended before.
         """
         reports = [self._hear_one(process, state) for process in self._processes]
         closes: Counter[str] = Counter()
@@ -82,9 +89,13 @@ class Crowd:
             acknowledged=sum(report.acknowledged for report in reports),
             delivered=sum(report.delivered for report in reports),
             requests=sum(report.requests for report in reports),
+            deflated=sum(report.deflated for report in reports),
+            pages=sum(report.pages for report in reports),
+            pages_failed=sum(report.pages_failed for report in reports),
             behind=sum(report.behind for report in reports),
             latencies_ms=sorted(ms for r in reports for ms in r.latencies_ms),
             closes=dict(closes),
+            lags_ms=sorted(ms for r in reports for ms in r.lags_ms),
         )
 
     @staticmethod
@@ -94,7 +105,9 @@ class Crowd:
             report = msgspec.json.decode(line, type=Report)
             if report.state == state:
                 return report
-        raise RuntimeError(f"The load generator ended before it was {state}.")
+            if report.state == "failed":
+                raise GeneratorError(report.text)
+        raise GeneratorError(f"The load generator ended before it was {state}.")
 
     def ask(self, command: str) -> Report:
         """Send a command that is answered by counts; returns the sums."""
@@ -109,11 +122,16 @@ def make_plans(
     visitors: int,
     agents: list[str],
     transport: str = "websocket",
+    transports: Sequence[str] = (),
+    manners: Manners | None = None,
     rate: float = 0.0,
     second_tabs: int = 0,
     processes: int = 1,
 ) -> list[Plan]:
-    """Get tokens and share visitors and agents (logins) out to processes."""
+    """Get tokens and share visitors and agents (logins) out to processes.
+
+    `transports` has one for each visitor where they are not all `transport`'s.
+    """
     # Each process needs both sides, so that a message's latency is seen by one clock.
     processes = max(1, min(processes, len(agents), visitors))
     agent_tokens = [server.agent_token(login) for login in agents]
@@ -125,6 +143,9 @@ def make_plans(
             name=f"p{number}",
             url=server.url(transport),
             transport=transport,
+            transports=list(transports[number::processes]),
+            urls={name: server.url(name) for name in transports},
+            manners=manners,
             visitor_tokens=visitor_tokens[number::processes],
             agent_tokens=agent_tokens[number::processes],
             history=str(directory / f"p{number}.history.jsonl"),

@@ -11,7 +11,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import uvloop
 from benchmarks.counting import Counting
 from benchmarks.cutting import cut_connections
 from benchmarks.history import History, Reader, Record, Row, What, body_hash
+from benchmarks.people import Manners, People
 from benchmarks.texts import load_texts
 from kefu_core.client import Client, ConnectionChanged, Rejected
 from kefu_core.protocol.events import SendRejected
@@ -32,6 +33,7 @@ from kefu_core.transports.registry import find_transport
 
 now = time.monotonic
 TICK_S = 0.01
+LAG_EVERY_S = 0.02
 ASK_AGAIN_S = 0.1
 NOT_WELCOMED = "not welcomed: "
 """Before the reason for which a connection ended that was never live."""
@@ -40,12 +42,22 @@ LIVE_S_EACH = 0.3
 """What a slow machine takes to bring one more person in, over long poll."""
 
 
+class LoadError(Exception):
+    """The load cannot be made; says why."""
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What one generator process is to do."""
 
     name: str
     url: str
     transport: str = "websocket"
+    transports: list[str] = []
+    """Of each visitor; empty: they use `transport`, as agents do."""
+    urls: dict[str, str] = {}
+    """Where each of `transports` dials."""
+    manners: Manners | None = None
+    """They behave like people; None: they only send."""
     visitor_tokens: list[str]
     agent_tokens: list[str]
     history: str
@@ -72,24 +84,37 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Messages shown to the other side."""
     requests: int = 0
     """HTTP requests, where the transport makes any."""
+    deflated: int = 0
+    """Connections on which the server took the offer to compress."""
+    pages: int = 0
+    """Reports of visitors' pages."""
+    pages_failed: int = 0
     behind: int = 0
     """After the rest: displays that still lacked messages."""
     latencies_ms: list[float] = []
     """Of the messages since `measure`, on `done`; since the last one, on `window`."""
     closes: dict[str, int] = {}
     """Why connections ended during the run."""
+    lags_ms: list[float] = []
+    """Since `measure`, on `done`: how late this process's loop was, at any time."""
+    text: str = ""
+    """On `failed`: what went wrong."""
 
 
 class Talker:
     """One client: a tab of a visitor, or an agent."""
 
-    def __init__(self, load: "Load", process: str, token: str, address: str) -> None:
+    def __init__(
+        self, load: "Load", process: str, token: str, address: str, transport: str
+    ) -> None:
         """Prepare; `run` connects."""
         self.load = load
         self.process = process
+        self.token = token
+        self.address = address
         self.client = Client(
-            load.plan.url,
-            transport=load.transport,
+            load.plan.urls.get(transport, load.plan.url),
+            transport=load.transports[transport],
             token=token,
             local_host=address,
             name="kefu-benchmark",
@@ -132,18 +157,21 @@ class Talker:
             else:
                 return
 
-    def say(self, conversation: int) -> None:
-        """Send the next text."""
+    def say(
+        self, conversation: int, text: str | None = None, *, due: float = 0.0
+    ) -> None:
+        """Send a text, or the next one; its time counts from when it was due."""
         load = self.load
         load.sent += 1
         key = f"{self.process}.{load.sent}"
-        body = f"{next(load.texts)} #{key}"
+        body = f"{text or next(load.texts)} #{key}"
         at = now()
-        load.sent_at[key] = at
+        load.sent_at[key] = due or at
         load.history.add(
             Record(
                 what=What.INVOKE,
                 at=at,
+                due=due,
                 process=self.process,
                 conversation=conversation,
                 key=key,
@@ -172,6 +200,8 @@ class Talker:
             body=frame.body,
         )
         self.reader.shown(row, at)
+        if self.load.people is not None:
+            self.load.people.shown(self, frame)
         if frame.key is not None:
             self._acknowledged(frame.conversation, frame.key, frame.seq)
         elif frame.sender != self.client.me and self.may_talk:
@@ -218,11 +248,16 @@ class Load:
     def __init__(self, plan: Plan) -> None:
         """Prepare; `run` does it."""
         self.plan = plan
-        self.transport = Counting(find_transport(plan.transport))
+        self.transports = {
+            name: Counting(find_transport(name))
+            for name in {plan.transport, *plan.transports}
+        }
+        self.now: Callable[[], float] = now
         self.history = History()
         self.sent = self.acknowledged = self.delivered = 0
         self.sent_at: dict[str, float] = {}
         self.latencies_ms: list[float] = []
+        self.lags_ms: list[float] = []
         self.closes: Counter[str] = Counter()
         self.is_talking = False
         self.is_measuring = False
@@ -230,19 +265,22 @@ class Load:
         random.Random(plan.name).shuffle(texts)
         self.texts = cycle(texts)
         hosts = cycle(plan.addresses)
+        own = plan.transports or [plan.transport] * len(plan.visitor_tokens)
+        visitors = list(zip(plan.visitor_tokens, own, strict=True))
         self.visitors = [
-            Talker(self, f"{plan.name}v{number}", token, next(hosts))
-            for number, token in enumerate(plan.visitor_tokens)
+            Talker(self, f"{plan.name}v{number}", token, next(hosts), transport)
+            for number, (token, transport) in enumerate(visitors)
         ]
         self.agents = [
-            Talker(self, f"{plan.name}a{number}", token, next(hosts))
+            Talker(self, f"{plan.name}a{number}", token, next(hosts), plan.transport)
             for number, token in enumerate(plan.agent_tokens)
         ]
         self.tabs = [
-            Talker(self, f"{plan.name}t{number}", token, next(hosts))
-            for number, token in enumerate(plan.visitor_tokens[: plan.second_tabs])
+            Talker(self, f"{plan.name}t{number}", token, next(hosts), transport)
+            for number, (token, transport) in enumerate(visitors[: plan.second_tabs])
         ]
         self.everybody = [*self.visitors, *self.agents, *self.tabs]
+        self.people = People(self, plan.manners) if plan.manners is not None else None
 
     def delivered_to(self, talker: Talker, frame: MessageFrame, at: float) -> None:
         """Note that the other side has a message; in closed loop it answers."""
@@ -254,13 +292,17 @@ class Load:
         if self.is_measuring:
             self.latencies_ms.append((at - sent_at) * 1_000)
         if self.is_talking and not self.plan.rate:
-            talker.say(frame.conversation)
+            if self.people is not None:
+                self.people.answer(talker, frame.conversation)
+            else:
+                talker.say(frame.conversation)
 
     async def run(self) -> None:
         """Connect everybody, obey the commands, write the history."""
         async with anyio.create_task_group() as tasks:
             for talker in self.everybody:
                 tasks.start_soon(talker.run)
+            tasks.start_soon(self._watch_itself)
             await self._connect()
             self.report("ready")
             await self._obey(tasks)
@@ -271,7 +313,20 @@ class Load:
                 talker.reader.left(now())
             tasks.cancel_scope.cancel()
         self.history.write(Path(self.plan.history))
-        self.report("done", behind=behind, latencies_ms=self.latencies_ms)
+        self.report(
+            "done",
+            behind=behind,
+            latencies_ms=self.latencies_ms,
+            lags_ms=self.lags_ms,
+        )
+
+    async def _watch_itself(self) -> None:
+        """Note how late this loop is: by so much it makes everything look slower."""
+        while True:
+            due = now() + LAG_EVERY_S
+            await anyio.sleep(LAG_EVERY_S)
+            if self.is_measuring:
+                self.lags_ms.append((now() - due) * 1_000)
 
     async def _connect(self) -> None:
         """Open the conversations; every visitor gets one agent."""
@@ -294,22 +349,23 @@ class Load:
                 side.conversations.append(conversation)
                 await side.client.follow(conversation)
 
-        with anyio.fail_after(LIVE_S + LIVE_S_EACH * len(self.everybody)):
+        within_s = LIVE_S + LIVE_S_EACH * len(self.everybody)
+        with anyio.move_on_after(within_s) as scope:
             async with anyio.create_task_group() as tasks:
                 for number, visitor in enumerate(self.visitors):
                     tasks.start_soon(pair, number, visitor)
+        if scope.cancelled_caught:
+            why = "; ".join(f"{n}× {text}" for text, n in self.closes.most_common(3))
+            raise LoadError(
+                f"Not everybody was connected after {within_s:.0f} s: {why}"
+            )
 
     async def _obey(self, tasks: anyio.abc.TaskGroup) -> None:
         while True:
             line = await anyio.to_thread.run_sync(sys.stdin.readline)
             match line.strip():
                 case "go":
-                    self.is_talking = True
-                    if self.plan.rate:
-                        tasks.start_soon(self._talk_at_rate)
-                    else:
-                        for visitor in self.visitors:
-                            visitor.say(visitor.conversations[0])
+                    self._begin(tasks)
                 case "measure":
                     self.is_measuring = True
                     self.report("counts")
@@ -322,11 +378,26 @@ class Load:
                     await self._all_back()
                     self.report("back")
                 case "cut":
-                    cut_connections(urlsplit(self.plan.url).port or 0)
+                    self._cut()
                     await self._all_back()
                     self.report("back")
                 case _:  # `stop`, or the program that started us is gone.
                     return
+
+    def _begin(self, tasks: anyio.abc.TaskGroup) -> None:
+        self.is_talking = True
+        if self.people is not None:
+            self.people.start(tasks)
+        elif self.plan.rate:
+            tasks.start_soon(self._talk_at_rate)
+        else:
+            for visitor in self.visitors:
+                visitor.say(visitor.conversations[0])
+
+    def _cut(self) -> None:
+        urls = [self.plan.url, *self.plan.urls.values()]
+        for port in {urlsplit(url).port or 0 for url in urls}:
+            cut_connections(port)
 
     async def _all_back(self) -> None:
         """Report `live` when everybody was answered; wait for what was sent until now.
@@ -355,9 +426,9 @@ class Load:
         started, done = now(), 0
         while self.is_talking:
             due = int((now() - started) * self.plan.rate)
-            for _ in range(due - done):
+            for number in range(done, due):
                 talker, conversation = next(turn)
-                talker.say(conversation)
+                talker.say(conversation, due=started + number / self.plan.rate)
             done = due
             await anyio.sleep(TICK_S)
 
@@ -392,7 +463,10 @@ class Load:
             sent=self.sent,
             acknowledged=self.acknowledged,
             delivered=self.delivered,
-            requests=self.transport.requests,
+            requests=sum(each.requests for each in self.transports.values()),
+            deflated=sum(each.deflated for each in self.transports.values()),
+            pages=self.people.pages if self.people is not None else 0,
+            pages_failed=self.people.pages_failed if self.people is not None else 0,
             closes=dict(self.closes),
             **fields,
         )
@@ -403,7 +477,10 @@ class Load:
 def main(path: Path) -> None:
     """Run one plan."""
     load = Load(msgspec.json.decode(path.read_bytes(), type=Plan))
-    anyio.run(load.run, backend_options={"loop_factory": uvloop.new_event_loop})
+    try:
+        anyio.run(load.run, backend_options={"loop_factory": uvloop.new_event_loop})
+    except* LoadError as failed:
+        load.report("failed", text=str(failed.exceptions[0]))
 
 
 if __name__ == "__main__":

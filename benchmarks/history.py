@@ -36,6 +36,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: float
     process: str
     """The client: one outbox, one display. Two tabs are two processes."""
+    due: float = 0.0
+    """On `invoke`: when a load with a rate was to send it; 0: at once."""
     conversation: int
     key: str = ""
     """The sender's own key; on `shown` only where the reader is the sender."""

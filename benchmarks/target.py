@@ -92,6 +92,11 @@ class Process:
             return False
         return True
 
+    @property
+    def exit_status(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self._process.poll() if self._process is not None else None
+
     def kill(self) -> int:
         """End it at once (SIGKILL); returns its exit status."""
         assert self._process is not None, "started"

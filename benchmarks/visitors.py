@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 from rich.progress import Progress
 
+from benchmarks.pages import Page, stays
 from benchmarks.ports import HOST
 from benchmarks.result import latency_of, machine, versions
 from benchmarks.target import ADDRESSES, PASSWORD, Kefu, TargetError
@@ -22,8 +23,6 @@ from kefu_core.desk.visits import TOPIC
 from kefu_core.protocol import frames as f
 
 SETTLE_S = 2.0
-HEARTBEAT_S = 15.0
-ANSWER_S = 30.0
 
 
 class VisitorsOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,87 +50,34 @@ class _Figures:
         """From a report to the agent's row of it."""
 
 
-class _Visitor:
-    """One browser's page: reports over a connection of its own, as a browser has."""
-
-    def __init__(self, server: Kefu, number: int, rng: random.Random) -> None:
-        self._server = server
-        self._address = f"127.0.0.{2 + number % ADDRESSES}"
-        self._rng = rng
-        self._token: str | None = None
-        self._page = f"page{number}"
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-
-    async def run(self, options: VisitorsOptions, figures: list[_Figures]) -> None:
-        """Change pages until cancelled."""
-        origin = f"http://{HOST}:{self._server.port}"
-        await asyncio.sleep(self._rng.uniform(0.0, 2 * options.page_s))
-        try:
-            while True:
-                path = f"/tea/{self._rng.randrange(10_000)}?colour=green"
-                for stay_s in _stays(self._rng.uniform(0.5, 1.5) * options.page_s):
-                    # The title says when, for whoever sees it.
-                    title = f"Tea of the spring {time.monotonic():.3f}"
-                    began = time.monotonic()
-                    status = await self._report(origin, origin + path, title)
-                    figures[-1].answers_ms.append((time.monotonic() - began) * 1000)
-                    figures[-1].refused += status != 200
-                    await asyncio.sleep(stay_s)
-        finally:
-            if self._streams is not None:
-                self._streams[1].close()
-
-    async def _report(self, origin: str, url: str, title: str) -> int:
-        report = {
-            "site": self._server.site.embed_key,
-            "token": self._token,
-            "page": self._page,
-            "url": url,
-            "title": title,
-            "referrer": "https://search.example/",
-            "language": "zh-CN",
-            "screen": "1920×1080",
-        }
-        body = json.dumps(report).encode()
-        head = (
-            f"POST /api/visit HTTP/1.1\r\nHost: {HOST}\r\nOrigin: {origin}\r\n"
-            "Content-Type: application/json\r\nUser-Agent: Mozilla/5.0 (Windows NT "
-            f"10.0) Chrome/126.0 Safari/537.36\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        for is_last in (False, True):
-            try:
-                status, answer = await self._ask(head.encode() + body)
-                break
-            except (OSError, asyncio.IncompleteReadError):
-                # The server ends a connection that says nothing for some seconds.
-                self._streams = None
-                if is_last:
-                    raise
-        self._token = json.loads(answer).get("token", self._token)
-        return status
-
-    async def _ask(self, request: bytes) -> tuple[int, bytes]:
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(
-                HOST, self._server.port, local_addr=(self._address, 0)
-            )
-        reader, writer = self._streams
-        writer.write(request)
-        async with asyncio.timeout(ANSWER_S):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            fields = dict(
-                line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if line
-            )
-            body = await reader.readexactly(int(fields["content-length"]))
-        return int(head.split(" ", 2)[1]), body
-
-
-def _stays(page_s: float) -> Iterator[float]:
-    """Cut the time on a page where it is reported again."""
-    while page_s > HEARTBEAT_S:
-        yield HEARTBEAT_S
-        page_s -= HEARTBEAT_S
-    yield page_s
+async def _browse(
+    server: Kefu,
+    number: int,
+    rng: random.Random,
+    options: VisitorsOptions,
+    figures: list[_Figures],
+) -> None:
+    """Change pages until cancelled."""
+    page = Page(
+        server.port,
+        site=server.site.embed_key,
+        name=f"page{number}",
+        address=f"127.0.0.{2 + number % ADDRESSES}",
+    )
+    await asyncio.sleep(rng.uniform(0.0, 2 * options.page_s))
+    try:
+        while True:
+            path = f"/tea/{rng.randrange(10_000)}?colour=green"
+            for stay_s in stays(rng.uniform(0.5, 1.5) * options.page_s):
+                # The title says when, for whoever sees it.
+                title = f"Tea of the spring {time.monotonic():.3f}"
+                began = time.monotonic()
+                status = await page.report(path, title)
+                figures[-1].answers_ms.append((time.monotonic() - began) * 1000)
+                figures[-1].refused += status != 200
+                await asyncio.sleep(stay_s)
+    finally:
+        page.close()
 
 
 async def _watch(server: Kefu, token: str, figures: list[_Figures]) -> None:
@@ -211,9 +157,7 @@ async def _measure(
     async with asyncio.TaskGroup() as tasks:
         crowd = [
             tasks.create_task(
-                _Visitor(server, number, random.Random(rng.random())).run(
-                    options, figures
-                )
+                _browse(server, number, random.Random(rng.random()), options, figures)
             )
             for number in range(options.visitors)
         ]

@@ -6,8 +6,10 @@ from pathlib import Path
 from rich.progress import Progress
 
 from benchmarks.chat import ChatOptions, run_chat
-from benchmarks.commands.shared import Commands, console, finish, show
-from benchmarks.report import show_verdict
+from benchmarks.commands.shared import Commands, console, fail, finish, show, write
+from benchmarks.mix import parse_mix
+from benchmarks.mixed import BadRunError, MixedOptions, run_mixed
+from benchmarks.report import show_mixed, show_verdict
 from benchmarks.target import TRANSPORTS
 from benchmarks.translated import CHOICES, run_translated
 
@@ -16,6 +18,12 @@ def add_parser(commands: Commands) -> None:
     """Add the command."""
     chat = commands.add_parser("chat", help="throughput, latency, cost of a message")
     chat.add_argument("--transport", choices=TRANSPORTS, default="websocket")
+    chat.add_argument(
+        "--mix",
+        type=parse_mix,
+        metavar="websocket=60,longpoll=30,tcp=10",
+        help="visitors behave like people and connect in these proportions",
+    )
     chat.add_argument("--visitors", type=int, default=300)
     chat.add_argument("--agents", type=int, default=30)
     chat.add_argument("--seconds", type=float, default=15.0)
@@ -39,6 +47,8 @@ def add_parser(commands: Commands) -> None:
 
 
 def _chat(options: argparse.Namespace) -> int:
+    if options.mix:
+        return _mixed(options)
     chat = ChatOptions(
         transport=options.transport,
         visitors=options.visitors,
@@ -58,3 +68,29 @@ def _chat(options: argparse.Namespace) -> int:
     with Progress(console=console) as progress:
         result, verdict = run_chat(chat, progress)
     return finish(result, verdict, options.json)
+
+
+def _mixed(options: argparse.Namespace) -> int:
+    if options.translation or options.profile:
+        console.print("--mix goes with neither --translation nor --profile.")
+        return 2
+    mixed = MixedOptions(
+        mix=options.mix,
+        visitors=options.visitors,
+        agents=options.agents,
+        seconds=options.seconds,
+        rate=options.rate,
+        processes=options.processes,
+        command=options.line,
+    )
+    try:
+        with Progress(console=console) as progress:
+            result, verdict = run_mixed(mixed, progress)
+    except BadRunError as bad:
+        if bad.verdict is not None:
+            show_verdict(console, bad.verdict)
+        return fail(bad.reasons, options)
+    show_mixed(console, result)
+    show_verdict(console, verdict)
+    write(result, options.json)
+    return 0

@@ -1,6 +1,7 @@
 """What the commands have in common: the terminal, and files of JSON."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from benchmarks.judge import Verdict
 from benchmarks.report import show_result, show_verdict
-from benchmarks.result import Result
+from benchmarks.result import Result, machine, versions
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -42,3 +43,12 @@ def finish(
     show_verdict(console, verdict, kills=kills)
     write(result, path)
     return 0 if verdict.passed else 1
+
+
+def fail(reasons: Sequence[str], options: argparse.Namespace) -> int:
+    """Say why a run has no figures, and write just that; return the exit status."""
+    for reason in reasons:
+        console.print(f"A bad run: {reason}", style="red", markup=False)
+    failed = {"failed": reasons, "command": options.line, "machine": machine()}
+    write(failed | {"versions": versions()}, options.json)
+    return 1

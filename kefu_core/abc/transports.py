@@ -110,6 +110,9 @@ class DialOptions(msgspec.Struct, frozen=True, kw_only=True):
     """For encrypted URLs; the system's trust by default."""
     timeout_s: float = 10.0
     """For connecting and any handshake together."""
+    offers_deflate: bool = False
+    """Offer to compress, as browsers do on every WebSocket. kefu's own server refuses:
+    memory for each connection would be many times what it is."""
 
 
 class Transport(ABC):

@@ -12,6 +12,7 @@ import anyio
 from anyio.abc import ByteStream
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 from websockets.http11 import Response
@@ -66,6 +67,11 @@ class WebSocketClientStream(FrameStream):
         self._fragments: list[bytes] = []
         self._write_lock = anyio.Lock()
         """Both tasks write: pongs come from the one that reads."""
+
+    @property
+    def is_deflated(self) -> bool:
+        """Whether the server took the offer to compress."""
+        return bool(self._protocol.extensions)
 
     async def receive(self) -> Received:
         while True:
@@ -151,6 +157,11 @@ async def connect_websocket(
                 parse_uri(url),
                 origin=Origin(options.origin) if options.origin else None,
                 subprotocols=[Subprotocol(f"kefu.v1.{codec.name}")],
+                extensions=(
+                    [ClientPerMessageDeflateFactory()]
+                    if options.offers_deflate
+                    else None
+                ),
                 max_size=READ_BATCH_BYTES_MAX,
             )
             received = await _shake_hands(stream, protocol)

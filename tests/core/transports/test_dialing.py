@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
-from websockets.frames import Opcode
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from kefu_core.abc.transports import DialOptions
 from kefu_core.errors import ConnectionClosed
 from kefu_core.protocol.codec import MSGPACK
 from kefu_core.protocol.frames import Ping, Pong
@@ -115,3 +117,37 @@ async def test_what_comes_with_the_handshake_is_received_and_a_ping_answered() -
                 await anyio.sleep(0.01)
         assert [event.opcode for event in answered] == [Opcode.PONG]  # type: ignore[attr-defined]
         await client.aclose()
+
+
+async def test_an_offer_to_compress_is_made_when_asked_and_kept_when_taken() -> None:
+    offers: list[str | None] = []
+
+    async def serve(stream: SocketStream) -> None:
+        protocol = ServerProtocol(
+            subprotocols=[Subprotocol("kefu.v1.msgpack")],
+            extensions=[ServerPerMessageDeflateFactory()],
+        )
+        async with stream:
+            async for data in stream:
+                protocol.receive_data(data)
+                for event in protocol.events_received():
+                    if isinstance(event, Request):
+                        offers.append(event.headers.get("Sec-WebSocket-Extensions"))
+                        protocol.send_response(protocol.accept(event))
+                    elif isinstance(event, Frame) and event.opcode is Opcode.BINARY:
+                        protocol.send_binary(event.data)
+                        await stream.send(b"".join(protocol.data_to_send()))
+                        return
+                await stream.send(b"".join(protocol.data_to_send()))
+
+    async with served_by(serve) as url:
+        for offers_deflate in (False, True):
+            options = DialOptions(offers_deflate=offers_deflate)
+            client = await connect_websocket(url, options)
+            assert client.is_deflated is offers_deflate
+            await client.send([MSGPACK.encode(Pong())])
+            assert await client.receive() == [Pong()]
+            await client.aclose()
+    assert offers[0] is None
+    assert offers[1] is not None
+    assert offers[1].startswith("permessage-deflate")
