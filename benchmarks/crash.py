@@ -45,6 +45,8 @@ class CrashOptions(msgspec.Struct, frozen=True, kw_only=True):
     kills: int = 5
     clients: int = 100
     transport: str = "websocket"
+    server: str = "hypercorn"
+    """The ASGI server that kefu runs on."""
     rate: float = 300.0
     signal: str = "kill"
     """`kill`: SIGKILL; `term`: SIGTERM, a graceful stop."""
@@ -92,7 +94,7 @@ def run_crash(options: CrashOptions, progress: Progress) -> CrashOutcome:
         directory.mkdir(parents=True, exist_ok=True)
         database = stack.enter_context(_database(options.url))
         url = database.create("kefu") if database is not None else ""
-        server = Kefu(directory, database_url=url)
+        server = Kefu(directory, database_url=url, server=options.server)
         tabs = options.clients // 5
         agents = server.add_agents(max(1, options.clients // 5))
         with server:

@@ -161,6 +161,7 @@ class Kefu(Process):
         database_url: str = "",
         has_raised_limits: bool = True,
         translation_file: str = "",
+        server: str = "hypercorn",
     ) -> None:
         """Create the tables, a site and a secret; `start` runs the server.
 
@@ -170,6 +171,7 @@ class Kefu(Process):
             database_url: An empty database to use instead of a file.
             has_raised_limits: One connection may be faster than people are.
             translation_file: Names services; empty: it translates nothing.
+            server: The ASGI server that it runs on.
         """
         self._tokens_count = 0
         port = free_port()
@@ -180,6 +182,7 @@ class Kefu(Process):
             "KEFU_TCP_BIND": f"{HOST}:{self.tcp_port}",
             "KEFU_DATA_DIR": str(directory / "data"),
             "KEFU_LOG_LEVEL": "warning",
+            "KEFU_SERVER": server,
         }
         if database_url:
             environ["KEFU_DATABASE_URL"] = database_url

@@ -7,7 +7,6 @@ a hypercorn that has moved them stops the start instead of serving unprotected.
 """
 
 import importlib
-from collections import Counter
 from io import BytesIO, StringIO
 from typing import Any
 
@@ -19,10 +18,7 @@ from wsproto.events import Message, TextMessage
 from wsproto.extensions import PerMessageDeflate
 
 from kefu_core.errors import ConfigurationError
-
-REFUSED: Counter[str] = Counter()
-"""Requests of this process that were refused before any application saw them, by
-status: endless headers are 431, what is not HTTP is 400."""
+from kefu_server.servers.contract import REFUSED
 
 
 class NoDeflate(PerMessageDeflate):

@@ -1,8 +1,7 @@
-"""Runs the application on hypercorn's protocol code, with our own start and stop.
+"""Runs the application on an ASGI server, with our own start and stop.
 
-Hypercorn's runner cannot stop accepting before connections are told to leave, and on
-Python 3.12 and later it waits for open connections for ever. So the few lines that
-accept and stop are here; parsing HTTP and WebSocket is hypercorn's.
+Parsing HTTP and WebSocket is the server's (`kefu_server.servers`). No server's own
+runner tells connections to leave before it lets go of them, so the order is here.
 
 Stop: close the listening socket; let the hub drain (peers get `drain`, commits finish,
 sockets close); wait briefly for requests; close the node. A thread outside the event
@@ -18,24 +17,19 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable
 from types import FrameType
-from typing import Any, cast
 
 import anyio
 import uvloop
-from hypercorn.asyncio.tcp_server import TCPServer
-from hypercorn.asyncio.worker_context import WorkerContext
-from hypercorn.config import Config
-from hypercorn.utils import wrap_app
 
 from kefu_core.errors import ConfigurationError
 from kefu_core.hub import HubStatistics
-from kefu_core.limits import Limits
-from kefu_core.transports.sockets import BACKLOG, open_listening_socket
+from kefu_core.transports.sockets import open_listening_socket
 from kefu_server.app import KefuApp, create_app
 from kefu_server.database import prepared
-from kefu_server.hardening import REFUSED, harden_hypercorn
 from kefu_server.logs import event
 from kefu_server.one_server import only_server
+from kefu_server.servers import find_server
+from kefu_server.servers.contract import REFUSED, AsgiServer
 from kefu_server.settings import Settings, environment_name
 from kefu_server.tcp import serving_tcp
 
@@ -46,7 +40,6 @@ REQUESTS_S = 1.0
 """What is left of plain requests after the drain has this long."""
 CLOSE_S = 2.0
 """Reserved for closing the node before the hard end."""
-HTTP_KEEP_ALIVE_S = 5.0
 
 
 def open_listener(host: str, port: int, key: str = "bind") -> socket.socket:
@@ -81,7 +74,7 @@ def run(
     Raises:
         KefuError: The server could not start; says why.
     """
-    harden_hypercorn()
+    server_type = find_server(settings.server)
     listener = listener or open_listener(*settings.host_and_port)
     host = settings.bind.rpartition(":")[0]
     settings = settings.with_bind(f"{host}:{listener.getsockname()[1]}")
@@ -103,7 +96,8 @@ def run(
             only_server(prepared(settings)),
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
-            runner.run(_serve(app, listener, ready, deadline))
+            server = server_type(app, settings.limits)
+            runner.run(_serve(app, server, listener, ready, deadline))
     finally:
         deadline.cancel()
         listener.close()  # Nobody accepts any more; or it was never served.
@@ -113,35 +107,31 @@ def run(
 
 async def _serve(
     app: KefuApp,
+    server: AsgiServer,
     listener: socket.socket,
     ready: Callable[[str], Awaitable[None]],
     deadline: threading.Timer,
 ) -> None:
     stop = _stop_on_signals(deadline)
     limits = app.settings.limits
-    context = WorkerContext(None)
-    connections: set[asyncio.Task[None] | None] = set()
-    accept = _acceptor(app, context, connections)
+    for lack in server.lacks:
+        logger.warning(event("server_lacks", server=app.settings.server, what=lack))
     async with (
         app.router.lifespan_context(app),
         serving_tcp(app.settings.tcp, app.state.node.tcp) as (tcp_listener, tcp_url),
+        server.accepting(listener),
     ):
-        server = await asyncio.start_server(accept, sock=listener, backlog=BACKLOG)
         await ready(tcp_url)
         await stop.wait()
-        logger.info(event("stopping", connections=len(connections)))
-        # Not followed by `wait_closed`, which waits for connections (Python 3.12).
-        server.close()
+        logger.info(event("stopping", connections=server.connection_count))
+        server.stop_accepting()
         if tcp_listener is not None:
             await tcp_listener.aclose()
         with anyio.move_on_after(max(0.5, limits.stop_s - REQUESTS_S - CLOSE_S)):
             await app.state.services.hub.drain()
-        await context.terminated.set()
-        with anyio.move_on_after(REQUESTS_S):
-            while connections:
-                await anyio.sleep(0.01)
+        await server.finish(REQUESTS_S)
         _log_counts(app.state.services.hub.statistics())
-    logger.info(event("stopped", connections=len(connections)))
+    logger.info(event("stopped", connections=server.connection_count))
 
 
 def _log_counts(statistics: HubStatistics) -> None:
@@ -160,42 +150,6 @@ def _log_counts(statistics: HubStatistics) -> None:
         )
     }
     logger.info(event("counted", **fields))
-
-
-def _acceptor(
-    app: KefuApp,
-    context: WorkerContext,
-    connections: set["asyncio.Task[None] | None"],
-) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
-    """Return what runs one accepted connection, noting it while it lives."""
-    loop = asyncio.get_running_loop()
-    config = _hypercorn_config(app.settings.limits)
-    wrapped = wrap_app(cast(Any, app), config.wsgi_max_body_size, "asgi")
-
-    async def accept(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        task = asyncio.current_task()
-        connections.add(task)
-        try:
-            await TCPServer(wrapped, loop, config, context, {}, reader, writer)
-        finally:
-            connections.discard(task)
-
-    return accept
-
-
-def _hypercorn_config(limits: Limits) -> Config:
-    config = Config()
-    config.backlog = BACKLOG
-    config.websocket_max_message_size = limits.frame_bytes_max
-    config.include_server_header = False
-    # This is also what ends a client that sends its headers slowly.
-    config.keep_alive_timeout = HTTP_KEEP_ALIVE_S
-    config.alpn_protocols = ["http/1.1"]
-    config.errorlog = logging.getLogger("kefu.hypercorn")
-    config.accesslog = None
-    return config
 
 
 def _stop_on_signals(deadline: threading.Timer) -> anyio.Event:

@@ -5,7 +5,7 @@ import platform
 
 from kefu_core.errors import ConfigurationError
 from kefu_server.checks import Check, ok, problem, warning
-from kefu_server.hardening import harden_hypercorn
+from kefu_server.servers import find_server
 from kefu_server.settings import Settings
 from kefu_server.versions import installed_version
 
@@ -15,7 +15,7 @@ def check_program(settings: Settings) -> list[Check]:
     facts = {"kefu": installed_version(), "python": platform.python_version()}
     checks = [ok("program", "current", **facts)]
     try:
-        harden_hypercorn()
+        find_server(settings.server)
     except ConfigurationError as error:
         checks = [problem("program", "server", why=str(error), **facts)]
     if importlib.util.find_spec("PIL") is None:

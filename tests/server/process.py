@@ -17,6 +17,8 @@ from kefu_server.settings import load_settings
 START_S = 20.0
 PASSWORD = "correct horse battery"
 LOGIN = "ana"
+SERVER = os.environ.get("KEFU_TESTS_SERVER", "hypercorn")
+"""Every test of a real server can run on another ASGI server."""
 HANDSHAKE = (
     b"GET /kefu/ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
     b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -29,6 +31,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     """Return an environment in which the server keeps to one folder."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("KEFU_")}
     return kept | {
+        "KEFU_SERVER": SERVER,
         "KEFU_DATA_DIR": str(folder / "data"),
         "KEFU_BIND": "127.0.0.1:0",
         **more,

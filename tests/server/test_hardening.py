@@ -8,7 +8,7 @@ from wsproto.extensions import PerMessageDeflate
 
 from kefu_core.errors import ConfigurationError
 from kefu_server import hardening
-from tests.server.process import HANDSHAKE, ServerProcess
+from tests.server.process import HANDSHAKE, SERVER, ServerProcess
 
 OFFERS = [
     b"permessage-deflate",
@@ -61,6 +61,8 @@ def test_a_websocket_that_is_refused_is_closed_too(
     server: ServerProcess, said: bytes
 ) -> None:
     """Nobody may hold a connection that no limit counts and no time-out ends."""
+    if SERVER != "hypercorn" and said.endswith(b"abcd"):
+        pytest.skip("it is opened, and ended like any that says no hello")
     # Only the end of the connection satisfies this.
     answer = server.exchange(said, b"the end")
     assert answer.startswith(b"HTTP/1.1 400"), answer
