@@ -15,7 +15,9 @@ from benchmarks.commands import (
     check,
     crash,
     idle,
+    incident,
     noisy,
+    soak,
     store,
     storm,
     visitors,
@@ -29,6 +31,8 @@ COMMANDS = (
     noisy,
     store,
     crash,
+    incident,
+    soak,
     check,
 )
 """In the order in which `--help` tells them."""

@@ -4,6 +4,7 @@ Nothing is measured twice: each figure is what the node counts anyway, read when
 asked for. Counters begin anew with the process, as Prometheus expects.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,7 @@ class _Kefu(Collector):
         yield from _desk(self._desk)
         text = "How late the event loop came to what was due."
         yield _histogram("kefu_loop_lag_seconds", text, self._lag.late.value())
+        yield _gauge("kefu_tasks", "Asyncio tasks.", len(asyncio.all_tasks()))
         if self._node.economy is not None:
             yield from _translation(self._node.economy.figures, self._lag.now())
 

@@ -234,6 +234,11 @@ class Client:
         self.session.follow(ConversationId(conversation), Seq(after))
         self._wake.set()
 
+    def unfollow(self, conversation: int) -> None:
+        """Receive a conversation no longer; nothing where it was not followed."""
+        self.session.unfollow(ConversationId(conversation))
+        self._wake.set()
+
     def send_nowait(
         self,
         conversation: int,

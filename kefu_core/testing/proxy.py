@@ -10,7 +10,7 @@ what the client says, "down" what the server answers.
 
 import random
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -111,6 +111,8 @@ class Proxy:
         self.target = target
         self.source_host: str | None = None
         """The address from which the server sees new connections come."""
+        self.keeps_hosts = False
+        """The server sees new connections come from their clients' own addresses."""
         self.receive_buffer_bytes = 0
         """How much the kernel holds of what the server says on new connections; 0 is
         the kernel's choice, which is megabytes."""
@@ -143,24 +145,38 @@ class Proxy:
         """The connections that are open now."""
         return list(self._links)
 
-    async def cut(self) -> None:
-        """Break every open connection."""
-        for link in list(self._links):
+    async def cut(self, links: Sequence[Link] | None = None) -> None:
+        """Break every open connection, or some."""
+        for link in self.links if links is None else links:
             await self._break(link)
 
-    def strand(self) -> None:
-        """Let no open connection pass anything any more, and tell nobody."""
-        for link in self._links:
+    def strand(self, links: Sequence[Link] | None = None) -> None:
+        """Let open connections pass nothing any more, and tell nobody."""
+        for link in self.links if links is None else links:
             link.lost |= {self.up, self.down}
 
-    async def abandon(self) -> None:
-        """Reset the client's end of every connection; the server is not told."""
-        self.strand()
-        for link in list(self._links):
+    async def abandon(self, links: Sequence[Link] | None = None) -> None:
+        """Reset the client's end of connections; the server is not told."""
+        links = self.links if links is None else links
+        self.strand(links)
+        for link in links:
             self._links.discard(link)
             with anyio.CancelScope(shield=True):
                 _reset_at_close(link.client)
                 await anyio.aclose_forcefully(link.client)
+
+    async def cut_idle(self) -> None:
+        """Break what is idle for `idle_s`, until cancelled."""
+        # One task for all: hundreds that look twenty times a second are a load.
+        while True:
+            await anyio.sleep(_PACE_S)
+            if not self.idle_s:
+                continue
+            before = anyio.current_time() - self.idle_s
+            for link in self.links:
+                if link.moved_at <= before and link in self._links:
+                    self.cut_count += 1
+                    await self._break(link)
 
     async def serve(self, client: SocketStream) -> None:
         """Serve one accepted connection to its end."""
@@ -169,7 +185,7 @@ class Proxy:
             await anyio.aclose_forcefully(client)
             return
         try:
-            server = await self._dial()
+            server = await self._dial(client)
         except OSError:
             await anyio.aclose_forcefully(client)
             return
@@ -177,8 +193,8 @@ class Proxy:
         self._links.add(link)
         try:
             async with anyio.create_task_group() as tasks:
-                said = await self._duplicate(tasks) if self.is_duplicating else None
-                tasks.start_soon(self._cut_when_idle, link)
+                is_twofold = self.is_duplicating
+                said = await self._duplicate(client, tasks) if is_twofold else None
                 async with anyio.create_task_group() as ways:
                     ways.start_soon(self._pass, client, server, self.up, link, said)
                     ways.start_soon(self._pass, server, client, self.down, link)
@@ -189,13 +205,14 @@ class Proxy:
                 await anyio.aclose_forcefully(client)
                 await anyio.aclose_forcefully(server)
 
-    async def _dial(self) -> SocketStream:
+    async def _dial(self, client: SocketStream) -> SocketStream:
+        host = self.source_host
+        if self.keeps_hosts:
+            host = client.extra(SocketAttribute.remote_address)[0]
         # A connect that is cancelled as it succeeds loses its socket; here it takes
         # no time, so it may end.
         with anyio.CancelScope(shield=True):
-            stream = await anyio.connect_tcp(
-                "127.0.0.1", self.target, local_host=self.source_host
-            )
+            stream = await anyio.connect_tcp("127.0.0.1", self.target, local_host=host)
         if self.receive_buffer_bytes:
             raw = stream.extra(SocketAttribute.raw_socket)
             option = socket.SO_RCVBUF
@@ -256,9 +273,11 @@ class Proxy:
         while not (link.has_client_left and link.has_server_left):
             await anyio.sleep(_LOOK_S)
 
-    async def _duplicate(self, tasks: anyio.abc.TaskGroup) -> SocketStream:
+    async def _duplicate(
+        self, client: SocketStream, tasks: anyio.abc.TaskGroup
+    ) -> SocketStream:
         """Open the second connection, and throw away what it is told."""
-        twin = await self._dial()
+        twin = await self._dial(client)
 
         async def drop() -> None:
             async with twin:
@@ -270,15 +289,6 @@ class Proxy:
 
         tasks.start_soon(drop)
         return twin
-
-    async def _cut_when_idle(self, link: Link) -> None:
-        while True:
-            idle_s = anyio.current_time() - link.moved_at
-            if self.idle_s and idle_s >= self.idle_s:
-                self.cut_count += 1
-                await self._break(link)
-                return
-            await anyio.sleep(_PACE_S)
 
     async def _break(self, link: Link) -> None:
         if link not in self._links:
@@ -312,6 +322,7 @@ async def proxy_to(target: int) -> AsyncIterator[Proxy]:
 
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(accept)
+        tasks.start_soon(proxy.cut_idle)
         yield proxy
         tasks.cancel_scope.cancel()
     # Whoever was cancelled before its first step ran none of its code.

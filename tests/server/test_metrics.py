@@ -70,6 +70,7 @@ async def test_a_message_is_seen_in_the_figures(
         assert after[f"{name}_count"][()] == before[f"{name}_count"][()] + 1
         full = after[f"{name}_bucket"][(("le", "+Inf"),)]
         assert full == after[f"{name}_count"][()]
+    assert after["kefu_tasks"][()] >= 1
     assert after["kefu_queue_conversations"][()] == 1
     assert after["kefu_agents"] == {(("status", "offline"),): 1}
 

@@ -41,6 +41,9 @@ _KEEPALIVE_S = 4.0
 """Below the 5 s after which servers commonly close an idle connection."""
 _AGAIN = frozenset({408, 429, 502, 503, 504})
 _CLOSE_TIMEOUT_S = 1.0
+_IN_FLIGHT_S = 0.3
+"""A server answers a request that goes up within 0.2 s (`limits.poll_answer_s`)."""
+_OUT_OF_ORDER = 409
 _FROM_TYPE = {codec.name: kind for kind, codec in CONTENT_TYPES.items()}
 
 _LOST = (httpx.HTTPError, AttributeError)
@@ -132,17 +135,28 @@ class LongPollClientStream(FrameStream):
 
     async def _say_goodbye(self) -> None:
         """End the session, which the server would keep for a minute otherwise."""
-        bye = msgspec.Raw(self.codec.encode(Bye()))
-        request = PollRequest(rid=self.rid + 1, ack=self._ack, frames=[bye])
+        # Whether the last request going up arrived is unknown where it was cancelled:
+        # the server expects the next number, or the same again. The same comes last,
+        # since to a server that still answers that request it would be no goodbye.
+        tries = ((self.rid + 1, 0.0), (self.rid + 1, _IN_FLIGHT_S), (self.rid, 0.0))
         with anyio.move_on_after(_CLOSE_TIMEOUT_S):
-            try:
-                await self._http.post(
-                    self._url,
-                    content=encode_body(self.codec, request),
-                    headers=self._headers,
-                )
-            except _LOST as error:
-                logger.debug("the server was gone before the goodbye: %s", error)
+            for rid, wait_s in tries:
+                await anyio.sleep(wait_s)
+                if await self._is_goodbye_said(rid):
+                    return
+
+    async def _is_goodbye_said(self, rid: int) -> bool:
+        bye = msgspec.Raw(self.codec.encode(Bye()))
+        request = PollRequest(rid=rid, ack=self._ack, frames=[bye])
+        body = encode_body(self.codec, request)
+        try:
+            response = await self._http.post(
+                self._url, content=body, headers=self._headers
+            )
+        except _LOST as error:
+            logger.debug("the server was gone before the goodbye: %s", error)
+            return True
+        return response.status_code != _OUT_OF_ORDER
 
     # -- requests ----------------------------------------------------------------------
 

@@ -35,3 +35,26 @@ async def test_long_texts_written_offline_go_out_in_batches_that_fit(
         stored = await w.store.history(conversation, after=Seq(0), limit=50)
     assert found == [message.body for message in stored] == bodies
     assert {message.sender for message in stored} == {ParticipantId("v1")}
+
+
+async def test_what_is_no_longer_followed_is_told_no_more() -> None:
+    async with world() as w:
+        left, kept = await w.conversation(), await w.conversation("v2")
+        async with w.client("a1") as agent:
+            await agent.follow(left)
+            await agent.follow(kept)
+            await w.append(left, "before")
+            found: list[str] = []
+            with anyio.fail_after(20):
+                async for event in agent.events():
+                    if isinstance(event, f.MessageFrame):
+                        found.append(event.body)
+                    if found == ["before"]:
+                        agent.unfollow(left)
+                        while w.hub.is_followed(left):
+                            await anyio.sleep(0.01)
+                        await w.append(left, "not told")
+                        await w.append(kept, "after")
+                    if found[-1:] == ["after"]:
+                        break
+    assert found == ["before", "after"]

@@ -180,3 +180,26 @@ async def test_leaving_says_goodbye_and_asks_nothing_more() -> None:
         await seqs(stream, 1)
     assert script.requests[-1]["frames"] == [{"t": "bye"}]
     assert set(script.sessions[1:]) == {"s"}
+
+
+async def test_goodbye_is_heard_also_after_a_request_that_never_arrived() -> None:
+    asked = anyio.Event()
+    refusal = {"error": "out_of_order", "text": "send 1", "expect": 1}
+
+    class Lossy(Script):
+        async def __call__(self, request: httpx.Request) -> httpx.Response:
+            body = json.loads(request.content)
+            if "rid" in body and body["frames"] != [{"t": "bye"}]:
+                asked.set()
+                await anyio.sleep_forever()  # and the server knows nothing of it
+            return await super().__call__(request)
+
+    refused = [httpx.Response(409, json=refusal) for _ in range(2)]
+    script = Lossy([batches(1)], [*refused])
+    async with dialled(script) as stream, anyio.create_task_group() as tasks:
+        await seqs(stream, 1)
+        tasks.start_soon(stream.send, [JSON.encode(ACK)])
+        await asked.wait()
+        tasks.cancel_scope.cancel()
+    goodbyes = [r["rid"] for r in script.requests if "rid" in r]
+    assert goodbyes == [2, 2, 1]

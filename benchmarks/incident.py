@@ -1,0 +1,245 @@
+"""`incident`: everything that goes wrong in real life at once, for as long as asked."""
+
+import contextlib
+import random
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Self
+
+import msgspec
+import psutil
+from rich.progress import Progress
+
+from benchmarks.court import Court
+from benchmarks.databases import SERVERS, PrivateServer
+from benchmarks.everybody import PeoplePlan, PeopleReport
+from benchmarks.judge import Verdict, upper_bound
+from benchmarks.network import NetworkPlan
+from benchmarks.result import bounds, machine, versions
+from benchmarks.story import RunError, Story, waits_of
+from benchmarks.target import PASSWORD, Kefu
+
+SILENCE_MAX_S = 60.0
+"""A connected client hears something every 25 s, or knows after 50 that it is cut."""
+VISITORS_PER_AGENT = 16
+STALL_S = 2.0
+SHIFT_MAX_S = 1_800.0
+FILES_A_CLIENT = 4
+"""Its own and the proxy's two, and one that waits for its end."""
+
+
+class IncidentOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What `incident` is asked to do; times in seconds, on the average."""
+
+    visitors: int = 500
+    agents: int = 0
+    """0: one for 16 visitors."""
+    seconds: float = 600.0
+    database: str = "sqlite"
+    """`sqlite`, or a private server of `benchmarks.databases`: `mysql`, `postgres`."""
+    seed: int = 0
+    pace_s: float = 20.0
+    stay_s: float = 300.0
+    stall_every_s: float = 60.0
+    network: NetworkPlan = NetworkPlan()
+    environ: dict[str, str] = {}
+    """More settings of the server: shorter heartbeats, for one."""
+    keep: str = ""
+    """A folder for histories, logs and an SQLite file; empty: removed."""
+    command: str = ""
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run came to."""
+
+    found: dict[str, object]
+    verdict: Verdict
+    failures: list[str]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong with kefu, nor with the run."""
+        return self.verdict.passed and not self.failures
+
+
+class Stalls:
+    """Lets the database stand still now and then; of SQLite, its one writer."""
+
+    def __init__(
+        self, options: IncidentOptions, database: PrivateServer | None, path: str
+    ) -> None:
+        """Take a private server, or the path of an SQLite file."""
+        self._rng = random.Random(f"{options.seed} stalls")
+        self._every_s = options.stall_every_s
+        self._database, self._path = database, path
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.count = 0
+        self.error = ""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._is_over.wait(self._rng.expovariate(1 / self._every_s)):
+            try:
+                with self._stall():
+                    time.sleep(STALL_S)
+            except (sqlite3.Error, psutil.Error, OSError) as error:
+                self.error = f"The database could not be stalled: {error}"
+                return
+            self.count += 1
+
+    @contextmanager
+    def _stall(self) -> Iterator[None]:
+        if self._database is not None:
+            with self._database.stalled():
+                yield
+            return
+        near = sqlite3.connect(self._path, timeout=30.0, isolation_level=None)
+        with contextlib.closing(near):
+            near.execute("BEGIN IMMEDIATE")
+            yield
+            near.execute("ROLLBACK")
+
+
+class _Shown:
+    """The line of progress."""
+
+    def __init__(self, progress: Progress, seconds: float) -> None:
+        self._progress = progress
+        self._task = progress.add_task("incident", total=seconds)
+        self._began = time.monotonic()
+
+    def __call__(self, report: PeopleReport) -> None:
+        self._progress.update(
+            self._task,
+            completed=time.monotonic() - self._began,
+            description=f"{report.talks} conversations, {report.live} of "
+            f"{report.people} connected, {report.acknowledged} acknowledged, "
+            f"{sum(report.faults.values())} faults, {report.over} judged",
+        )
+
+
+def run_incident(options: IncidentOptions, progress: Progress) -> Incident:
+    """Let people live through it; judge each conversation, and all of them at last.
+
+    Raises:
+        RunError, TargetError: The run says nothing about kefu, or the server is broken.
+        ServerMissingError: The database's programs are not installed.
+    """
+    with ExitStack() as stack:
+        name = stack.enter_context(tempfile.TemporaryDirectory(prefix="kefu-incident-"))
+        home = Path(options.keep or name)
+        home.mkdir(parents=True, exist_ok=True)
+        if any(home.iterdir()):
+            raise RunError(f"{home} is not empty.")
+        database = None
+        if options.database != "sqlite":
+            database = stack.enter_context(SERVERS[options.database]())
+        url = database.create("kefu") if database is not None else ""
+        server = Kefu(home, database_url=url, has_raised_limits=False)
+        server.environ |= options.environ
+        agents = options.agents or 1 + options.visitors // VISITORS_PER_AGENT
+        plan = _plan(options, server, server.add_agents(agents), home)
+        limit = file_limit(options.visitors + agents)
+        court = Court(server.database_url)
+        path = "" if database is not None else server.database_path
+        shown = _Shown(progress, options.seconds)
+        keeps = bool(options.keep)
+        with server:
+            story = Story(server, plan, court, file_limit=limit, is_keeping=keeps)
+            with story:
+                with Stalls(options, database, path) as stalls:
+                    story.run(time.monotonic() + options.seconds, shown)
+                last = story.finish(shown)
+            failures = story.shortcomings(last)
+            if not server.is_able():
+                failures.append("The server says that it cannot work (/readyz).")
+        court.look_again()
+        failures += [f"kefu audit: {line}" for line in server.audit()]
+        failures += [stalls.error] if stalls.error else []
+    if last.silence_s > SILENCE_MAX_S:
+        failures.append(f"{last.silent} heard nothing for {last.silence_s:.1f} s.")
+    verdict = court.verdict
+    if not verdict.counts.acknowledged:
+        failures.append("Nothing was acknowledged: there is nothing to judge.")
+    found = _figures(options, last, verdict, stalls.count)
+    return Incident(found=found, verdict=verdict, failures=failures)
+
+
+def _plan(
+    options: IncidentOptions, server: Kefu, agents: list[str], home: Path
+) -> PeoplePlan:
+    folder = home / "people"
+    folder.mkdir(exist_ok=True)
+    return PeoplePlan(
+        seed=options.seed,
+        http_port=server.port,
+        tcp_port=server.tcp_port,
+        site=server.site.embed_key,
+        visitors=options.visitors,
+        agents=agents,
+        password=PASSWORD,
+        folder=str(folder),
+        pace_s=options.pace_s,
+        stay_s=options.stay_s,
+        shift_s=min(SHIFT_MAX_S, options.seconds / 3),
+        break_s=min(20.0, options.seconds / 20),
+        ramp_s=min(60.0, options.seconds / 5),
+        network=options.network,
+    )
+
+
+def file_limit(clients: int) -> int:
+    """Return how many files a process may open. Raises `RunError`: too few."""
+    limit, _ = psutil.Process().rlimit(psutil.RLIMIT_NOFILE)
+    need = 200 + FILES_A_CLIENT * clients
+    if need > limit:
+        raise RunError(
+            f"{clients} clients need {need} files; ulimit -n allows {limit}."
+        )
+    return int(limit)
+
+
+def _figures(
+    options: IncidentOptions, last: PeopleReport, verdict: Verdict, stalls: int
+) -> dict[str, object]:
+    faults = last.faults | {"stalled database": stalls}
+    beside = {
+        f"per_{kind.replace(' ', '_')}": upper_bound(count)
+        for kind, count in faults.items()
+        if count
+    }
+    return {
+        "seed": options.seed,
+        "database": options.database,
+        "seconds": options.seconds,
+        "visitors": options.visitors,
+        "conversations": last.over,
+        "sent": verdict.counts.sent,
+        "acknowledged": verdict.counts.acknowledged,
+        "shown": verdict.counts.shown,
+        "faults_done": faults,
+        "connections_ended": last.closes,
+        "longest_silence_s": round(last.silence_s, 1),
+        "longest_silence_of": last.silent,
+        "longest_away_s": round(last.away_s, 1),
+        "to_the_other_side_s": waits_of(last),
+        "people_late_s": round(last.late_s, 2),
+        "bounds_95": bounds(verdict) | beside,
+        "judge": verdict.faults,
+        "machine": machine(),
+        "versions": versions(),
+        "command": options.command,
+    }
