@@ -17,6 +17,7 @@ from pathlib import Path
 
 import anyio
 import msgspec
+import psutil
 import uvloop
 from anyio.abc import TaskGroup
 
@@ -105,6 +106,8 @@ class PeopleReport(msgspec.Struct, frozen=True, kw_only=True):
     """The longest time without a connection of anybody who wanted one."""
     late_s: float
     """The latest that this process itself came to what was due."""
+    memory_mib: float
+    """Of this process, now."""
     faults: dict[str, int]
     closes: dict[str, int]
     stuck: list[str]
@@ -158,6 +161,7 @@ class Everybody:
         self._batches = 0
         self._persons: set[Person] = set()
         self._ears = Ears(now)
+        self._self = psutil.Process()
         self._stopping = anyio.Event()
         self._empty = anyio.Event()
         self._network: Network | None = None
@@ -301,6 +305,8 @@ class Everybody:
             token = await self._door.log_in(seat.login, seat.address)
             name = f"{seat.login}.{seat.shifts}"
             person = await self._enter(name, token, seat.address, rng)
+            # Before the welcome it does not know who it is, which the judge asks.
+            await person.welcomed()
             seat.person = person
             for talk in list(seat.talks):
                 await person.join(talk)
@@ -465,6 +471,7 @@ class Everybody:
             silent=self._ears.whose,
             away_s=self.away_s,
             late_s=self._late_s,
+            memory_mib=self._self.memory_info().rss / 2**20,
             faults=self._network.faults if self._network is not None else {},
             closes=dict(self._closes),
             stuck=self._stuck,

@@ -19,7 +19,7 @@ from benchmarks.court import Court
 from benchmarks.databases import SERVERS, PrivateServer
 from benchmarks.everybody import PeoplePlan, PeopleReport
 from benchmarks.judge import Verdict, upper_bound
-from benchmarks.network import NetworkPlan
+from benchmarks.network import DROPS, NetworkPlan
 from benchmarks.result import bounds, machine, versions
 from benchmarks.story import RunError, Story, waits_of
 from benchmarks.target import PASSWORD, Kefu
@@ -91,7 +91,7 @@ class Stalls:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._is_over.wait(self._rng.expovariate(1 / self._every_s)):
+        while not self._is_over.wait(self._every_s * self._rng.uniform(0.5, 1.5)):
             try:
                 with self._stall():
                     time.sleep(STALL_S)
@@ -169,12 +169,16 @@ def run_incident(options: IncidentOptions, progress: Progress) -> Incident:
         court.look_again()
         failures += [f"kefu audit: {line}" for line in server.audit()]
         failures += [stalls.error] if stalls.error else []
+        if not stalls.count:
+            failures.append("The database never stood still: that was not tried.")
+        if not any(last.faults.get(kind) for kind in DROPS):
+            failures.append("No connection was dropped: that was not tried.")
     if last.silence_s > SILENCE_MAX_S:
         failures.append(f"{last.silent} heard nothing for {last.silence_s:.1f} s.")
     verdict = court.verdict
     if not verdict.counts.acknowledged:
         failures.append("Nothing was acknowledged: there is nothing to judge.")
-    found = _figures(options, last, verdict, stalls.count)
+    found = _figures(options, last, verdict, stalls.count, story.full_mib)
     return Incident(found=found, verdict=verdict, failures=failures)
 
 
@@ -213,7 +217,11 @@ def file_limit(clients: int) -> int:
 
 
 def _figures(
-    options: IncidentOptions, last: PeopleReport, verdict: Verdict, stalls: int
+    options: IncidentOptions,
+    last: PeopleReport,
+    verdict: Verdict,
+    stalls: int,
+    first_mib: float,
 ) -> dict[str, object]:
     faults = last.faults | {"stalled database": stalls}
     beside = {
@@ -237,6 +245,7 @@ def _figures(
         "longest_away_s": round(last.away_s, 1),
         "to_the_other_side_s": waits_of(last),
         "people_late_s": round(last.late_s, 2),
+        "people_memory_mib": [round(first_mib, 1), round(last.memory_mib, 1)],
         "bounds_95": bounds(verdict) | beside,
         "judge": verdict.faults,
         "machine": machine(),

@@ -156,6 +156,10 @@ class Person:
             scope.cancel()
         self._scope.cancel()
 
+    async def welcomed(self) -> None:
+        """Wait until the server has said who this is."""
+        await self._unless_gone(self.client.wait_live)
+
     async def join(self, talk: Talk) -> None:
         """Show a conversation from its beginning on."""
         if talk.conversation in self.readers or talk.is_over:

@@ -69,6 +69,8 @@ class Story:
         self._process: subprocess.Popen[bytes]
         self._threads: list[threading.Thread] = []
         self._talks_s = self._full_s = 0.0
+        self.full_mib = 0.0
+        """What the people's process held when all had come."""
         self.last: PeopleReport | None = None
         """What they reported last."""
 
@@ -159,6 +161,7 @@ class Story:
             if self.last is not None:
                 tick(self.last)
                 if at > ramped_at:
+                    self.full_mib = self.full_mib or self.last.memory_mib
                     self._full_s += LOOK_S
                     self._talks_s += LOOK_S * self.last.talks
             time.sleep(LOOK_S)

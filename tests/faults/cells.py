@@ -52,6 +52,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = FAULT_S
     is_harmless: bool = False
     """No connection may end because of it."""
+    is_cutting: bool = False
+    """The proxy is to cut, or nothing was tried."""
 
 
 def _set(way: str = "both", **values: Any) -> Act:
@@ -117,7 +119,7 @@ FAULTS: dict[str, Fault] = {
         seconds=90 / 25 * HEARTBEAT_S,
         is_harmless=True,
     ),
-    "idle cut below": Fault(begin=_idle(0.3), talk_per_s=2.0),
+    "idle cut below": Fault(begin=_idle(0.1), talk_per_s=2.0, is_cutting=True),
     "duplicate": Fault(begin=_duplicating, is_cut_after=True),
     "address change": Fault(begin=_address_change, silent_on=TRANSPORTS),
 }
@@ -209,6 +211,7 @@ async def run_cell(server: Server, cell: Cell) -> Outcome:
                     await anyio.sleep(LOOK_S)
             healed_s = time.monotonic() - healed
         assert not (fault.is_harmless and downs), f"{downs} connections lost"
+        assert not fault.is_cutting or http.cut_count + tcp.cut_count
     return Outcome(
         cell=cell.name,
         verdict=await story.end(),
