@@ -36,6 +36,10 @@ class Fault(StrEnum):
     DIVERGED = "diverged"
 
 
+_EXPLAINED = {Fault.GAP: 1, Fault.DIVERGED: 2}
+"""What another fault may be the cause of, and is told after it."""
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is wrong, and where to look."""
 
@@ -288,8 +292,8 @@ class _Trial:
         faults = {fault.value: 0 for fault in Fault}
         for problem in self.found:
             faults[problem.fault] += 1
-        # A gap or a lost message explains a hash that differs, so hashes come last.
-        self.found.sort(key=lambda problem: problem.fault is Fault.DIVERGED)
+        # A lost message explains a gap beside it, and both a hash that differs.
+        self.found.sort(key=lambda problem: _EXPLAINED.get(problem.fault, 0))
         return Verdict(
             counts=self._counts(),
             faults=faults,
