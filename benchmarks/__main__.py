@@ -13,6 +13,7 @@ import sys
 from benchmarks.commands import (
     chat,
     check,
+    compare,
     crash,
     idle,
     incident,
@@ -30,6 +31,7 @@ COMMANDS = (
     visitors,
     noisy,
     store,
+    compare,
     crash,
     incident,
     soak,

@@ -287,7 +287,9 @@ class MariaDb(PrivateServer):
             f"--bind-address={HOST}", f"--port={self.port}",
             f"--init-file={folder / 'init.sql'}", "--innodb-buffer-pool-size=256M",
             "--innodb-log-file-size=256M", "--max-connections=200",
-            "--skip-name-resolve",
+            # A server that starts removes what looks like leftovers of temporary tables
+            # there, another server's too: queries of that one then fail.
+            "--skip-name-resolve", f"--tmpdir={folder}",
         ]  # fmt: skip
 
     def _answers(self) -> bool:

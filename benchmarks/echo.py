@@ -90,6 +90,12 @@ def main(transport: str, port: int) -> None:
         options = {"loop_factory": uvloop.new_event_loop}
         anyio.run(echo_tcp, port, backend_options=options)
         return
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve_asgi(echo, port))
+
+
+async def serve_asgi(app: Any, port: int) -> None:
+    """Serve an application as kefu's is served, until SIGTERM."""
     harden_hypercorn()
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
@@ -100,18 +106,13 @@ def main(transport: str, port: int) -> None:
     config.accesslog = None
     config.errorlog = None
     config.graceful_timeout = 0.5
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(config))
-
-
-async def _serve(config: Config) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
 
     async def stopped() -> None:
         await stop.wait()
 
-    await serve(echo, config, mode="asgi", shutdown_trigger=stopped)  # type: ignore[arg-type]
+    await serve(app, config, mode="asgi", shutdown_trigger=stopped)
 
 
 if __name__ == "__main__":

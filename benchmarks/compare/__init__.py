@@ -1,0 +1,1 @@
+"""`compare`: the same work on kefu and on what people would pick instead."""

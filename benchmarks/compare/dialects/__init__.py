@@ -1,0 +1,1 @@
+"""What a client of each target says on the wire."""
