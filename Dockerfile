@@ -15,7 +15,7 @@ ENV PIP_CONSTRAINT=/src/versions.txt PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN sed -n 's/^\([a-z0-9].*==.*\) \\$/\1/p' /src/requirements.lock >/src/versions.txt \
     && python3 -m venv /opt/kefu \
     && /opt/kefu/bin/pip install --no-cache-dir \
-        '/src[server,uvicorn,mail,pictures,s3,translate,client,otel,sqlite,mysql,mssql,postgres]' \
+        '/src[server,uvicorn,granian,mail,pictures,s3,translate,client,otel,sqlite,mysql,mssql,postgres]' \
     && /opt/kefu/bin/pip uninstall -q -y pip setuptools
 
 FROM debian:bookworm-slim

@@ -53,8 +53,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `secret_file`, else made at the first start and kept in `data_dir`."""
     secret_file: str = ""
     """A file that holds the secret; empty for `secret` in `data_dir`."""
-    server: Literal["hypercorn", "uvicorn"] = "hypercorn"
-    """Which ASGI server runs it; `uvicorn` needs `kefu[uvicorn]`."""
+    server: Literal["hypercorn", "uvicorn", "granian"] = "hypercorn"
+    """Which ASGI server runs it; the others need `kefu[uvicorn]` or `kefu[granian]`."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks of reverse proxies whose `X-Forwarded-For` is believed,
     such as `127.0.0.1` or `10.0.0.0/8`. In the environment: separated by commas."""

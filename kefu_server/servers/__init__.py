@@ -11,7 +11,7 @@ import importlib
 from kefu_core.errors import ConfigurationError
 from kefu_server.servers.contract import AsgiServer
 
-SERVERS = ("hypercorn", "uvicorn")
+SERVERS = ("hypercorn", "uvicorn", "granian")
 """Names as the setting `server` has them; the first is the default."""
 
 

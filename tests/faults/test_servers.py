@@ -1,7 +1,8 @@
 """What matters most, on each ASGI server that `kefu serve` can run on.
 
-On the default one every other test runs; all of them run on another one with
-`KEFU_TESTS_SERVER=uvicorn`.
+On the default one every other test runs; with `KEFU_TESTS_SERVER=uvicorn` they run on
+that. On granian the tests fail that look for what it lacks: its name in answers, its
+own refusals in the counts, h2c refused (it answers over HTTP/1.1 instead).
 """
 
 import socket
@@ -171,7 +172,9 @@ def test_nothing_is_compressed_and_nothing_leaves_http_1(server: Server) -> None
         b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n",
     ):
         answer = server.exchange(request)
-        assert answer[:10] in (b"", b"HTTP/1.1 4"), answer
+        # Refused or, as if nothing had been asked for, answered.
+        assert answer[:9] in (b"", b"HTTP/1.1 "), answer
+        assert answer[9:12] != b"101", answer
 
 
 def test_whoever_says_no_request_is_let_go(server: Server) -> None:
