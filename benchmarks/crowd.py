@@ -96,6 +96,7 @@ class Crowd:
             latencies_ms=sorted(ms for r in reports for ms in r.latencies_ms),
             closes=dict(closes),
             lags_ms=sorted(ms for r in reports for ms in r.lags_ms),
+            came_at=sorted(at for r in reports for at in r.came_at),
         )
 
     @staticmethod

@@ -95,6 +95,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Of the messages since `measure`, on `done`; since the last one, on `window`."""
     closes: dict[str, int] = {}
     """Why connections ended during the run."""
+    came_at: list[float] = []
+    """When connections came up since everybody was dropped, on `back`; monotonic."""
     lags_ms: list[float] = []
     """Since `measure`, on `done`: how late this process's loop was, at any time."""
     text: str = ""
@@ -139,7 +141,9 @@ class Talker:
                 elif type(event) is SendRejected:
                     self._rejected(event)
                 elif type(event) is ConnectionChanged:
-                    if not event.is_live:
+                    if event.is_live:
+                        self.load.came_at.append(now())
+                    else:
                         which = "" if is_live else NOT_WELCOMED
                         self.load.closes[which + event.reason] += 1
                     is_live = event.is_live
@@ -258,6 +262,7 @@ class Load:
         self.sent_at: dict[str, float] = {}
         self.latencies_ms: list[float] = []
         self.lags_ms: list[float] = []
+        self.came_at: list[float] = []
         self.closes: Counter[str] = Counter()
         self.is_talking = False
         self.is_measuring = False
@@ -374,13 +379,17 @@ class Load:
                 case "window":
                     self.report("counts", latencies_ms=self.latencies_ms)
                     self.latencies_ms = []
+                case "down":
+                    self.came_at = []
+                    self.report("counts")
                 case "back":
                     await self._all_back()
-                    self.report("back")
+                    self.report("back", came_at=self.came_at)
                 case "cut":
+                    self.came_at = []
                     self._cut()
                     await self._all_back()
-                    self.report("back")
+                    self.report("back", came_at=self.came_at)
                 case _:  # `stop`, or the program that started us is gone.
                     return
 

@@ -13,6 +13,10 @@ from benchmarks.judge import Verdict, judge
 from benchmarks.rows import load_rows
 from benchmarks.target import Kefu
 
+SLICE_S = 0.25
+"""Clients that come back together come in such a slice of time."""
+_NETSTAT = Path("/proc/net/netstat")
+
 
 class StormOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What `storm` is asked to do."""
@@ -55,10 +59,14 @@ def run_storm(
                 time.sleep(options.talk_s)
                 before = crowd.ask("measure")
                 start_s = 0.0
+                overflows = listen_overflows()
+                dropped_at = time.monotonic()
                 if options.drop == "kill":
+                    crowd.ask("down")
                     server.kill()
                     start_s = server.start()
-                dropped_at = time.monotonic()
+                    # What takes long before this is the server and not the crowd.
+                    dropped_at = time.monotonic()
                 progress.update(task, advance=1, description="come back")
                 server_before = server.cpu_s()
                 crowd.say("back" if options.drop == "kill" else "cut")
@@ -67,6 +75,7 @@ def run_storm(
                 back = crowd.hear("back")
                 server_s = server.cpu_s() - server_before
                 back_s = time.monotonic() - dropped_at
+                overflows = listen_overflows() - overflows
                 progress.update(task, advance=1, description="rest")
                 crowd.say("stop")
                 rest = crowd.hear("done")
@@ -85,6 +94,8 @@ def run_storm(
         "server_start_s": round(start_s, 2),
         "all_live_s": round(live_s, 2),
         "all_back_s": round(back_s, 2),
+        "fullest_slice_share": round(fullest_slice(back.came_at), 3),
+        "listen_overflows": overflows,
         "server_cpu_ms_per_return": round(
             server_s / (options.visitors + options.agents) * 1e3, 2
         ),
@@ -95,3 +106,26 @@ def run_storm(
         "sent": rest.sent,
         "acknowledged": rest.acknowledged,
     }, verdict
+
+
+def fullest_slice(came_at: list[float]) -> float:
+    """Return the largest share that came within `SLICE_S`, of times in order.
+
+    0.0 if none came: sessions of long poll outlive their connections.
+    """
+    most = first = 0
+    for last, at in enumerate(came_at):
+        while came_at[first] < at - SLICE_S:
+            first += 1
+        most = max(most, last - first + 1)
+    return most / len(came_at) if came_at else 0.0
+
+
+def listen_overflows() -> int:
+    """Return how many connections this machine's listeners have had no room for."""
+    names, values = (
+        line.split()
+        for line in _NETSTAT.read_text().splitlines()
+        if line.startswith("TcpExt:")
+    )
+    return int(dict(zip(names, values, strict=True))["ListenOverflows"])

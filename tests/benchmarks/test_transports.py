@@ -12,7 +12,7 @@ from benchmarks.cutting import cut_connections
 from benchmarks.echo_load import expected_bytes, frame_of, post_of
 from benchmarks.idle import compare_idle
 from benchmarks.noisy import NoisyOptions, run_noisy
-from benchmarks.storm import StormOptions, run_storm
+from benchmarks.storm import StormOptions, fullest_slice, run_storm
 from benchmarks.target import TRANSPORTS
 from benchmarks.yardstick import measure_echo
 
@@ -68,6 +68,15 @@ def test_everybody_who_was_dropped_comes_back_with_everything(
     assert verdict.passed
     assert found["behind_at_the_end"] == 0
     assert found["sent"] == found["acknowledged"] != 0
+    assert found["listen_overflows"] == 0
+    # A session of long poll outlives its connections.
+    assert bool(found["fullest_slice_share"]) is (transport != "longpoll")
+
+
+def test_the_fullest_slice_of_returns_is_found_wherever_it_begins() -> None:
+    assert fullest_slice([0.0, 1.0, 1.2, 1.25, 1.26, 3.0]) == 3 / 6
+    assert fullest_slice([5.0]) == 1.0
+    assert fullest_slice([]) == 0.0
 
 
 def test_an_answer_is_as_long_as_its_head_says() -> None:
