@@ -43,9 +43,8 @@ docs: .venv/ready  ## the documentation as a site, in site/
 	$(PY) -m sphinx -q -W --keep-going -b html -c docs/site -d site/.doctrees . site
 	@echo site/index.html
 
-bench: .venv/ready  ## first figures: 300 visitors and 30 agents for 15 seconds
-	$(PY) -m benchmarks chat --transport websocket --visitors 300 --agents 30 \
-	  --seconds 15 --json bench.json
+bench: .venv/ready  ## ten minutes of load, crashes and a large history: bench/report.html
+	sh tools/bench.sh $(PY) bench
 
 verify-tests: needs  ## the tests again, deeper (an hour)
 	KEFU_TESTS=long $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder

@@ -18,6 +18,7 @@ from benchmarks.commands import (
     idle,
     incident,
     noisy,
+    report,
     soak,
     store,
     storm,
@@ -36,6 +37,7 @@ COMMANDS = (
     incident,
     soak,
     check,
+    report,
 )
 """In the order in which `--help` tells them."""
 

@@ -13,6 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from benchmarks.echo_load import expected_bytes, frame_of
+from benchmarks.result import machine, versions
 from benchmarks.target import Kefu, Process, echo_process
 from kefu_core.abc.transports import DialOptions
 from kefu_core.protocol.codec import MSGPACK
@@ -54,6 +55,7 @@ def measure_idle(transport: str, server: Kefu, connections: int) -> Idle:
 def compare_idle(transport: str, connections: int) -> dict[str, object]:
     """Return the memory of kefu's and of a bare echo's connections, from one run."""
     found: dict[str, object] = {"transport": transport, "connections": connections}
+    found |= {"machine": machine(), "versions": versions()}
     with tempfile.TemporaryDirectory(prefix="kefu-idle-") as name:
         with Kefu(Path(name)) as server:
             ours = measure_idle(transport, server, connections)

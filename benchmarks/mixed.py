@@ -50,10 +50,13 @@ from benchmarks.tally import (
     ways_of,
 )
 from benchmarks.target import Kefu, TargetError
+from kefu_core.limits import Limits
 
 WARM_UP_S = 2.0
 REACHED = 0.95
 """Of what was due in the measured seconds, so much must get through in them."""
+PACE = 0.8
+"""Of the limit of one connection: nobody speaks at an even pace."""
 LAG_SHARE = 0.5
 """A generator whose own loop is so late, of the latency at p99, measures itself."""
 BROKEN = (
@@ -153,6 +156,7 @@ def run_mixed(options: MixedOptions, progress: Progress) -> tuple[MixedResult, V
         home = Path(name)
         # People at a rate must do with what an installation lets them do.
         server = Kefu(home, has_raised_limits=not options.rate)
+        check_pace(options, server.settings.limits)
         try:
             seen = _talk(options, server, home, progress)
         except BROKEN as error:
@@ -164,9 +168,9 @@ def run_mixed(options: MixedOptions, progress: Progress) -> tuple[MixedResult, V
     verdict = judge(records, rows)
     ways = ways_of(records, rows)
     begin, end = seen.before.at, seen.after.at
-    reasons = unaccounted(verdict, behind=seen.rest.behind)
+    reasons = shortfall(options.rate, ways, begin, end)
     reasons += _refused(verdict, seen.rest)
-    reasons += shortfall(options.rate, ways, begin, end)
+    reasons += unaccounted(verdict, behind=seen.rest.behind)
     if reasons:
         raise BadRunError(*reasons, verdict=verdict)
     transports = {
@@ -192,6 +196,26 @@ def check_files(options: MixedOptions, limit: int) -> None:
             f"{options.visitors} visitors and {options.agents} agents need some "
             f"{needed} open files, and the system allows a process {limit}: ask for "
             f"fewer, or allow more with `ulimit -Hn {needed}` as root."
+        )
+
+
+def check_pace(options: MixedOptions, limits: Limits) -> None:
+    """See that these people may say as much as a rate asks of them.
+
+    Raises:
+        BadRunError: They may not: what they wait for then is the limit.
+    """
+    visitor, agent = (
+        options.rate / 2 / count for count in (options.visitors, options.agents)
+    )
+    may_visitor = PACE * limits.visitor_messages_per_s
+    may_agent = PACE * limits.agent_messages_per_s
+    if visitor > may_visitor or agent > may_agent:
+        raise BadRunError(
+            f"At {options.rate:g} messages a second each visitor would say "
+            f"{visitor:.2g} a second and each agent {agent:.2g}; the limits that an "
+            f"installation has leave room for {may_visitor:g} and {may_agent:g}: ask "
+            "for more people, or a lower rate."
         )
 
 

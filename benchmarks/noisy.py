@@ -16,7 +16,7 @@ from benchmarks.crowd import Crowd, generator_count, make_plans
 from benchmarks.flooder import Flood, FloodPlan
 from benchmarks.history import Record, read_history
 from benchmarks.judge import Verdict, judge
-from benchmarks.result import latency_of, machine, versions
+from benchmarks.result import judged, latency_of, machine, versions
 from benchmarks.rows import load_rows
 from benchmarks.target import Kefu, TargetError
 
@@ -201,6 +201,7 @@ def run_noisy(
         "connections_ended": rest.closes,
         "machine": facts,
         "versions": versions(),
+        **judged(verdict),
     }, verdict
 
 

@@ -123,6 +123,15 @@ def versions() -> dict[str, str]:
     return found
 
 
+def judged(verdict: Verdict) -> dict[str, object]:
+    """Return what the judge found, for a run whose figures have a form of their own."""
+    return {
+        "acknowledged": verdict.counts.acknowledged,
+        "faults": verdict.faults,
+        "bounds_95": bounds(verdict),
+    }
+
+
 def bounds(verdict: Verdict, *, kills: int = 0) -> dict[str, float]:
     """Return the 95 % bounds that stand beside the zeros."""
     found = {

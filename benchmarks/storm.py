@@ -10,6 +10,7 @@ from rich.progress import Progress
 from benchmarks.crowd import Crowd, generator_count, make_plans
 from benchmarks.history import Record, read_history
 from benchmarks.judge import Verdict, judge
+from benchmarks.result import judged, machine, versions
 from benchmarks.rows import load_rows
 from benchmarks.target import Kefu
 
@@ -37,6 +38,7 @@ def run_storm(
     options: StormOptions, progress: Progress
 ) -> tuple[dict[str, object], Verdict]:
     """Talk, drop everybody, wait until all are back; judge."""
+    facts = machine()
     with tempfile.TemporaryDirectory(prefix="kefu-storm-") as name:
         home = Path(name)
         task = progress.add_task("connect", total=4)
@@ -104,7 +106,9 @@ def run_storm(
         "behind_at_the_end": rest.behind,
         "connections_ended": rest.closes,
         "sent": rest.sent,
-        "acknowledged": rest.acknowledged,
+        "machine": facts,
+        "versions": versions(),
+        **judged(verdict),
     }, verdict
 
 

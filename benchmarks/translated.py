@@ -16,7 +16,7 @@ from benchmarks.crowd import Crowd, generator_count, make_plans
 from benchmarks.history import Record, read_history
 from benchmarks.judge import Verdict, judge
 from benchmarks.ports import HOST, free_port
-from benchmarks.result import latency_of, machine, versions
+from benchmarks.result import judged, latency_of, machine, versions
 from benchmarks.rows import load_rows
 from benchmarks.target import Kefu, Process
 from benchmarks.translator import MODES
@@ -87,6 +87,7 @@ def run_translated(
         "machine": facts,
         "versions": versions(),
         "command": options.command,
+        **judged(verdict),
     }, verdict
 
 

@@ -1,5 +1,7 @@
 """What people see of a run of `store`: tables, pictures, and the aims."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +113,18 @@ def plot_store(result: StoreResult, folder: Path) -> list[Path]:
         engine = "mariadb"
     folder.mkdir(parents=True, exist_ok=True)
     return [
-        _save(_draw_append(result), folder / f"store-{engine}-append.png"),
-        _save(_draw_latency(result), folder / f"store-{engine}-latency.png"),
-        _save(_draw_room(result), folder / f"store-{engine}-size.png"),
+        _save(draw(), folder / f"store-{engine}-{name}.png")
+        for name, draw in figures_of(result).items()
     ]
+
+
+def figures_of(result: StoreResult) -> dict[str, Callable[[], Figure]]:
+    """Return what draws each picture, by its name."""
+    return {
+        "append": partial(_draw_append, result),
+        "latency": partial(_draw_latency, result),
+        "size": partial(_draw_room, result),
+    }
 
 
 def _save(figure: Figure, path: Path) -> Path:
