@@ -40,7 +40,8 @@ class MessageKind(StrEnum):
     """The same of a note. Internal."""
     TRANSLATION = "translation"
     """The text or edit at `ref` in another language. `data`: {"to": tag, "from": tag or
-    "", "by": provider}; of one that failed {"to": tag, "failed": why}, and no body."""
+    "", "by": provider}; of one that failed {"to": tag, "failed": why}, and no body. Of
+    an agent's text that only other agents read so, "for" is "agents"."""
     TRANSLATING = "translating"
     """`data`: {"is_on": bool}: from here on the visitor who says so reads translations
     or not, and after an agent's line both sides do or do not."""

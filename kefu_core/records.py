@@ -89,6 +89,9 @@ class VisitorProfile(Record, frozen=True, kw_only=True):
     attributes: dict[str, Any] = {}
     """Set by the host page."""
     language: str = ""
+    """What its browser says."""
+    chosen_language: str = ""
+    """What it has said that it reads and writes; empty: nothing."""
     is_verified: bool = False
     """The site signed who this is."""
     last_seen_at: UnixMs = UnixMs(0)

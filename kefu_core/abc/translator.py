@@ -8,6 +8,7 @@ import msgspec
 
 from kefu_core.errors import KefuError
 from kefu_core.model import Conversation, Site
+from kefu_core.types import ConversationId, ParticipantId
 
 
 class Trouble(StrEnum):
@@ -166,7 +167,16 @@ class Interpreter(ABC):
     """What knows how a text will read to a conversation's visitor."""
 
     @abstractmethod
-    async def preview(self, site: Site, row: Conversation, text: str) -> Preview:
+    def look_again(self, conversation: ConversationId) -> None:
+        """Hear that somebody in it reads another language from now on.
+
+        What was missed follows, as far as anything does that was missed. Never raises.
+        """
+
+    @abstractmethod
+    async def preview(
+        self, site: Site, row: Conversation, text: str, *, agent: ParticipantId
+    ) -> Preview:
         """Return an agent's text as the visitor will read it.
 
         It counts in the site's budget, and is kept: sent as it is, it costs nothing.

@@ -126,6 +126,7 @@ RIGHTS: dict[Role, Rights] = {
                 "offline.leave",
                 "people.get",
                 "visitor.introduce",
+                "visitor.language",
             }
         ),
         kinds=frozenset({MessageKind.TEXT}),

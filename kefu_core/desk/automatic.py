@@ -222,7 +222,8 @@ class Automatic:
         language = ""
         if site.settings.talk.translations:
             found = await self._store.find_record(VisitorProfile, int(row.visitor[1:]))
-            language = found.language if found is not None else ""
+            if found is not None:
+                language = found.chosen_language or found.language
         body = said(about, site, language, UnixMs(self._now_ms()))
         return await self._write(row, key, body, {"about": about})
 

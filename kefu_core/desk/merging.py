@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NUMBERS_MAX = 20
 """Of one visitor. Each is asked for when the visitor connects; whoever comes with more
 leaves the newest behind."""
-_FACTS = ("name", "email", "phone", "language")
+_FACTS = ("name", "email", "phone", "language", "chosen_language")
 _TRIES = 5
 
 

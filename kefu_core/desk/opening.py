@@ -26,6 +26,7 @@ from kefu_core.desk.profiles import (
     change_profile,
     check_fact,
 )
+from kefu_core.desk.reading import Tag, check_tag
 from kefu_core.desk.rows import visitors_row
 from kefu_core.desk.visiting import QuotedWord
 from kefu_core.desk.visits import Visit
@@ -74,6 +75,8 @@ class OpenConversation(Params, frozen=True, kw_only=True):
     """The token that came with an agent's invitation; one that is not good is none."""
     language: Annotated[str, msgspec.Meta(max_length=TAG_MAX)] = ""
     """What the visitor reads, such as `pt-BR`; left out: what its page tells."""
+    chosen_language: Tag = ""
+    """What it has chosen before there was a conversation to say it in."""
 
 
 async def offered(store: Store, talk: Talk) -> list[Team]:
@@ -109,7 +112,8 @@ async def _open(desk: "Desk", principal: Principal, params: Any) -> OwnConversat
         row = await _open_new(desk, principal)
     visit = _visit(desk, principal)
     language = params.language or (visit.language if visit is not None else "")
-    await _keep(desk, principal, answers, _short_tag(language))
+    chosen = check_tag(params.chosen_language)
+    await _keep(desk, principal, answers, _short_tag(language), chosen)
     # A word of one's own comes in the place of the site's greeting.
     word = _word(desk, principal, params.invitation)
     row = await desk.automatic.quote(row, word)
@@ -212,10 +216,14 @@ async def _profile(desk: "Desk", principal: Principal) -> VisitorProfile | None:
 
 
 async def _keep(
-    desk: "Desk", principal: Principal, answers: dict[str, str], language: str
+    desk: "Desk",
+    principal: Principal,
+    answers: dict[str, str],
+    language: str,
+    chosen: str,
 ) -> None:
-    """Fill in what is not known of a visitor, and the language it has now."""
-    for _ in range(_TRIES if language or any(answers.values()) else 0):
+    """Fill in what is not known of a visitor, and the languages it has now."""
+    for _ in range(_TRIES if language or chosen or any(answers.values()) else 0):
         profile = await _profile(desk, principal)
         if profile is None:
             return
@@ -223,6 +231,8 @@ async def _keep(
         changes = {k: text for k, text in new.items() if not getattr(profile, k)}
         if language and profile.language != language:
             changes["language"] = language
+        if chosen and profile.chosen_language != chosen:
+            changes["chosen_language"] = chosen
         if not changes or await change_profile(desk, profile, changes) is not None:
             return
 

@@ -68,6 +68,9 @@ class VisitorRow(TypedDict):
     notes: str
     attributes: dict[str, Any]
     language: str
+    """What its browser says."""
+    chosen_language: str
+    """What it has chosen to read and write; empty: nothing."""
     is_verified: bool
     created_at: UnixMs
     revision: int
@@ -137,6 +140,7 @@ def visitor_row(profile: VisitorProfile) -> VisitorRow:
         "notes": profile.notes,
         "attributes": profile.attributes,
         "language": profile.language,
+        "chosen_language": profile.chosen_language,
         "is_verified": profile.is_verified,
         "created_at": profile.created_at,
         "revision": profile.revision,

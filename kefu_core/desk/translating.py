@@ -90,7 +90,9 @@ async def _preview(
     if wait_s:
         raise TooMany("You translate too much.", retry_after_s=wait_s)
     try:
-        found = await interpreter.preview(site, row, params.text.strip())
+        found = await interpreter.preview(
+            site, row, params.text.strip(), agent=principal.participant
+        )
     except TranslationFailed as error:
         return PreviewedMessage(conversation=row.id, trouble=error.trouble)
     return PreviewedMessage(

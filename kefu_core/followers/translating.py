@@ -2,21 +2,22 @@
 
 The idea
 --------
-A message is stored and told as ever. What it says in the other side's language comes
-after it, as a line of the same log that refers to it, so whoever comes back gets it
-like everything else. Nothing waits for a service: a slow one delays only its own lines,
-one that fails leaves the original and a line that says so, and is asked again later.
+A message is stored and told as ever. What it says in the languages of those who read
+it (`readers`) comes after it, as lines of the same log that refer to it, so whoever
+comes back gets them like everything else. Nothing waits for a service: a slow one
+delays only its own lines, one that fails leaves the original and a line that says so,
+and is asked again later.
 
 The key of a line is made of the message and the language, so two nodes, or one that is
 started again, write it once. What is missing is found by a look at the newest part of
-the log: after each message, and at the start for all that is open.
+the log: after each message, when somebody gets the conversation or reads another
+language from now on, and at the start for all that is open.
 """
 
 import logging
 from collections.abc import Callable, Sequence
 
 import anyio
-import msgspec
 
 from kefu_core.abc.store import Store
 from kefu_core.abc.translator import (
@@ -28,14 +29,23 @@ from kefu_core.abc.translator import (
 )
 from kefu_core.errors import KefuError
 from kefu_core.folding import is_visitor
+from kefu_core.followers.readers import (
+    FOR_AGENTS,
+    TEXTS,
+    Owed,
+    Part,
+    Readers,
+    is_done,
+    is_failed,
+    owed_texts,
+    part_of,
+)
 from kefu_core.hub import Hub
 from kefu_core.hub.derived import append_derived, is_erased
-from kefu_core.ids import SYSTEM
-from kefu_core.languages import are_same, has_words, language_of, normal_tag
+from kefu_core.ids import SYSTEM, agent_participant
+from kefu_core.languages import are_same, has_words, language_of
 from kefu_core.model import (
     OWN_KEYS,
-    UNTRANSLATED_FOR_ALL,
-    UNTRANSLATED_FOR_VISITOR,
     Appended,
     Conversation,
     Cursor,
@@ -46,7 +56,7 @@ from kefu_core.model import (
 )
 from kefu_core.records import VisitorProfile
 from kefu_core.translators.economy import Economy
-from kefu_core.types import ConversationId, Seq
+from kefu_core.types import ConversationId, ParticipantId
 
 logger = logging.getLogger(__name__)
 
@@ -72,25 +82,10 @@ _SAMPLE = 5
 """So many of a visitor's texts say which language it writes."""
 _AGAIN = frozenset({Trouble.LATER, Trouble.ACCOUNT, Trouble.BUDGET})
 """What may go another time."""
-_TEXTS = frozenset({MessageKind.TEXT, MessageKind.EDIT})
-_NEWS = _TEXTS | {MessageKind.TRANSLATING}
-_UNWANTED = {
-    True: UNTRANSLATED_FOR_ALL,
-    False: UNTRANSLATED_FOR_ALL | UNTRANSLATED_FOR_VISITOR,
-}
-"""By whether it is the visitor's: whose word against a translation counts."""
+_NEWS = TEXTS | {MessageKind.TRANSLATING, MessageKind.ASSIGNMENT}
+"""Who gets a conversation may read another language than who had it."""
 Detect = Callable[[str, str], str]
 """The language of a text; what it probably is."""
-
-
-class Owed(msgspec.Struct, frozen=True):
-    """A text that somebody cannot read yet."""
-
-    message: Message
-    source: str
-    target: str
-    given: str = ""
-    """What its sender wants it to read as; empty: a service says it."""
 
 
 class Translating(Interpreter):
@@ -116,8 +111,11 @@ class Translating(Interpreter):
         self._news: dict[ConversationId, None] = {}
         self._later: dict[ConversationId, float] = {}
         self._busy: set[ConversationId] = set()
-        self._needless: dict[tuple[ConversationId, Seq], None] = {}
+        self._needless: dict[tuple[ConversationId, Part], None] = {}
         """Texts that turned out to be in the reader's language."""
+        self._agents: dict[ParticipantId, str | None] = {}
+        """What agents read, as `Readers` has it."""
+        self._agents_at = float("-inf")
         self._sites: dict[int, Site] = {}
         self._wanting: set[int] = set()
         """Sites that translate; of the others no message costs anything."""
@@ -131,9 +129,8 @@ class Translating(Interpreter):
         message, row = appended.message, appended.conversation
         if row is not None and row.site_id not in self._wanting:
             return
-        if message.kind in _NEWS and len(self._news) < WAITING_MAX:
-            self._news[message.conversation] = None
-            self._wake.set()
+        if message.kind in _NEWS:
+            self._note(message.conversation)
 
     def message_found(self, repeated: Appended) -> None:
         """Note a text that was stored and perhaps told to nobody."""
@@ -145,12 +142,24 @@ class Translating(Interpreter):
     def history_erased(self) -> None:
         """Nothing is kept of texts here; the cache is cleared by who watches."""
 
+    def _note(self, conversation: ConversationId) -> None:
+        if len(self._news) < WAITING_MAX:
+            self._news[conversation] = None
+            self._wake.set()
+
     # -- what the desk asks ------------------------------------------------------------
 
-    async def preview(self, site: Site, row: Conversation, text: str) -> Preview:
+    def look_again(self, conversation: ConversationId) -> None:
+        self._agents_at = float("-inf")
+        self._note(conversation)
+
+    async def preview(
+        self, site: Site, row: Conversation, text: str, *, agent: ParticipantId
+    ) -> Preview:
         log = await self._store.history(row.id, limit=PAGE)
-        target = await self._visitors_language(row, log)
-        source = self._language(text, site.settings.translation.language)
+        readers = await self._readers(row, site, log)
+        target = readers.visitor
+        source = self._language(text, readers.of(agent))
         if not target or are_same(source, target) or not has_words(text):
             return Preview(source=source, target=target)
         (told,) = await self._economy.translate(
@@ -219,8 +228,15 @@ class Translating(Interpreter):
         if row is None or site is None or not site.settings.translation.is_on:
             return
         log = await self._store.history(conversation, limit=PAGE)
-        owed = await self._owed(row, site, log)
-        failed = {m.ref for m in log if _is_failed(m)}
+        owed = owed_texts(
+            row,
+            log,
+            await self._readers(row, site, log),
+            language=self._language,
+            since=self._now_ms() - LATE_MS,
+            is_needless=lambda part: (conversation, part) in self._needless,
+        )
+        failed = {part_of(m) for m in log if is_failed(m)}
         for each in owed:
             if each.given:
                 by = Translated(text=each.given, provider=BY_AGENT)
@@ -228,39 +244,7 @@ class Translating(Interpreter):
         for group in _groups([each for each in owed if not each.given]):
             await self._write(site, group, failed)
 
-    async def _owed(
-        self, row: Conversation, site: Site, log: Sequence[Message]
-    ) -> list[Owed]:
-        """Return the texts of a log whose reader has no translation of them yet."""
-        agents = site.settings.translation.language
-        visitors = await self._visitors_language(row, log)
-        done = {m.ref for m in log if _is_done(m)} | _superseded(log)
-        since = self._now_ms() - LATE_MS
-        owed = []
-        for message in log:
-            is_theirs = is_visitor(message.sender)
-            if row.untranslated & _UNWANTED[is_theirs]:
-                continue
-            target, source = (agents, visitors) if is_theirs else (visitors, agents)
-            if message.kind not in _TEXTS or message.seq in done or message.at < since:
-                continue
-            if given := _given(message):
-                owed.append(Owed(message, source, given[0], given[1]))
-                continue
-            if (
-                not target
-                or (row.id, message.seq) in self._needless
-                or not has_words(message.body)
-            ):
-                continue
-            source = self._language(message.body, source)
-            if not are_same(source, target):
-                owed.append(Owed(message, source, target))
-        return owed
-
-    async def _write(
-        self, site: Site, owed: Sequence[Owed], failed: set[Seq | None]
-    ) -> None:
+    async def _write(self, site: Site, owed: Sequence[Owed], failed: set[Part]) -> None:
         """Write the translations of texts of one pair of languages."""
         first = owed[0]
         try:
@@ -273,7 +257,7 @@ class Translating(Interpreter):
         except TranslationFailed as error:
             logger.info("a text of site %d is not translated: %s", site.id, error)
             for each in owed:
-                if each.message.seq not in failed:
+                if each.part not in failed:
                     await self._append(site, each, None, error.trouble)
             if error.trouble in _AGAIN:
                 wait_s = max(RETRY_S, error.retry_after_s)
@@ -281,14 +265,14 @@ class Translating(Interpreter):
             elif len(owed) > 1:
                 # One of them may be at fault: each is asked for alone.
                 for each in owed:
-                    await self._write(site, [each], {*failed, each.message.seq})
+                    await self._write(site, [each], {*failed, each.part})
             else:
-                self._pass_over(first.message)
+                self._pass_over(first)
             return
         for each, translated in zip(owed, found, strict=True):
             is_same = translated.text.strip() == each.message.body.strip()
             if is_same or are_same(translated.source, each.target):
-                self._pass_over(each.message)
+                self._pass_over(each)
                 await self._follow_erasure(site, each.message)
             else:
                 await self._append(site, each, translated)
@@ -307,15 +291,18 @@ class Translating(Interpreter):
             data |= {"by": translated.provider}
         elif trouble is not None:
             data["failed"] = trouble.value
+        if owed.is_for_agents:
+            data["for"] = FOR_AGENTS
         # Somebody waits for this one: the visitor sees the message with it.
-        holds = site.settings.translation.holds_s and not is_visitor(message.sender)
+        is_visitors = not is_visitor(message.sender) and not owed.is_for_agents
+        holds = site.settings.translation.holds_s and is_visitors
         what = "translation" if translated is not None else "untranslated"
         appended = await append_derived(
             self._hub,
             Draft(
                 conversation=message.conversation,
                 sender=SYSTEM,
-                key=f"{OWN_KEYS}{what}-{message.seq}",
+                key=f"{OWN_KEYS}{what}-{message.seq}-{language_of(target)}",
                 kind=MessageKind.TRANSLATION,
                 body=translated.text if translated is not None else "",
                 data=data,
@@ -354,14 +341,31 @@ class Translating(Interpreter):
         if begun := self._wanting - was:
             await self._begin(begun)
 
-    async def _visitors_language(
-        self, row: Conversation, log: Sequence[Message]
-    ) -> str:
+    async def _readers(
+        self, row: Conversation, site: Site, log: Sequence[Message]
+    ) -> Readers:
+        """Return what everybody in a conversation reads. Raises `StoreError`."""
+        if self._now() - self._agents_at > SITES_S:
+            self._agents_at = self._now()
+            self._agents = {
+                agent_participant(agent.id): agent.language if agent.is_active else None
+                for agent in await self._store.agents()
+            }
+        # Who is known to its site says it under that number.
+        number, *_ = await self._store.numbers_of(row.visitor)
+        profile = await self._store.find_record(VisitorProfile, int(number[1:]))
+        chosen = profile.chosen_language if profile is not None else ""
+        browser = profile.language if profile is not None else ""
+        return Readers(
+            visitor=chosen or self._found_language(log, browser),
+            is_chosen=bool(chosen),
+            site=site.settings.translation.language,
+            agents=self._agents,
+        )
+
+    def _found_language(self, log: Sequence[Message], likely: str) -> str:
         """Return what a visitor writes: by its texts, else what its browser says."""
-        number = int(row.visitor[1:])
-        profile = await self._store.find_record(VisitorProfile, number)
-        likely = profile.language if profile is not None else ""
-        theirs = [m for m in log if m.kind in _TEXTS and is_visitor(m.sender)]
+        theirs = [m for m in log if m.kind in TEXTS and is_visitor(m.sender)]
         told = "\n".join(m.body for m in theirs[-_SAMPLE:])
         found = self._language(told, "") if self._detect is not None else ""
         if found:
@@ -371,7 +375,7 @@ class Translating(Interpreter):
         services = [
             str((m.data or {}).get("from") or "")
             for m in log
-            if _is_done(m) and m.ref in seqs
+            if is_done(m) and m.ref in seqs
         ]
         return likely or (services[-1] if services else "")
 
@@ -383,44 +387,10 @@ class Translating(Interpreter):
         if len(self._later) < WAITING_MAX:
             self._later[conversation] = self._now() + min(wait_s, RETRY_MAX_S)
 
-    def _pass_over(self, message: Message) -> None:
-        self._needless[message.conversation, message.seq] = None
+    def _pass_over(self, owed: Owed) -> None:
+        self._needless[owed.message.conversation, owed.part] = None
         while len(self._needless) > WAITING_MAX:
             del self._needless[next(iter(self._needless))]
-
-
-def _given(message: Message) -> tuple[str, str] | None:
-    """Return the language and the text that an agent has sent with its own."""
-    given = (message.data or {}).get("translation")
-    if message.kind is not MessageKind.TEXT or is_visitor(message.sender):
-        return None
-    if not isinstance(given, dict):
-        return None
-    target, text = given.get("to"), given.get("text")
-    if not isinstance(target, str) or not isinstance(text, str):
-        return None
-    tag = normal_tag(target)
-    return (tag, text) if tag and text.strip() else None
-
-
-def _is_done(message: Message) -> bool:
-    return message.kind is MessageKind.TRANSLATION and not _is_failed(message)
-
-
-def _is_failed(message: Message) -> bool:
-    is_translation = message.kind is MessageKind.TRANSLATION
-    return is_translation and "failed" in (message.data or {})
-
-
-def _superseded(log: Sequence[Message]) -> set[Seq | None]:
-    """Return the texts that read otherwise by now: nobody is shown them."""
-    newest: dict[Seq | None, Seq] = {}
-    old: set[Seq | None] = set()
-    for message in log:
-        if message.kind is MessageKind.EDIT:
-            old.add(newest.get(message.ref, message.ref))
-            newest[message.ref] = message.seq
-    return old
 
 
 def _groups(owed: Sequence[Owed]) -> list[list[Owed]]:

@@ -291,6 +291,7 @@ async def forget_visitor(connection: AsyncConnection, visitor: ParticipantId) ->
             notes=None,
             attributes=None,
             language="",
+            chosen_language="",
             is_verified=False,
             last_seen_at=0,
             # Whoever looks at what was known may not write it back.

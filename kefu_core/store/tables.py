@@ -77,6 +77,8 @@ visitor = table(
     # JSON object, set by the host page.
     Column("attributes", LONG_TEXT),
     Column("language", name(16), nullable=False, server_default=""),
+    # What it has chosen; empty for what its browser and its texts say.
+    Column("chosen_language", name(35), nullable=False, server_default=""),
     Column("is_verified", Boolean, nullable=False, server_default=false()),
     Column("last_seen_at", BigInteger, nullable=False, server_default="0"),
     Column("revision", BigInteger, nullable=False, server_default="0"),

@@ -11,7 +11,13 @@ from kefu_core.ids import ID_MAX
 from kefu_core.records import VisitorProfile
 from kefu_core.upkeep.records import PersonRecord
 
-_CHARS = {"email": 320, "phone": 64, "notes": 20_000, "language": 16}
+_CHARS = {
+    "email": 320,
+    "phone": 64,
+    "notes": 20_000,
+    "language": 16,
+    "chosen_language": 35,
+}
 _ATTRIBUTES_MAX, _NAME_CHARS, _TEXT_CHARS = 100, 100, 2_000
 
 

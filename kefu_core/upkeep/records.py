@@ -65,6 +65,7 @@ class PersonRecord(
     notes: str = ""
     """Of agents."""
     language: str = ""
+    chosen_language: str = ""
     attributes: dict[str, str | int | float | bool | None] = {}
     """What pages told of a visitor, unchecked."""
     bans: list[BanFact] = []

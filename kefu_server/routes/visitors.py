@@ -13,6 +13,7 @@ from kefu_core.errors import NotFound, Unauthorized
 from kefu_core.ids import visitor_participant
 from kefu_core.model import Site
 from kefu_core.node import unix_ms
+from kefu_core.records import VisitorProfile
 from kefu_core.types import ParticipantId, UnixMs
 from kefu_server.answers import address_of, answer, read_json
 from kefu_server.auth import UNSIGNED, Authenticator
@@ -53,6 +54,9 @@ async def visitor_token(request: Request) -> Response:
     token, expires_at = services.auth.visitors.issue(
         visitor_id, site.id, is_identified=is_identified
     )
+    translation = await _translation(services, site, visitor_id)
+    chosen = translation["chosen"] if translation is not None else ""
+    language = chosen or _language(request)
     return answer(
         {
             "token": token,
@@ -70,9 +74,9 @@ async def visitor_token(request: Request) -> Response:
                 "shows_typing": site.settings.talk.shows_typing,
                 "recall_within_s": site.settings.talk.recall_within_s,
                 "edit_within_s": site.settings.talk.edit_within_s,
-                "translation": _translation(services, site),
+                "translation": translation,
                 "greeting": said(
-                    GREETING, site, _language(request), UnixMs(services.desk.now_ms())
+                    GREETING, site, language, UnixMs(services.desk.now_ms())
                 ),
             },
         }
@@ -95,11 +99,22 @@ async def _form(services: Services, site: Site) -> dict[str, Any] | None:
     return {**msgspec.to_builtins(talk.form), "departments": departments}
 
 
-def _translation(services: Services, site: Site) -> dict[str, Any] | None:
-    """Return what agents read, and how long their messages wait; None: as written."""
+async def _translation(
+    services: Services, site: Site, visitor_id: int
+) -> dict[str, Any] | None:
+    """Return what is read there, and how long messages wait; None: as written."""
     language = agents_language(services.desk, site)
-    holds_s = site.settings.translation.holds_s
-    return {"language": language, "holds_s": holds_s} if language else None
+    if not language:
+        return None
+    profile = await services.store.find_record(VisitorProfile, visitor_id)
+    is_theirs = profile is not None and profile.site_id == site.id
+    others = [each.language for each in site.settings.talk.translations]
+    return {
+        "language": language,
+        "languages": [*dict.fromkeys([language, *others])],
+        "chosen": profile.chosen_language if profile and is_theirs else "",
+        "holds_s": site.settings.translation.holds_s,
+    }
 
 
 def _file_bytes(site: Site) -> int:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -20,6 +21,10 @@ WORDS = {
     "Muito obrigado pela ajuda": "非常感谢您的帮助",
     "有货，今天发货": "Temos, enviamos hoje",
     "您好，想买什么茶？": "Olá, que chá procura?",
+}
+ENGLISH = {
+    "Quanto custa o envio?": "How much is shipping?",
+    "有货，今天发货": "In stock, we ship today",
 }
 
 
@@ -55,9 +60,10 @@ class Provider:
         self.thread.start()
 
     @staticmethod
-    def answer(asked: dict[str, list[str]]) -> dict[str, object]:
+    def answer(asked: dict[str, Any]) -> dict[str, object]:
+        words = ENGLISH if asked["target"] == "en" else WORDS
         texts = asked["q"]
-        return {"translatedText": [WORDS.get(text, f"({text})") for text in texts]}
+        return {"translatedText": [words.get(text, f"({text})") for text in texts]}
 
     def close(self) -> None:
         self.goes_on.set()
@@ -177,6 +183,7 @@ def test_each_side_switches_translations_off_and_on(
     shown = visitor.view.locator(".message.theirs").first
     expect(shown.locator(".translated")).to_be_visible()
     # The visitor wants what was written; the agent sees that, and reads on.
+    visitor.view.get_by_role("button", name="Language").click()
     visitor.view.get_by_role("button", name="Read what was written").click()
     expect(shown.locator(".original")).to_have_text("有货，今天发货")
     expect(shown.locator(".translated")).to_be_hidden()
@@ -186,7 +193,7 @@ def test_each_side_switches_translations_off_and_on(
     switch.click()
     expect(switch).to_have_text("Not translated")
     expect(first.locator(".original")).to_be_visible()
-    expect(visitor.view.locator(".head-button[title^=Read]")).to_be_hidden()
+    expect(visitor.view.get_by_role("button", name="Language")).to_be_hidden()
     visitor.write("Quanto custa o envio?")
     agent.sees("Quanto custa o envio?")
     # All of an agent's tabs agree, and what was missed follows.
@@ -198,6 +205,70 @@ def test_each_side_switches_translations_off_and_on(
     switch.click()
     expect(agent.view.get_by_text("运费多少？")).to_be_visible(timeout=10_000)
     expect(first.locator(".translated")).to_be_visible()
+
+
+def test_two_agents_and_a_visitor_each_read_their_own_language(
+    world: World, browsers: Browsers, provider: Provider
+) -> None:
+    agent = begin(world, browsers, provider)
+    world.add_agent("emma", "Emma")
+    emma = AgentPerson(world, browsers.context(), "emma")
+    emma.page.goto(f"{world.url}/console#/settings/account")
+    emma.page.get_by_label("What you read and write").select_option("en")
+    expect(emma.page.get_by_role("status").get_by_text("Saved")).to_be_visible()
+    emma.page.goto(f"{world.url}/console#/")
+    emma.live()
+    visitor = Visitor(world, browsers.context(locale="pt-BR")).open().live()
+    visitor.write("Quanto custa o envio?")
+    agent.open_first("queue")
+    agent.sees("运费多少？")
+    agent.write("有货，今天发货")
+    shown = visitor.view.locator(".message.theirs .translated")
+    expect(shown).to_have_text("Temos, enviamos hoje", timeout=10_000)
+    # Before it is hers, she reads what there is: what the site says.
+    emma.open_first("all")
+    emma.sees("运费多少？")
+    agent.page.get_by_role("button", name="Hand over").click()
+    panel = agent.page.get_by_role("group", name="Hand over")
+    panel.get_by_role("combobox").select_option(label="Emma · Online · 0")
+    panel.get_by_role("button", name="Hand over").click()
+    theirs = emma.view.locator(".message.theirs .translated")
+    expect(theirs).to_have_text("How much is shipping?", timeout=10_000)
+    colleagues = emma.view.locator(".message.mine .translated")
+    expect(colleagues).to_have_text("In stock, we ship today", timeout=10_000)
+    # Her colleague's page and the visitor's are as they were.
+    expect(agent.view.locator(".message.theirs .translated")).to_have_text("运费多少？")
+    expect(agent.view.locator(".message.mine .translated")).to_have_count(0)
+    expect(shown).to_have_text("Temos, enviamos hoje")
+
+    # The visitor chooses, by the keyboard alone; what was said follows in it.
+    menu = visitor.view.get_by_role("button", name="Language")
+    menu.focus()
+    menu.press("Enter")
+    choice = visitor.view.get_by_label("I read and write")
+    expect(choice).to_be_focused()
+    expect(choice).to_have_value("")
+    choice.select_option("en")
+    expect(shown).to_have_text("In stock, we ship today", timeout=10_000)
+    facts = emma.page.get_by_role("complementary", name="Visitor")
+    expect(facts).to_contain_text("Language: English · chosen by the visitor")
+    choice.press("Escape")
+    expect(choice).to_be_hidden()
+    expect(menu).to_be_focused()
+    visitor.reload()
+    visitor.live()
+    visitor.view.get_by_role("button", name="Language").click()
+    expect(visitor.view.get_by_label("I read and write")).to_have_value("en")
+    shown = visitor.view.locator(".message.theirs .translated")
+    expect(shown).to_have_text("In stock, we ship today")
+    # What Emma writes, the visitor reads as it is, and her colleague in Chinese.
+    emma.write("We ship today")
+    visitor.sees("We ship today")
+    expect(visitor.view.locator(".message.theirs .translated")).to_have_count(1)
+    last = agent.view.locator(".message.mine .translated")
+    expect(last).to_have_text("(We ship today)", timeout=10_000)
+    assert not browsers.violations
+    assert not browsers.faults
 
 
 def test_an_agent_looks_before_sending_corrects_and_keeps(

@@ -251,6 +251,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "ban.lift": {"ban": LEFT},
     "ban.put": {"visitor": 1},
     "visitor.introduce": {"name": "x", "attributes": {"plan": "pro"}},
+    "visitor.language": {"language": "en"},
     "visitor.get": {"visitor": 1},
     "visitor.put": {"visitor": 1, "revision": 0, "name": "x"},
     "site.secret": {"site": 1},
@@ -393,6 +394,7 @@ METHODS: dict[str, Row] = {
     "ban.put": _call("ban.put", f.Reply, *AGENTS_ONLY),
     "bans.list": _call("bans.list", f.Reply, *AGENTS_ONLY),
     "visitor.introduce": _call("visitor.introduce", f.Reply, *VISITORS_ONLY),
+    "visitor.language": _call("visitor.language", f.Reply, *VISITORS_ONLY),
     "visitor.get": _call("visitor.get", f.Reply, *AGENTS_ONLY),
     "visitor.put": _call("visitor.put", f.Reply, *AGENTS_ONLY),
 }

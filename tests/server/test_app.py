@@ -11,11 +11,13 @@ from starlette.routing import Route
 
 from kefu_core.errors import StoreUnavailable
 from kefu_core.node import monotonic, unix_ms
-from kefu_core.site import Sayings, SiteSettings, Talk
+from kefu_core.records import VisitorProfile
+from kefu_core.site import Sayings, SiteSettings, Talk, Translation
 from kefu_core.store.memory import MemoryStore
 from kefu_server.app import LONGPOLL_PATH, KefuApp, create_app
 from kefu_server.middleware import CLOSED_POLICY, WRITING
 from kefu_server.settings import Settings
+from tests.core.desk.test_translating import Words
 from tests.server.conftest import ORIGIN, OTHER_SITE, SHOP, SITE, connect, log_in
 
 pytestmark = pytest.mark.anyio
@@ -447,6 +449,38 @@ async def test_the_page_greets_in_the_browsers_language_where_the_site_has_it(
         )
         greetings.append(response.json()["site"]["greeting"])
     assert greetings == ["Olá", "Olá", "您好", "您好", "您好", "您好"]
+
+
+async def test_a_visitors_page_hears_what_it_has_chosen_and_may_choose(
+    app: KefuApp, client: httpx.AsyncClient, store: MemoryStore
+) -> None:
+    app.state.services.desk.interpreter = Words()
+    settings = SiteSettings(
+        talk=Talk(
+            greeting="您好", translations=(Sayings(language="pt", greeting="Olá"),)
+        ),
+        translation=Translation(is_on=True, language="zh-CN", holds_s=2),
+    )
+    await store.put_site(replace(SITE, settings=settings))
+
+    async def told(**more: Any) -> dict[str, Any]:
+        body = {"site": SITE.embed_key, **more}
+        answer = await client.post("/api/visitor/token", json=body)
+        return dict(answer.json())
+
+    first = await told()
+    wanted = {"language": "zh-CN", "languages": ["zh-CN", "pt"], "holds_s": 2}
+    assert first["site"]["translation"] == wanted | {"chosen": ""}
+    number = int(first["visitor"][1:])
+    known = VisitorProfile(id=number, site_id=SITE.id, chosen_language="pt-BR")
+    await store.put_records(known)
+    again = (await told(token=first["token"]))["site"]
+    assert again["translation"] == wanted | {"chosen": "pt-BR"}
+    assert again["greeting"] == "Olá"
+    # Another site's visitor of the same number has chosen nothing here.
+    await store.put_records(replace(known, site_id=OTHER_SITE.id))
+    other = (await told(token=first["token"]))["site"]
+    assert other["translation"] == wanted | {"chosen": ""}
 
 
 async def test_the_origin_constant_is_the_servers_own(app: KefuApp) -> None:

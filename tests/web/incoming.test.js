@@ -82,3 +82,16 @@ test("languages are the same where their readers read each other", () => {
   assert.ok(!areSame("zh-CN", "zh-TW") && !areSame("", "pt") && !areSame("en", "pt"));
   assert.ok(isHeld({ at: 5, body: "25码 ok" }, 10, 14) && !isHeld({ at: 5, body: "25 ok9" }, 10, 14) && !isHeld({ at: 5, body: "ok" }, 10, 15));
 });
+
+test("what other agents read it in is nothing to wait for, and a choice counts for more than the browser", (context) => {
+  const { take, shown } = person(context);
+  const first = take("text", "有货");
+  take("translation", "In stock", { ref: first, data: { to: "en", for: "agents" } });
+  assert.deepEqual(shown(), []);
+  take("translation", "Temos", { ref: first, data: { to: "pt" } });
+  assert.deepEqual(shown(), ["有货"]);
+  context.mock.timers.reset();
+  const chooses = person(context, { ...RULES, chosen: "zh-Hans" });
+  chooses.take("text", "有货");
+  assert.deepEqual(chooses.shown(), ["有货"]);
+});

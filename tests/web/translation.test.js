@@ -5,7 +5,11 @@ import { PHRASES } from "../../kefu_server/web/console/translation/phrases.js";
 import { PHRASES as FIGURES, cellsOf, leftOf } from "../../kefu_server/web/console/translation/figures.js";
 import { PHRASES as PREVIEW } from "../../kefu_server/web/console/translation/preview.js";
 import { PHRASES as SWITCH } from "../../kefu_server/web/console/translation/switch.js";
+import { readsOf } from "../../kefu_server/web/console/translation/reads.js";
 import { PHRASES as RULES } from "../../kefu_server/web/console/translation/rules.js";
+import { itemsOf } from "../../kefu_server/web/ui/items.js";
+import { tonguesOf } from "../../kefu_server/web/ui/tongues.js";
+import { readsIn } from "../../kefu_server/web/widget/translating.js";
 
 const entry = (id, more = {}) => ({ id, site: 1, source: "pt", target: "zh-CN", text: "Olá", translation: "您好", agent: 1, updated_at: 0, may_delete: true, ...more });
 
@@ -60,4 +64,48 @@ test("both languages have the same phrases", () => {
     assert.deepEqual(Object.keys(phrases["zh-CN"]).sort(), Object.keys(phrases.en).sort());
     for (const [phrase, text] of Object.entries(phrases.en)) assert.equal(names(phrases["zh-CN"][phrase]), names(text), phrase);
   }
+});
+
+/** A visitor's text, and one of an agent who writes Chinese, in some languages each. */
+const LOG = [
+  { seq: 1, sender: "v1", kind: "text", body: "olá" },
+  { seq: 2, sender: "a1", kind: "text", body: "有货" },
+  { seq: 3, ref: 1, body: "你好", data: { to: "zh-CN", from: "pt" } },
+  { seq: 4, ref: 1, body: "hi", data: { to: "en", from: "pt" } },
+  { seq: 5, ref: 2, body: "Temos", data: { to: "pt", from: "zh" } },
+  { seq: 6, ref: 2, body: "In stock", data: { to: "en", from: "zh", for: "agents" } },
+].map((line) => ({ key: `k${line.seq}`, sender: "s0", kind: "translation", at: 0, ...line }));
+const told = (reads, lines = LOG, isMine = (sender) => sender.startsWith("a")) =>
+  itemsOf(lines, isMine, { delivered: 0, read: 0 }, reads).filter(({ type }) => type === "bubble").map(({ line }) => [line.translation?.body, line.translation?.isRead]);
+
+test("an agent reads its own language, else the site's, else what was written", () => {
+  const as = (id, language, site = "zh-CN") => readsOf({ me: { id, language }, directory: { within: new Map([[1, { agents_language: site }]]) } }, 1);
+  // Of one's own text, and of a colleague's in one's own language, what the visitor reads.
+  assert.deepEqual(told(as("a1", "")), [["你好", true], ["Temos", false]]);
+  assert.deepEqual(told(as("a2", "zh")), [["你好", true], ["Temos", false]]);
+  assert.deepEqual(told(as("a2", "en-GB")), [["hi", true], ["In stock", true]]);
+  // Whoever reads Portuguese reads the visitor as it wrote.
+  assert.deepEqual(told(as("a2", "pt-BR")), [[undefined, undefined], ["Temos", true]]);
+  assert.deepEqual(told(as("a2", "de")), [["你好", true], ["Temos", false]]);
+  assert.deepEqual(told(as("a2", "de", "ja")), [[undefined, undefined], ["Temos", false]]);
+  const failed = LOG.map((line) => (line.ref === 1 ? { ...line, body: "", data: { to: line.data.to, failed: "later" } } : line));
+  assert.deepEqual(told(as("a2", "en"), failed)[0], ["", true]);
+});
+
+test("a visitor reads what it has chosen, until then what it was given, and nothing that is the agents'", () => {
+  Object.defineProperty(globalThis, "navigator", { value: { language: "en" }, configurable: true });
+  const isMine = (sender) => sender.startsWith("v");
+  const agents = (lines, chosen) => told(readsIn(lines, chosen, isMine), lines, isMine)[1];
+  assert.deepEqual(agents(LOG, ""), ["Temos", undefined]);
+  assert.deepEqual(agents(LOG, "en"), ["In stock", undefined]);
+  assert.deepEqual(agents(LOG, "de"), ["Temos", undefined]);
+  assert.deepEqual(agents(LOG, "zh-CN"), [undefined, undefined]);
+  assert.deepEqual(agents(LOG.filter(({ seq }) => seq !== 5), ""), ["In stock", undefined]);
+});
+
+test("each language is offered once, those of the site first", () => {
+  const tags = tonguesOf(["pt-PT", "zh-Hans", "rubbish!", "pt"]);
+  assert.deepEqual(tags.slice(0, 3), ["pt-PT", "zh-Hans", "zh-TW"]);
+  assert.ok(!tags.includes("pt-BR") && !tags.includes("zh-CN") && tags.includes("ja"));
+  assert.equal(new Set(tags).size, tags.length);
 });

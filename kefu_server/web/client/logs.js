@@ -73,13 +73,15 @@ export class Incoming {
 
   /**
    * @param {MessageFrame} message the next one of the log
-   * @param {{language: string, holds_s: number} | null | undefined} rules
+   * @param {{language: string, chosen?: string, holds_s: number} | null | undefined} rules
    * @param {object} more
    * @param {number} more.now by the server's clock
    * @param {boolean} more.isNews nobody has heard it yet
    */
   take(message, rules, { now, isNews }) {
     const { kind, seq, ref, body = "" } = message;
+    // It says in which language other agents read it: nobody here waits for that.
+    if (kind === "translation" && message.data?.for === "agents") return;
     if (kind === "recall") this.unheard = this.unheard.filter((each) => each.seq !== ref);
     if (kind === "translation" && body) this.isWorth = true;
     if (kind === "translating") this.isWorth = message.data?.is_on === false ? false : undefined;
@@ -87,7 +89,7 @@ export class Incoming {
     if (this.parts.isMine(message.sender)) return;
     const ms = (rules?.holds_s ?? 0) * 1000;
     const isText = kind === "text" || kind === "edit";
-    const isWorth = this.isWorth ?? !areSame(rules?.language ?? "", navigator.language);
+    const isWorth = this.isWorth ?? !areSame(rules?.language ?? "", rules?.chosen || navigator.language);
     if (isText && isWorth && isHeld(message, ms, now)) this.timers.set(seq, setTimeout(() => this.late(seq), ms));
     if (isNews && (kind === "text" || kind === "file")) this.unheard.push(message);
     this.hear();

@@ -16,6 +16,7 @@ import { systemText } from "./lines.js";
 import { faceOf, hueOf, statusText, visitorName } from "./people.js";
 import { say } from "./phrases.js";
 import { Preview } from "./translation/preview.js";
+import { readsOf } from "./translation/reads.js";
 import { TranslationSwitch } from "./translation/switch.js";
 import { Writing } from "./writing.js";
 import { VisitorPane } from "./visitor/pane.js";
@@ -166,7 +167,7 @@ export class RoomView {
       return fill(this.info);
     }
     const lines = desk.lines(id);
-    const items = itemsOf(lines, (sender) => sender.startsWith("a") || sender === "s0", desk.visitorAt(id));
+    const items = itemsOf(lines, (sender) => sender.startsWith("a") || sender === "s0", desk.visitorAt(id), readsOf(desk, row?.site_id ?? 0));
     const isWhole = lines.length > 0 && (lines[0].seq ?? 1) <= 1;
     const top = isWhole ? h("p", { class: "beginning" }, t("history")) : null;
     this.reading.isOff = row?.is_translated === false;

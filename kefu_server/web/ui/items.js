@@ -11,8 +11,13 @@ import { dayKey } from "./time.js";
  * @property {number} at
  * @property {string} [failure]
  * @property {number | null} [ref]
- * @property {{body: string, data: Record<string, any>}} [translation] the same in another language, or why not
+ * @property {Translation} [translation] the same in another language, or why not
  * @property {{body: string, at: number}[]} [earlier] what it said before, since when
+ *
+ * @typedef {{body: string, data: Record<string, any>, isRead?: boolean}} Translation
+ *   isRead: it is shown in place of the text; without it, where the text is not one's own
+ * @typedef {(line: Line, all: Translation[]) => Translation | undefined} Reads which of a text's
+ *   translations is shown: of each language the newest
  *
  * @typedef {"sending" | "sent" | "delivered" | "read" | "failed"} State
  *
@@ -37,9 +42,10 @@ const SHOWN = new Set([...SPOKEN, "assignment", "labels", "close", "reopen", "ra
  * @param {Line[]} lines in the order to show
  * @param {(sender: string) => boolean} isMine
  * @param {{delivered: number, read: number}} other how far the other side has come
+ * @param {Reads} [reads]
  * @returns {Item[]}
  */
-export function itemsOf(lines, isMine, other) {
+export function itemsOf(lines, isMine, other, reads = (_, all) => all.at(-1)) {
   /** @type {Item[]} */
   const items = [];
   let today = "";
@@ -48,7 +54,7 @@ export function itemsOf(lines, isMine, other) {
   for (const each of lines) {
     const stored = each.kind === "placeholder" && each.data?.damaged ? { ...each, kind: "damaged" } : each;
     if (!SHOWN.has(stored.kind)) continue;
-    const line = edited(stored, edits.get(stored.seq ?? 0), translations);
+    const line = edited(stored, edits.get(stored.seq ?? 0), translations, reads);
     const key = dayKey(line.at);
     if (key !== today) {
       const plain = { isMine: false, isFirst: true, isLast: true, state: null };
@@ -83,13 +89,17 @@ function editsIn(lines) {
 
 /**
  * @param {Line[]} lines
- * @returns {Map<number, {body: string, data: Record<string, any>}>} by the seq of the text
+ * @returns {Map<number, Translation[]>} by the seq of the text
  */
 function translationsIn(lines) {
+  /** @type {Map<number, Translation[]>} */
   const found = new Map();
   for (const { kind, ref, body, data } of lines) {
+    if (kind !== "translation" || !ref) continue;
+    const all = found.get(ref) ?? [];
+    const others = all.filter((each) => each.data.to !== data?.to);
     // What has failed may have worked at another time.
-    if (kind === "translation" && ref && !(data?.failed && found.has(ref))) found.set(ref, { body, data: data ?? {} });
+    if (!data?.failed || others.length === all.length) found.set(ref, [...others, { body, data: data ?? {} }]);
   }
   return found;
 }
@@ -98,12 +108,14 @@ function translationsIn(lines) {
  * @param {Line} line
  * @param {Line[] | undefined} edits
  * @param {ReturnType<typeof translationsIn>} translations
+ * @param {Reads} reads
  * @returns {Line} as its sender wants it to be read
  */
-function edited(line, edits, translations) {
+function edited(line, edits, translations, reads) {
   if (line.kind !== "text" && line.kind !== "note") return line;
   const own = edits?.filter(({ sender }) => sender === line.sender);
-  const translation = translations.get(own?.at(-1)?.seq ?? line.seq ?? 0);
+  const told = translations.get(own?.at(-1)?.seq ?? line.seq ?? 0);
+  const translation = told && reads(line, told);
   if (translation) line = { ...line, translation };
   if (!own?.length) return line;
   const all = [line, ...own].map(({ body, at }) => ({ body, at }));

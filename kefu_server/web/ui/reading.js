@@ -1,6 +1,28 @@
-/** @import {Item} from "./items.js" */
+/** @import {Item, Translation} from "./items.js" */
 import { h } from "./dom.js";
 import { t } from "./i18n.js";
+
+/** @param {Item["line"]} line @param {boolean} isMine @returns {boolean} the text stays as it is, its translation is what others read */
+const isOthers = ({ translation }, isMine) => !(translation?.isRead ?? !isMine);
+
+/**
+ * What somebody reads of a text.
+ * @param {Translation[]} all its translations
+ * @param {string[]} wanted languages, the reader's own first
+ * @param {(one: string, other: string) => boolean} areSame
+ * @returns {Translation | undefined} none: the text itself, or nothing else is there
+ */
+export function bestOf(all, wanted, areSame) {
+  const into = (/** @type {string} */ tag) => all.filter(({ data }) => areSame(String(data.to ?? ""), tag));
+  const done = (/** @type {string} */ tag) => into(tag).find(({ body }) => body);
+  const [own] = wanted;
+  if (done(own)) return done(own);
+  if (all.some(({ data }) => areSame(String(data.from ?? ""), own))) return undefined;
+  return wanted.map(done).find(Boolean) ?? wanted.flatMap(into)[0];
+}
+
+/** @param {Translation[]} all @returns {Translation | undefined} what the visitor reads of an agent's text */
+export const visitorsOf = (all) => all.filter(({ data }) => data.for !== "agents").at(-1);
 
 /** What of a message is read in another language, and how the original is reached. */
 export class Reading {
@@ -21,8 +43,9 @@ export class Reading {
    * @param {boolean} isMine
    * @returns {boolean} something is said of its translation
    */
-  tells({ translation }, isMine) {
-    return Boolean(translation && (translation.body || !(isMine || this.isOff)));
+  tells(line, isMine) {
+    const { translation } = line;
+    return Boolean(translation && (translation.body || !(isOthers(line, isMine) || this.isOff)));
   }
 
   /**
@@ -32,7 +55,7 @@ export class Reading {
    */
   body(line, isMine) {
     const body = line.translation?.body;
-    if (!body || isMine) return null;
+    if (!body || isOthers(line, isMine)) return null;
     // Both are there, so that a click needs no drawing; one is hidden.
     const shows = this.shows(line.key);
     return [
@@ -50,6 +73,7 @@ export class Reading {
     const { translation, key } = line;
     if (!translation) return null;
     const { data, body } = translation;
+    isMine = isOthers(line, isMine);
     if (!body) return isMine || this.isOff ? null : h("span", { class: "translation failed" }, t("untranslated"));
     const what = t("translatedBy", { from: nameOf(data.from) || "?", to: nameOf(data.to), by: data.by === "glossary" ? t("glossary") : data.by === "agent" ? t("agent") : String(data.by ?? "") });
     const button = h("button", { type: "button", class: "link translation", title: what, "aria-label": `${t(isMine ? "showTranslation" : "showOriginal")} (${what})`, onclick: () => press() }, "");

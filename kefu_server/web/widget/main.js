@@ -189,7 +189,7 @@ function greeting() {
 function draw() {
   const { isShown } = screen.state, { state } = model;
   const lines = model.lines();
-  const items = itemsOf(lines, (sender) => model.isMine(sender), model.other());
+  const items = itemsOf(lines, (sender) => model.isMine(sender), model.other(), reading.made?.reads(lines));
   const isWhole = !lines.length || (lines[0].seq ?? 1) <= 1;
   if (model.isTranslated) reading.need()?.show(lines);
   const skin = JSON.stringify([!files.made, reading.made?.isOff, ...model.names]);

@@ -1,7 +1,7 @@
 /** @import {ChatEvent} from "../client/chat.js" */
 /** @import {Line} from "../ui/items.js" */
 import { Chat, Refusal } from "../client/chat.js";
-import { areSame, Incoming } from "../client/logs.js";
+import { Incoming } from "../client/logs.js";
 import { store, stored } from "./visitor.js";
 
 const GRACE_MS = 1_500;
@@ -16,7 +16,7 @@ export class Model {
    * @param {(text: string, sender: string) => void} parts.heard a new message came in
    * @param {() => void} parts.active
    * @param {(row: {staffed: boolean}) => void} parts.staffed who is there has changed
-   * @param {() => {language: string, holds_s: number} | null | undefined} parts.translation the agents' language, where it is translated
+   * @param {() => {language: string, chosen: string, languages: string[], holds_s: number} | null | undefined} parts.translation the agents' language and one's own choice, where it is translated
    */
   constructor({ site, token, changed, heard, active, staffed, translation }) {
     this.chat = new Chat({
@@ -163,7 +163,7 @@ export class Model {
   async opened() {
     if (this.conversation) return this.conversation;
     const invitation = stored(this.word);
-    const { conversation } = await this.chat.call("conversation.open", { ...this.opening, language: navigator.language, ...(invitation && { invitation }) });
+    const { conversation } = await this.chat.call("conversation.open", { ...this.opening, language: navigator.language, chosen_language: this.translation()?.chosen ?? "", ...(invitation && { invitation }) });
     if (invitation) store(this.word, "");
     this.adopt(conversation.id, conversation.last_seq ?? 0);
     return conversation.id;
@@ -203,8 +203,7 @@ export class Model {
 
   /** @returns {boolean} there are translations, or there may be */
   get isTranslated() {
-    const { language } = this.translation() ?? {};
-    return Boolean(this.log?.messages.some(({ kind }) => kind === "translation" || kind === "translating") || (this.log && language && !areSame(language, navigator.language)));
+    return Boolean(this.translation() || this.log?.messages.some(({ kind }) => kind === "translation" || kind === "translating"));
   }
 
   /** @returns {boolean} something was written before there was a conversation */

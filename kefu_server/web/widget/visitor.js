@@ -16,7 +16,7 @@ export class VisitorToken {
     this.isUnknown = false;
     /** @type {Record<string, any> | null} who the site has signed that this is */
     this.identity = null;
-    /** @type {{id: number, staffed: boolean, closed?: boolean, opens_at?: number | null, may_chat: boolean, file_bytes: number, asks_rating: boolean, greeting: string, shows_typing: boolean, recall_within_s: number, edit_within_s: number, translation: {language: string, holds_s: number} | null, form: import("./asking.js").FormAsked | null} | null} */
+    /** @type {{id: number, staffed: boolean, closed?: boolean, opens_at?: number | null, may_chat: boolean, file_bytes: number, asks_rating: boolean, greeting: string, shows_typing: boolean, recall_within_s: number, edit_within_s: number, translation: {language: string, chosen: string, languages: string[], holds_s: number} | null, form: import("./asking.js").FormAsked | null} | null} */
     this.about = null;
   }
 

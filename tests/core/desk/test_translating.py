@@ -11,6 +11,7 @@ from kefu_core.desk.translating import PREVIEWS_BURST
 from kefu_core.errors import TooMany
 from kefu_core.model import Conversation, MessageKind, Site
 from kefu_core.site import SiteSettings, Translation
+from kefu_core.types import ConversationId, ParticipantId
 from tests.core.desk.world import PRINCIPALS, World, world
 
 pytestmark = pytest.mark.anyio
@@ -63,8 +64,14 @@ class Words(Interpreter):
     def __init__(self) -> None:
         self.trouble: Trouble | None = None
         self.asked: list[tuple[int, str]] = []
+        self.looked: list[ConversationId] = []
 
-    async def preview(self, site: Site, row: Conversation, text: str) -> Preview:
+    def look_again(self, conversation: ConversationId) -> None:
+        self.looked.append(conversation)
+
+    async def preview(
+        self, site: Site, row: Conversation, text: str, *, agent: ParticipantId
+    ) -> Preview:
         self.asked.append((row.id, text))
         if self.trouble is not None:
             raise TranslationFailed("canary of a service", self.trouble)

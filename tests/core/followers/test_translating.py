@@ -17,19 +17,20 @@ from kefu_core.abc.translator import (
 )
 from kefu_core.followers.translating import Translating
 from kefu_core.ids import SYSTEM, IdGenerator
-from kefu_core.model import Message, MessageKind
+from kefu_core.model import Agent, Draft, Message, MessageKind
 from kefu_core.node import monotonic, unix_ms
 from kefu_core.records import CachedTranslation
 from kefu_core.site import SiteSettings, Translation
 from kefu_core.translators.chain import Chain
 from kefu_core.translators.economy import Economy
-from kefu_core.types import ConversationId, Seq
+from kefu_core.types import ConversationId, ParticipantId, Seq
 from tests.core.desk.world import World, world
 
 pytestmark = pytest.mark.anyio
 
 K = MessageKind
 WORDS = {"olá": "你好", "hello": "olá", "preço?": "价格?", "好": "bom", "bom": "好"}
+IN_ENGLISH = {"olá": "hi there", "preço?": "price?", "好": "good"}
 
 
 def detect(text: str, likely: str) -> str:
@@ -63,7 +64,8 @@ class Service(Translator):
             raise TranslationFailed("no", self.trouble)
         if self.bad in texts:
             raise TranslationFailed("not this one", Trouble.TEXT)
-        return [Translated(text=WORDS.get(text, text)) for text in texts]
+        words = IN_ENGLISH if target == "en" else WORDS
+        return [Translated(text=words.get(text, text)) for text in texts]
 
 
 class Follower:
@@ -326,7 +328,8 @@ async def test_a_preview_costs_once_and_what_needs_none_says_so(
     async def preview(text: str) -> Preview:
         row = await w.store.find_conversation(number)
         assert row is not None
-        return await follower.translating.preview(site, row, text)
+        agent = ParticipantId("a1")
+        return await follower.translating.preview(site, row, text, agent=agent)
 
     # Nothing tells yet what the visitor reads.
     assert await preview("好") == Preview(source="zh")
@@ -384,3 +387,170 @@ async def test_without_a_model_the_service_says_what_the_visitor_writes(
 
 def said(number: int, body: str) -> dict[str, Any]:
     return {"conversation": number, "key": f"k-{body}", "body": body}
+
+
+async def told(follower: Follower, number: ConversationId) -> list[tuple[Any, ...]]:
+    """Return what lines are of, in which language, and what they say."""
+    lines = await follower.lines(number)
+    return [(m.ref, (m.data or {})["to"], m.body) for m in lines]
+
+
+async def read_english(w: World, number: int = 5) -> None:
+    agent = Agent(
+        id=number, login="emma", name="Emma", password_hash="-", language="en"
+    )
+    await w.store.put_agent(agent)
+
+
+async def test_whoever_gets_a_conversation_reads_what_was_said_before(
+    follower: Follower,
+) -> None:
+    w = follower.w
+    await read_english(w)
+    w.tasks.start_soon(follower.translating.run)
+    number = await w.conversation()
+    await w.say(number, "v1", "olá")
+    await follower.until(number, 1)
+    await w.say(number, "a1", "好")
+    await follower.until(number, 2)
+    # Routing gives it to somebody who reads another language.
+    to_emma = {"assignee": "a5"}
+    await w.say(number, SYSTEM, "", K.ASSIGNMENT, to_emma)
+    await follower.until(number, 4)
+    before = [(1, "zh-CN", "你好"), (3, "pt", "bom")]
+    after = [(1, "en", "hi there"), (3, "en", "good")]
+    assert await told(follower, number) == before + after
+    # What is only for agents says so: the visitor is shown none of it.
+    marks = [(m.data or {}).get("for") for m in await follower.lines(number)]
+    assert marks == [None, None, None, "agents"]
+    # From here on both read everything, and each is asked for once.
+    await w.say(number, "v1", "preço?")
+    await follower.until(number, 6)
+    new = {("en", "price?"), ("zh-CN", "价格?")}
+    assert {each[1:] for each in (await told(follower, number))[4:]} == new
+    asked = len(follower.service.asked)
+    await follower.node().bring_up(number)
+    assert len(follower.service.asked) == asked == 6
+
+
+async def test_a_line_of_an_older_version_is_not_written_again(
+    follower: Follower,
+) -> None:
+    w = follower.w
+    number = await w.conversation()
+    await w.say(number, "v1", "olá")
+    await w.hub.append(
+        Draft(
+            conversation=number,
+            sender=SYSTEM,
+            key="desk-translation-1",
+            kind=K.TRANSLATION,
+            body="你好",
+            data={"to": "zh-CN", "from": "pt", "by": "words"},
+            ref=Seq(1),
+        )
+    )
+    await follower.translating.bring_up(number)
+    assert not follower.service.asked
+    # Somebody else's language is another line, whatever its key was.
+    await read_english(w)
+    await w.say(number, "a5", "x", K.NOTE)
+    await follower.node().bring_up(number)
+    assert await told(follower, number) == [
+        (1, "zh-CN", "你好"),
+        (1, "en", "hi there"),
+    ]
+
+
+async def test_a_language_that_fails_says_so_and_holds_up_no_other(
+    follower: Follower,
+) -> None:
+    w = follower.w
+    await read_english(w)
+    number = await w.conversation()
+    await w.say(number, "v1", "olá")
+    await w.say(number, "a5", "x", K.NOTE)
+    translate = follower.service.translate
+
+    async def but_english(
+        texts: Sequence[str], *, source: str, target: str
+    ) -> Sequence[Translated]:
+        if target == "en":
+            raise TranslationFailed("no English", Trouble.LANGUAGE)
+        return await translate(texts, source=source, target=target)
+
+    follower.service.translate = but_english  # type: ignore[method-assign]
+    node = follower.node()
+    for _ in range(2):
+        await node.bring_up(number)
+    assert sorted(await told(follower, number)) == [(1, "en", ""), (1, "zh-CN", "你好")]
+    follower.service.translate = translate  # type: ignore[method-assign]
+    await follower.node().bring_up(number)
+    assert (1, "en", "hi there") in await told(follower, number)
+
+
+async def test_what_a_visitor_chooses_wins_and_what_was_said_follows_in_it(
+    follower: Follower,
+) -> None:
+    w = follower.w
+    w.desk.interpreter = follower.translating
+    w.tasks.start_soon(follower.translating.run)
+    async with w.client("v1") as visitor:
+        call: dict[str, Any] = {"language": "en"}
+        # Before there is a conversation nothing is kept of anybody.
+        assert not (await visitor.call("visitor.language", call))["is_kept"]
+        opened = await visitor.call("conversation.open", {"language": "pt-BR"})
+        number = ConversationId(opened["conversation"]["id"])
+        await w.say(number, "v1", "olá")
+        await w.say(number, "a1", "好")
+        await follower.until(number, 2)
+        assert (await visitor.call("visitor.language", call))["is_kept"]
+        await follower.until(number, 3)
+        assert (await told(follower, number))[-1] == (2, "en", "good")
+        # It wins over what its texts say; by itself again, nothing is done twice.
+        await w.say(number, "v1", "preço?")
+        await follower.until(number, 4)
+        await w.say(number, "a1", "好")
+        lines = await follower.until(number, 5)
+        assert (lines[-1].data or {})["to"] == "en"
+        await visitor.call("visitor.language", {"language": ""})
+        await w.say(number, "a1", "好")
+        lines = await follower.until(number, 6)
+        assert (lines[-1].body, (lines[-1].data or {})["to"]) == ("bom", "pt-BR")
+
+
+async def test_an_agent_who_reads_another_language_from_now_on_gets_it(
+    follower: Follower,
+) -> None:
+    w = follower.w
+    w.desk.interpreter = follower.translating
+    w.tasks.start_soon(follower.translating.run)
+    number = await w.conversation()
+    await w.say(number, "v1", "olá")
+    async with w.client("a1") as agent:
+        await agent.call("conversation.take", {"conversation": number})
+        await follower.until(number, 1)
+        await agent.call("account.put", {"language": "en"})
+        await follower.until(number, 2)
+    found = await told(follower, number)
+    assert found == [(1, "zh-CN", "你好"), (1, "en", "hi there")]
+
+
+async def test_a_preview_is_from_what_its_agent_writes(follower: Follower) -> None:
+    w = follower.w
+    await read_english(w)
+    number = await w.conversation()
+    await w.say(number, "v1", "olá")
+    likely: list[str] = []
+
+    def detect_likely(text: str, expected: str) -> str:
+        likely.append(expected)
+        return "en" if text == "hello" else "pt"
+
+    node = follower.node(detect=detect_likely)
+    site, row = (await w.store.sites())[0], await w.store.find_conversation(number)
+    assert row is not None
+    for agent, expected in (("a5", "en"), ("a1", "zh-CN")):
+        found = await node.preview(site, row, "hello", agent=ParticipantId(agent))
+        assert (found.source, found.target, found.text) == ("en", "pt", "olá")
+        assert likely[-1] == expected

@@ -286,6 +286,10 @@ ALTER TABLE visitor ADD language NVARCHAR(16) COLLATE Latin1_General_100_BIN2 NO
 
 GO
 
+ALTER TABLE visitor ADD chosen_language NVARCHAR(35) COLLATE Latin1_General_100_BIN2 NOT NULL DEFAULT '';
+
+GO
+
 ALTER TABLE visitor ADD is_verified BIT NOT NULL DEFAULT 0;
 
 GO

@@ -46,6 +46,7 @@ _NEW_COLUMNS = {
         "notes",
         "attributes",
         "language",
+        "chosen_language",
         "is_verified",
         "last_seen_at",
         "revision",
@@ -137,6 +138,7 @@ def _add_columns() -> None:
     add_column("visitor", sa.Column("notes", LONG_TEXT))
     add_column("visitor", sa.Column("attributes", LONG_TEXT))
     add_column("visitor", _short("language", 16))
+    add_column("visitor", _short("chosen_language", 35))
     is_verified = sa.Column(
         "is_verified", sa.Boolean, nullable=False, server_default=sa.false()
     )

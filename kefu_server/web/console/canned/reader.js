@@ -35,7 +35,7 @@ export class Reader {
     this.browsers.set(visitor, "");
     try {
       const known = await desk.chat.call("visitor.get", { visitor: Number(visitor.slice(1)) });
-      this.browsers.set(visitor, known.visitor.language);
+      this.browsers.set(visitor, known.visitor.chosen_language || known.visitor.language);
       return true;
     } catch {
       this.browsers.delete(visitor);

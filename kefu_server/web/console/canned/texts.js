@@ -73,7 +73,8 @@ export function bodyIn({ body, translations }, language) {
  */
 export function languageIn(lines) {
   const senders = new Map(lines.map(({ seq, sender }) => [seq, sender]));
-  const told = lines.filter(({ kind, data }) => kind === "translation" && data && !data.failed).at(-1);
+  // What only other agents read says nothing of the visitor.
+  const told = lines.filter(({ kind, data }) => kind === "translation" && data && !data.failed && data.for !== "agents").at(-1);
   const isTheirs = told && senders.get(told.ref ?? undefined)?.startsWith("v");
   return String((isTheirs ? told.data?.from : told?.data?.to) ?? "");
 }

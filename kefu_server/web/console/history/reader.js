@@ -9,6 +9,7 @@ import { LabelMenu } from "../labels.js";
 import { systemText } from "../lines.js";
 import { statusText, visitorName } from "../people.js";
 import { say } from "../phrases.js";
+import { readsOf } from "../translation/reads.js";
 import { ExportMenu } from "./exports.js";
 import { faultText, markedNodes, when } from "./found.js";
 import { finderOf, markWords } from "./marks.js";
@@ -155,7 +156,7 @@ export class Reader {
     this.showHead();
     this.showFault();
     this.finder = finderOf(place.text, pages.words);
-    const items = itemsOf(pages.lines(), (sender) => sender.startsWith("a"), NO_TICKS).map((item) => ({ ...item, state: null }));
+    const items = itemsOf(pages.lines(), (sender) => sender.startsWith("a"), NO_TICKS, readsOf(parts.desk, pages.row?.site_id ?? 0)).map((item) => ({ ...item, state: null }));
     this.log.show(items, { skin: parts.skin() + this.finder?.source, ends: () => this.showEnds() });
     this.log.scroller.setAttribute("aria-busy", String(pages.state === "loading"));
     if (pages.state === "idle" && items.length) requestAnimationFrame(() => this.log.scrolled());

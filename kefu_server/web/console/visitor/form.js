@@ -13,6 +13,8 @@ import { tell } from "./phrases.js";
  * @property {string} phone
  * @property {string} notes
  * @property {Record<string, any>} attributes
+ * @property {string} language of the browser
+ * @property {string} chosen_language empty: it has chosen none
  * @property {boolean} is_verified
  * @property {number} revision
  *

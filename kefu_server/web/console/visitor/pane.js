@@ -3,8 +3,10 @@
 /** @import {Profile} from "./form.js" */
 import { Refusal } from "../../client/chat.js";
 import { fill, h, icon } from "../../ui/dom.js";
+import { nameOf } from "../../ui/reading.js";
 import { stamp } from "../../ui/time.js";
 import { VisitorBan } from "../bans/visitor.js";
+import { languageIn } from "../canned/texts.js";
 import { NOWHERE, writePlace } from "../history/place.js";
 import { statusText } from "../people.js";
 import { VisitorForm } from "./form.js";
@@ -41,12 +43,13 @@ export class VisitorPane {
     this.button = h("button", { type: "button", class: "plain small opens", title: name, "aria-label": name, "aria-expanded": String(this.isOpen), "aria-controls": "visitor-pane", onclick: () => this.toggle() }, icon("person"));
     this.hide = h("button", { type: "button", class: "pane-close", title: tell("close"), "aria-label": tell("close"), onclick: () => this.toggle() }, icon("close"));
     this.facts = h("div", { class: "pane-facts" });
+    this.reads = h("p", { class: "more reads" });
     this.fault = h("p", { class: "fault", role: "alert" });
     this.form = h("section", { hidden: true, "aria-label": tell("who") });
     this.more = h("div");
     this.visit = new VisitPart(desk, changed);
     this.ban = new VisitorBan(desk, () => ((this.isStale = true), changed()));
-    this.element = h("aside", { class: "info", id: "visitor-pane", "aria-label": tell("title"), onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) }, this.hide, this.facts, this.visit.element, this.form, this.fault, this.more);
+    this.element = h("aside", { class: "info", id: "visitor-pane", "aria-label": tell("title"), onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) }, this.hide, this.facts, this.reads, this.visit.element, this.form, this.fault, this.more);
   }
 
   toggle() {
@@ -105,6 +108,7 @@ export class VisitorPane {
     this.isAsking = false;
     this.form.hidden = true;
     fill(this.fault);
+    fill(this.reads);
     fill(this.more);
   }
 
@@ -143,9 +147,18 @@ export class VisitorPane {
     }
     if (this.form.firstElementChild !== form.element) fill(this.form, form.element);
     this.form.hidden = false;
+    fill(this.reads, ...this.language(visitor));
     fill(this.more, visitor.is_verified && h("p", { class: "verified" }, tell("verified")), this.attributes(visitor.attributes), this.earlier(known.conversations), this.ban.element);
     this.ban.show(visitor.id, known.ban);
     this.changed();
+  }
+
+  /** @param {Profile} visitor what it reads, and whether it has said so */
+  language({ language, chosen_language }) {
+    const { desk } = this;
+    const found = (desk.shown && languageIn(desk.lines(desk.shown))) || language;
+    const tag = chosen_language || found;
+    return tag ? [`${tell("language")}: `, h("bdi", null, nameOf(tag)), ` · ${tell(chosen_language ? "languageChosen" : "languageFound")}`] : [];
   }
 
   /** @param {Record<string, any>} attributes what the page told, as text */

@@ -1,0 +1,24 @@
+/** @import {Desk} from "../desk.js" */
+/** @import {Reads} from "../../ui/items.js" */
+import { areSame } from "../../client/logs.js";
+import { bestOf, visitorsOf } from "../../ui/reading.js";
+
+/**
+ * Which translations this console shows: of what others wrote the one in its agent's own
+ * language, else in the site's; of one's own text, and where there is none, what the
+ * visitor reads of it.
+ * @param {Desk} desk
+ * @param {number} site
+ * @returns {Reads}
+ */
+export function readsOf(desk, site) {
+  const ours = desk.directory.within.get(site)?.agents_language ?? "";
+  const wanted = [desk.me.language || ours, ours];
+  return (line, all) => {
+    const isVisitors = line.sender.startsWith("v");
+    const read = line.sender === desk.me.id ? undefined : bestOf(all, wanted, areSame);
+    if (read || isVisitors) return read && { ...read, isRead: true };
+    const theirs = visitorsOf(all);
+    return theirs && { ...theirs, isRead: false };
+  };
+}
