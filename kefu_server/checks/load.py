@@ -9,6 +9,8 @@ _VERY_LATE_MS = 500.0
 _SLOW_MS = 500.0
 _WAITING_MAX = 500
 _UNANSWERED_S = 600.0
+_HOURS_FROM_MIN = 120.0
+"""Who reads "3,297 minutes" has to divide."""
 _POLLS_MIN = 20
 
 
@@ -59,10 +61,7 @@ def _of_people(load: Load) -> list[Check]:
     if load.conversations_waiting and not load.agents_online:
         found.append(problem("load", "nobody", conversations=waiting))
     elif load.waiting_s > _UNANSWERED_S:
-        minutes = f"{load.waiting_s / 60:,.0f}"
-        found.append(
-            warning("load", "unanswered", conversations=waiting, minutes=minutes)
-        )
+        found.append(_unanswered(waiting, load.waiting_s / 60))
     if load.slow_readers:
         found.append(warning("load", "readers", count=f"{load.slow_readers:,}"))
     polls, all_of_them = load.connections.get("longpoll", 0), 0
@@ -71,3 +70,10 @@ def _of_people(load: Load) -> list[Check]:
         share = f"{polls / all_of_them:.0%}"
         found.append(warning("load", "polls", share=share))
     return found
+
+
+def _unanswered(waiting: str, minutes: float) -> Check:
+    if minutes < _HOURS_FROM_MIN:
+        how_long = f"{minutes:.0f}"
+        return warning("load", "unanswered", conversations=waiting, minutes=how_long)
+    return warning("load", "hours", conversations=waiting, hours=f"{minutes / 60:,.0f}")

@@ -123,6 +123,7 @@ WELL = Load(
         ({"lag_ms": 501}, "late", True),
         ({"agents_online": 0}, "nobody", True),
         ({"waiting_s": 601}, "unanswered", False),
+        ({"waiting_s": 54 * 3_600}, "hours", False),
         ({"slow_readers": 1}, "readers", False),
         ({"connections": {"websocket": 10, "longpoll": 20}}, "polls", False),
     ],

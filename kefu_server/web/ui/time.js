@@ -45,7 +45,7 @@ export function stamp(at, now) {
 
 /**
  * @param {number} ms
- * @returns {string} how long, such as 3:05 or 2h
+ * @returns {string} how long, such as 3:05, 2h or 2小时
  */
 export function span(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
@@ -53,7 +53,21 @@ export function span(ms) {
     return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
   }
   const hours = Math.floor(seconds / 3600);
-  return hours < 48 ? `${hours}h` : `${Math.floor(hours / 24)}d`;
+  return hours < 48 ? amount(hours, "hour") : amount(Math.floor(hours / 24), "day");
+}
+
+/** @type {Map<string, Intl.NumberFormat>} */
+const amounts = new Map();
+
+/**
+ * @param {number} count
+ * @param {"hour" | "day"} unit
+ */
+function amount(count, unit) {
+  const name = getLocale() + unit;
+  let found = amounts.get(name);
+  if (!found) amounts.set(name, (found = new Intl.NumberFormat(getLocale(), { style: "unit", unit, unitDisplay: "narrow" })));
+  return found.format(count);
 }
 
 /** @type {Map<string, Intl.DateTimeFormat>} */
