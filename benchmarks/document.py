@@ -21,9 +21,14 @@ WHAT = {
     "noisy": "One client floods: what the others notice of it.",
     "store": "A large history: appending to it, and looking back.",
     "crash": "Server or database are killed under load, again and again.",
+    "incident": "Everything that goes wrong, at once.",
+    "soak": "People come and go for long: what grows meanwhile.",
+    "compare": "The same work on what people would pick instead.",
 }
 COMMON = ("machine", "versions", "command")
 """Keys that every run has, told once."""
+TOLD = ("faults", "judge", "bounds_95", "generator_limited", "failures")
+"""Keys that are told in a form of their own."""
 OF = {
     "behind_at_the_end": ("visitors", "agents"),
     "pages_not_taken": ("pages_reported",),
@@ -136,7 +141,7 @@ def _promise(runs: Mapping[str, Run]) -> str:
 def _judged(run: Run) -> tuple[int, Mapping[str, int], int] | None:
     """Return trials, faults and kills of a run that the judge has seen."""
     details = run.get("details", {})
-    faults = run.get("faults", details.get("faults"))
+    faults = run.get("faults", run.get("judge", details.get("faults")))
     if not isinstance(faults, dict):
         return None
     messages = run.get("messages", run)
@@ -205,6 +210,8 @@ def _section(name: str, run: Run) -> list[str]:
             f'<p class="bad">The load generator was the limit: {escape(why)}. These '
             "figures are its own as much as the server's.</p>"
         )
+    for failure in run.get("failures") or ():
+        parts.append(f'<p class="bad">{escape(str(failure))}</p>')
     if command == "store":
         result = msgspec.convert(run, StoreResult)
         parts += map(_picture, plots.pictures_of(figures_of(result)))
@@ -221,7 +228,7 @@ def _section(name: str, run: Run) -> list[str]:
     shown = {
         key: value
         for key, value in run.items()
-        if key not in (*COMMON, "details", "faults", "bounds_95", "generator_limited")
+        if key not in (*COMMON, *TOLD, "details")
         and not (key == "seconds" and isinstance(value, list))
     }
     parts += _values(shown)

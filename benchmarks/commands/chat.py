@@ -10,6 +10,7 @@ from benchmarks.commands.shared import Commands, console, fail, finish, show, wr
 from benchmarks.mix import parse_mix
 from benchmarks.mixed import BadRunError, MixedOptions, run_mixed
 from benchmarks.report import show_mixed, show_verdict
+from benchmarks.tally import unaccounted
 from benchmarks.target import TRANSPORTS
 from benchmarks.translated import CHOICES, run_translated
 
@@ -67,6 +68,11 @@ def _chat(options: argparse.Namespace) -> int:
         return show(found, options.json, passed=verdict.passed)
     with Progress(console=console) as progress:
         result, verdict = run_chat(chat, progress)
+    behind = result.details["behind_at_the_end"]
+    assert isinstance(behind, int), "so many people"
+    if missing := unaccounted(verdict, behind=behind):
+        show_verdict(console, verdict)
+        return fail(missing, options)
     return finish(result, verdict, options.json)
 
 

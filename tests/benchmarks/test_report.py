@@ -105,10 +105,15 @@ def test_whatever_a_command_measures_is_shown() -> None:
         "windows": [{"at": 1, "latency_ms": LATENCY}, {"at": 2}],
         "shares": [1, 2.5, None],
         "is_steady": True,
+        "judge": NO_FAULTS,
+        "acknowledged": 20,
+        "failures": ["It grew."],
         "<b>": "<script>",
     }
     page = make_report({"odd": odd}, made="today")
     text = words_of(page)
+    assert f"odd 20 {'0 ' * 6}14 % a message" in text
+    assert '<p class="bad">It grew.</p>' in page
     assert "rss mib per h 0.25" in text
     assert "3.5 / 8 / 20" in text
     assert "1, 2.5, –" in text
