@@ -10,8 +10,7 @@ import random
 import secrets
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,6 +22,7 @@ from kefu_core.abc.streams import FrameStream
 from kefu_core.abc.transports import DialOptions, Transport
 from kefu_core.client.dialing import Dial, dialers
 from kefu_core.client.notices import Events, Notices
+from kefu_core.client.probing import closing, probe
 from kefu_core.errors import (
     CloseCode,
     ConnectionClosed,
@@ -388,14 +388,14 @@ class Client:
         self._drain_s = None
         self._is_moving = False
         try:
-            token = await self._token_source() if self._token_source else self._token
+            token = await self._next_token()
             stream = await self._dialers[self._chooser.current]()
         except (KefuError, OSError) as error:
             return str(error), self._pause()
         self.connect_count += 1
         reason = "connection lost"
         try:
-            async with _closing(stream):
+            async with closing(stream):
                 self.session.connected(token, self._now())
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._write, stream, tasks)
@@ -406,6 +406,9 @@ class Client:
         except* ConnectionClosed as group:
             reason = str(group.exceptions[0])
         return self._why_ended(reason)
+
+    async def _next_token(self) -> str:
+        return await self._token_source() if self._token_source else self._token
 
     def _why_ended(self, reason: str) -> tuple[str, float | None]:
         """Return the reason and how long to wait; None is for ever."""
@@ -437,31 +440,13 @@ class Client:
             name = self._chooser.probe_due(self._now())
             if not name:
                 continue
-            went_through = await self._probe(self._dialers[name])
+            went_through = await probe(
+                self._dialers[name], self._next_token, self.session.name
+            )
             if self._chooser.probed(self._now(), went_through=went_through):
                 self._is_moving = True
                 tasks.cancel_scope.cancel()
                 return
-
-    async def _probe(self, dial: Dial) -> bool:
-        """Whether a hello and a ping get their answers on another transport."""
-        try:
-            with anyio.fail_after(WELCOME_TIMEOUT_S):
-                token = (
-                    await self._token_source() if self._token_source else self._token
-                )
-                stream = await dial()
-                async with _closing(stream):
-                    hello = f.Hello(token=token, client=f"{self.session.name} probe")
-                    await stream.send([stream.codec.encode(hello)])
-                    await _wait_for(stream, f.Welcome)
-                    await stream.send([stream.codec.encode(f.Ping())])
-                    await _wait_for(stream, f.Pong)
-                    await stream.send([stream.codec.encode(f.Bye())])
-        except (KefuError, OSError, TimeoutError) as error:
-            logger.info("the better transport does not work yet: %s", error)
-            return False
-        return True
 
     async def _read(self, stream: FrameStream) -> None:
         while True:
@@ -586,20 +571,3 @@ class Client:
                 self._settle(key, self._closed)
         if was_live:
             self._notify(ConnectionChanged(False, reason))
-
-
-async def _wait_for(stream: FrameStream, kind: type[f.Frame]) -> None:
-    while True:
-        for item in await stream.receive():
-            if isinstance(item, kind):
-                return
-            if isinstance(item, f.Closed):
-                raise ConnectionClosed(item.code, item.reason)
-
-
-@asynccontextmanager
-async def _closing(stream: FrameStream) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        await stream.aclose(CloseCode.NORMAL)
