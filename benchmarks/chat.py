@@ -36,6 +36,8 @@ class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What `chat` is asked to do."""
 
     transport: str = "websocket"
+    server: str = "hypercorn"
+    """The ASGI server that kefu runs on."""
     visitors: int = 300
     agents: int = 30
     seconds: float = 15.0
@@ -46,6 +48,10 @@ class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Generator processes; 0: one for each core but the server's."""
     profile: str = ""
     """A file for py-spy's record of the server during the measured time."""
+    profile_options: tuple[str, ...] = ("--gil",)
+    """What else py-spy is told."""
+    wrapper: tuple[str, ...] = ()
+    """A command to run the server under, while people talk."""
     command: str = ""
 
 
@@ -96,6 +102,7 @@ def run_chat(options: ChatOptions, progress: Progress) -> tuple[Result, Verdict]
             connections=options.visitors,
             seconds=options.seconds,
             frame_bytes=FRAME_OVERHEAD_BYTES + _text_bytes(),
+            server=options.server,
         )
         progress.update(task, advance=options.seconds, description="talk")
         window, rest, verdict = _talk(options, directory, progress, task)
@@ -115,7 +122,7 @@ def _talk(
 ) -> tuple[_Window, Report, Verdict]:
     home = directory / "talk"
     home.mkdir()
-    server = Kefu(home)
+    server = Kefu(home, server=options.server, wrapper=list(options.wrapper))
     agents = server.add_agents(options.agents)
     with server:
         plans = make_plans(
@@ -149,7 +156,7 @@ def _measure(
 ) -> _Window:
     before = crowd.ask("measure")
     cpu_before, loop_before = server.cpu_s(), server.main_thread_cpu_s()
-    with server.profiled(options.profile, options.seconds):
+    with server.profiled(options.profile, options.seconds, options.profile_options):
         end = time.monotonic() + options.seconds
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(0.5, left))
@@ -169,7 +176,7 @@ def _idle(options: ChatOptions, directory: Path) -> float | None:
         return None
     home = directory / "idle"
     home.mkdir()
-    with Kefu(home) as server:
+    with Kefu(home, server=options.server) as server:
         idle = measure_idle(options.transport, server, options.idle)
         return idle.kib_per_connection
 
@@ -204,6 +211,7 @@ def _result(
         exchanges_per_message=round(exchanges, 2) if is_polling else None,
         details={
             "transport": options.transport,
+            "server": options.server,
             "server_share_of_a_core": round(window.server_share, 3),
             "event_loop_cpu_us_per_message": round(
                 window.loop_cpu_s / max(1, window.delivered) * 1e6, 1

@@ -1,8 +1,8 @@
 """The yardsticks: the least that a message costs on this server software.
 
-WebSocket and HTTP: hypercorn on uvloop with kefu's own server settings (no compression,
-the same sizes) and an ASGI application that sends back what it gets. TCP: an anyio
-listener on uvloop that does so. Run as `python -m benchmarks.echo TRANSPORT PORT`.
+WebSocket and HTTP: an ASGI server on uvloop with kefu's own settings (no compression,
+the same sizes) and an application that sends back what it gets. TCP: an anyio listener
+on uvloop that does so. Run as `python -m benchmarks.echo TRANSPORT PORT SERVER`.
 """
 
 import asyncio
@@ -17,7 +17,10 @@ from anyio.abc import SocketStream
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+from kefu_core.limits import Limits
+from kefu_core.transports.sockets import open_listening_socket
 from kefu_server.hardening import harden_hypercorn
+from kefu_server.servers import find_server
 
 Message = MutableMapping[str, Any]
 
@@ -84,11 +87,27 @@ async def echo_tcp(port: int) -> None:
                 tasks.cancel_scope.cancel()
 
 
-def main(transport: str, port: int) -> None:
+async def echo_on(server: str, port: int) -> None:
+    """Serve on another server than hypercorn, as `kefu serve` does, until SIGTERM."""
+    serving = find_server(server)(echo, Limits())
+    with (
+        open_listening_socket("127.0.0.1", port) as listener,
+        anyio.open_signal_receiver(signal.SIGTERM) as signals,
+    ):
+        async with serving.accepting(listener):
+            async for _ in signals:
+                return
+
+
+def main(transport: str, port: int, server: str) -> None:
     """Serve until SIGTERM."""
     if transport == "tcp":
         options = {"loop_factory": uvloop.new_event_loop}
         anyio.run(echo_tcp, port, backend_options=options)
+        return
+    if server != "hypercorn":
+        options = {"loop_factory": uvloop.new_event_loop}
+        anyio.run(echo_on, server, port, backend_options=options)
         return
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve_asgi(echo, port))
@@ -116,4 +135,4 @@ async def serve_asgi(app: Any, port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

@@ -52,24 +52,30 @@ def measure_idle(transport: str, server: Kefu, connections: int) -> Idle:
     return anyio.run(_measure, server, opened, tokens)
 
 
-def compare_idle(transport: str, connections: int) -> dict[str, object]:
+def compare_idle(
+    transport: str, connections: int, server_name: str = "hypercorn"
+) -> dict[str, object]:
     """Return the memory of kefu's and of a bare echo's connections, from one run."""
-    found: dict[str, object] = {"transport": transport, "connections": connections}
+    found: dict[str, object] = {
+        "transport": transport,
+        "server": server_name,
+        "connections": connections,
+    }
     found |= {"machine": machine(), "versions": versions()}
     with tempfile.TemporaryDirectory(prefix="kefu-idle-") as name:
-        with Kefu(Path(name)) as server:
+        with Kefu(Path(name), server=server_name) as server:
             ours = measure_idle(transport, server, connections)
         found["idle_kib_per_connection"] = round(ours.kib_per_connection, 1)
         if transport == "longpoll":
             home = Path(name) / "held"
             home.mkdir()
-            with Kefu(home) as server:
+            with Kefu(home, server=server_name) as server:
                 tokens = [server.visitor_token() for _ in range(connections)]
                 polls: Opened = _Polls(server.port, held=True).open
                 held = anyio.run(_measure, server, polls, tokens)
             found["idle_kib_per_held_poll"] = round(held.kib_per_connection, 1)
             return found
-        with echo_process(Path(name), transport) as server:
+        with echo_process(Path(name), transport, server_name) as server:
             opened = _echo(transport, server.port)
             echo = anyio.run(_measure, server, opened, [""] * connections)
         found["echo_kib_per_connection"] = round(echo.kib_per_connection, 1)

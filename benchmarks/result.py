@@ -14,6 +14,9 @@ from benchmarks.judge import Verdict, upper_bound
 PACKAGES = (
     "kefu",
     "hypercorn",
+    "uvicorn",
+    "granian",
+    "httptools",
     "uvloop",
     "wsproto",
     "websockets",

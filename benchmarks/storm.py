@@ -23,6 +23,8 @@ class StormOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What `storm` is asked to do."""
 
     transport: str = "websocket"
+    server: str = "hypercorn"
+    """The ASGI server that kefu runs on."""
     visitors: int = 1_000
     agents: int = 30
     rate: float = 50.0
@@ -42,7 +44,7 @@ def run_storm(
     with tempfile.TemporaryDirectory(prefix="kefu-storm-") as name:
         home = Path(name)
         task = progress.add_task("connect", total=4)
-        server = Kefu(home)
+        server = Kefu(home, server=options.server)
         agents = server.add_agents(options.agents)
         with server:
             plans = make_plans(
@@ -89,6 +91,7 @@ def run_storm(
     wall = back.at - before.at
     return {
         "transport": options.transport,
+        "server": options.server,
         "visitors": options.visitors,
         "agents": options.agents,
         "rate": options.rate,

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -26,6 +26,7 @@ TRANSPORTS = ("websocket", "longpoll", "tcp")
 ADDRESSES = 49
 """Clients come from 127.0.0.2 to 127.0.0.50: what one address may do is limited."""
 READY_S = 30.0
+PY_SPY = Path(sys.executable).with_name("py-spy")
 PASSWORD = "correct horse battery staple"
 RAISED_LIMITS: dict[str, str] = {
     "KEFU_LIMITS_VISITOR_MESSAGES_PER_S": "100000",
@@ -37,6 +38,11 @@ RAISED_LIMITS: dict[str, str] = {
 }
 """The pace of one connection only: a generator is faster than people. Limits of
 addresses stay as they are; clients dial from many."""
+
+
+def has_py_spy() -> bool:
+    """Whether py-spy can be run."""
+    return PY_SPY.exists()
 
 
 class TargetError(Exception):
@@ -126,14 +132,15 @@ class Process:
         return 0.0
 
     @contextmanager
-    def profiled(self, path: str, seconds: float) -> Iterator[None]:
+    def profiled(
+        self, path: str, seconds: float, more: Sequence[str] = ("--gil",)
+    ) -> Iterator[None]:
         """Let py-spy watch it for so many seconds; does nothing without a path."""
         if not path:
             yield
             return
-        spy_path = str(Path(sys.executable).with_name("py-spy"))
-        command = [spy_path, "record", "--pid", str(self.pid), "--output", path]
-        command += ["--duration", str(int(seconds)), "--format", "raw", "--gil"]
+        command = [str(PY_SPY), "record", "--pid", str(self.pid), "--output", path]
+        command += ["--duration", str(max(1, int(seconds))), "--format", "raw", *more]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as spy:
             yield
             spy.wait()
@@ -143,10 +150,10 @@ class Process:
         return int(psutil.Process(self.pid).memory_info().rss)
 
 
-def echo_process(directory: Path, transport: str) -> Process:
+def echo_process(directory: Path, transport: str, server: str = "hypercorn") -> Process:
     """Return the echo server of a transport's kind, not yet started."""
     port = free_port()
-    command = [sys.executable, "-m", "benchmarks.echo", transport, str(port)]
+    command = [sys.executable, "-m", "benchmarks.echo", transport, str(port), server]
     return Process(command, port, directory / "echo.log", dict(os.environ))
 
 

@@ -30,17 +30,18 @@ def measure_echo(
     connections: int,
     seconds: float,
     frame_bytes: int,
+    server: str = "hypercorn",
 ) -> EchoResult:
     """Run the echo server and its load for so many seconds."""
-    with echo_process(directory, transport) as server:
-        arguments = [transport, server.port, connections, seconds, frame_bytes]
+    with echo_process(directory, transport, server) as echo:
+        arguments = [transport, echo.port, connections, seconds, frame_bytes]
         command = [sys.executable, "-m", "benchmarks.echo_load", *map(str, arguments)]
         marks = []
         with subprocess.Popen(command, stdout=subprocess.PIPE) as load:
             assert load.stdout is not None, "asked for a pipe"
             for line in load.stdout:
                 mark = msgspec.json.decode(line)
-                marks.append((time.monotonic(), server.cpu_s(), mark))
+                marks.append((time.monotonic(), echo.cpu_s(), mark))
     if len(marks) != 2:
         raise RuntimeError("The load of the echo server ended early; see its output.")
     (start, cpu_before, first), (end, cpu_after, last) = marks

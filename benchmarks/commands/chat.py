@@ -13,12 +13,14 @@ from benchmarks.report import show_mixed, show_verdict
 from benchmarks.tally import unaccounted
 from benchmarks.target import TRANSPORTS
 from benchmarks.translated import CHOICES, run_translated
+from kefu_server.servers import SERVERS
 
 
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     chat = commands.add_parser("chat", help="throughput, latency, cost of a message")
     chat.add_argument("--transport", choices=TRANSPORTS, default="websocket")
+    chat.add_argument("--server", choices=SERVERS, default=SERVERS[0])
     chat.add_argument(
         "--mix",
         type=parse_mix,
@@ -52,6 +54,7 @@ def _chat(options: argparse.Namespace) -> int:
         return _mixed(options)
     chat = ChatOptions(
         transport=options.transport,
+        server=options.server,
         visitors=options.visitors,
         agents=options.agents,
         seconds=options.seconds,

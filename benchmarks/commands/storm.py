@@ -9,12 +9,14 @@ from benchmarks.commands.shared import Commands, console, show
 from benchmarks.report import show_verdict
 from benchmarks.storm import StormOptions, run_storm
 from benchmarks.target import TRANSPORTS
+from kefu_server.servers import SERVERS
 
 
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     storm = commands.add_parser("storm", help="drop everybody at once, see them back")
     storm.add_argument("--transport", choices=TRANSPORTS, default="websocket")
+    storm.add_argument("--server", choices=SERVERS, default=SERVERS[0])
     storm.add_argument("--visitors", type=int, default=1_000)
     storm.add_argument("--agents", type=int, default=30)
     storm.add_argument("--rate", type=float, default=50.0)
@@ -32,6 +34,7 @@ def add_parser(commands: Commands) -> None:
 def _storm(options: argparse.Namespace) -> int:
     storm = StormOptions(
         transport=options.transport,
+        server=options.server,
         visitors=options.visitors,
         agents=options.agents,
         rate=options.rate,
