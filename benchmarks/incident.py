@@ -138,6 +138,7 @@ def run_incident(options: IncidentOptions, progress: Progress) -> Incident:
         RunError, TargetError: The run says nothing about kefu, or the server is broken.
         ServerMissingError: The database's programs are not installed.
     """
+    on = machine()  # Its load is to be that before the run.
     with ExitStack() as stack:
         name = stack.enter_context(tempfile.TemporaryDirectory(prefix="kefu-incident-"))
         home = Path(options.keep or name)
@@ -179,6 +180,8 @@ def run_incident(options: IncidentOptions, progress: Progress) -> Incident:
     if not verdict.counts.acknowledged:
         failures.append("Nothing was acknowledged: there is nothing to judge.")
     found = _figures(options, last, verdict, stalls.count, story.full_mib)
+    own_mib = psutil.Process().memory_info().rss / 2**20
+    found |= {"judge_memory_mib": round(own_mib, 1), "machine": on}
     return Incident(found=found, verdict=verdict, failures=failures)
 
 
@@ -247,8 +250,7 @@ def _figures(
         "people_late_s": round(last.late_s, 2),
         "people_memory_mib": [round(first_mib, 1), round(last.memory_mib, 1)],
         "bounds_95": bounds(verdict) | beside,
-        "judge": verdict.faults,
-        "machine": machine(),
+        "faults": verdict.faults,
         "versions": versions(),
         "command": options.command,
     }

@@ -185,6 +185,7 @@ def run_soak(options: SoakOptions, progress: Progress) -> Soak:
         RunError, TargetError: The run says nothing about kefu, or the server is broken.
         ServerMissingError: The database's programs are not installed.
     """
+    on = machine()  # Its load is to be that before the run.
     with ExitStack() as stack:
         name = stack.enter_context(tempfile.TemporaryDirectory(prefix="kefu-soak-"))
         home = Path(name)
@@ -226,9 +227,9 @@ def run_soak(options: SoakOptions, progress: Progress) -> Soak:
             "before": before,
             "after": after,
             "growth": growths,
-            "judge": court.verdict.faults,
+            "faults": court.verdict.faults,
             "bounds_95": bounds(court.verdict),
-            "machine": machine(),
+            "machine": on,
             "versions": versions(),
             "command": options.command,
             "samples": samples,

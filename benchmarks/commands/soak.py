@@ -4,10 +4,9 @@ import argparse
 import secrets
 from pathlib import Path
 
-import msgspec
 from rich.progress import Progress
 
-from benchmarks.commands.shared import Commands, console
+from benchmarks.commands.shared import Commands, console, fail, write
 from benchmarks.databases import SERVERS, ServerMissingError
 from benchmarks.report import show_verdict
 from benchmarks.soak import Soak, SoakOptions, run_soak
@@ -58,8 +57,7 @@ def _soak(arguments: argparse.Namespace) -> int:
         with Progress(console=console) as progress:
             outcome = run_soak(options, progress)
     except (RunError, TargetError, ServerMissingError) as error:
-        console.print(f"A bad run: {error}", style="red", markup=False)
-        return 1
+        return fail([str(error)], arguments)
     return show_soak(outcome, arguments.json)
 
 
@@ -76,7 +74,10 @@ def show_soak(outcome: Soak, path: Path | None) -> int:
     show_verdict(console, outcome.verdict)
     for failure in outcome.failures:
         console.print(failure, style="red", markup=False)
-    if path is not None:
-        written = outcome.found | {"failures": outcome.failures}
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(written), indent=2))
+    written = dict(outcome.found)
+    if outcome.failures:
+        written["failed"] = outcome.failures
+    if outcome.verdict.life:
+        written["life"] = outcome.verdict.life
+    write(written, path)
     return 0 if outcome.passed else 1
