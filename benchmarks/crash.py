@@ -15,6 +15,7 @@ from benchmarks.databases import SERVERS, PrivateServer
 from benchmarks.generator import Report
 from benchmarks.history import Record, read_history
 from benchmarks.judge import Verdict, judge
+from benchmarks.mix import spread
 from benchmarks.result import (
     Result,
     bounds,
@@ -45,6 +46,8 @@ class CrashOptions(msgspec.Struct, frozen=True, kw_only=True):
     kills: int = 5
     clients: int = 100
     transport: str = "websocket"
+    mix: dict[str, float] = {}
+    """Share of the visitors by transport; empty: all use `transport`, as agents do."""
     server: str = "hypercorn"
     """The ASGI server that kefu runs on."""
     rate: float = 300.0
@@ -97,13 +100,15 @@ def run_crash(options: CrashOptions, progress: Progress) -> CrashOutcome:
         server = Kefu(directory, database_url=url, server=options.server)
         tabs = options.clients // 5
         agents = server.add_agents(max(1, options.clients // 5))
+        visitors = max(1, options.clients - tabs - len(agents))
         with server:
             plans = make_plans(
                 server,
                 directory,
-                visitors=max(1, options.clients - tabs - len(agents)),
+                visitors=visitors,
                 agents=agents,
                 transport=options.transport,
+                transports=spread(options.mix, visitors) if options.mix else (),
                 rate=options.rate,
                 second_tabs=tabs,
                 processes=generator_count(),

@@ -10,6 +10,7 @@ from rich.progress import Progress
 from benchmarks.crowd import Crowd, generator_count, make_plans
 from benchmarks.history import Record, read_history
 from benchmarks.judge import Verdict, judge
+from benchmarks.mix import spread
 from benchmarks.result import judged, machine, versions
 from benchmarks.rows import load_rows
 from benchmarks.target import Kefu
@@ -25,6 +26,8 @@ class StormOptions(msgspec.Struct, frozen=True, kw_only=True):
     transport: str = "websocket"
     server: str = "hypercorn"
     """The ASGI server that kefu runs on."""
+    mix: dict[str, float] = {}
+    """Share of the visitors by transport; empty: all use `transport`, as agents do."""
     visitors: int = 1_000
     agents: int = 30
     rate: float = 50.0
@@ -53,6 +56,7 @@ def run_storm(
                 visitors=options.visitors,
                 agents=agents,
                 transport=options.transport,
+                transports=spread(options.mix, options.visitors) if options.mix else (),
                 rate=options.rate,
                 processes=options.processes or generator_count(),
             )
@@ -92,6 +96,7 @@ def run_storm(
     return {
         "transport": options.transport,
         "server": options.server,
+        "mix": options.mix,
         "visitors": options.visitors,
         "agents": options.agents,
         "rate": options.rate,

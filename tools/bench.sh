@@ -28,8 +28,8 @@ run cost chat --transport websocket --visitors 100 --agents 10 --seconds 10
 run idle-websocket idle --transport websocket --connections 500
 run idle-longpoll idle --transport longpoll --connections 500
 run idle-tcp idle --transport tcp --connections 500
-run storm storm --visitors 200 --agents 20 --rate 20
-run crash crash --kills 5 --clients 50 --rate 100
+run storm storm --mix websocket=60,longpoll=30,tcp=10 --visitors 200 --agents 20 --rate 20
+run crash crash --mix websocket=50,longpoll=30,tcp=20 --kills 5 --clients 50 --rate 100
 run store store --messages 200000 --data "$out/store" --plots "$out"
 rm -rf "$out/store"
 

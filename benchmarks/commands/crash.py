@@ -8,6 +8,7 @@ from rich.progress import Progress
 from benchmarks.commands.shared import Commands, console, finish
 from benchmarks.crash import CrashOptions, result_of, run_crash
 from benchmarks.databases import SERVERS
+from benchmarks.mix import parse_mix
 from benchmarks.target import TRANSPORTS
 
 
@@ -22,6 +23,13 @@ def add_parser(commands: Commands) -> None:
     crash.add_argument("--clients", type=int, default=100)
     crash.add_argument("--rate", type=float, default=300.0)
     crash.add_argument("--transport", choices=TRANSPORTS, default="websocket")
+    crash.add_argument(
+        "--mix",
+        type=parse_mix,
+        default={},
+        metavar="websocket=50,longpoll=30,tcp=20",
+        help="visitors connect in these proportions",
+    )
     crash.add_argument("--signal", choices=("kill", "term"), default="kill")
     crash.add_argument("--seed", type=int, default=0)
     crash.add_argument("--keep", default="", help="folder for histories and database")
@@ -41,6 +49,7 @@ def _crash(options: argparse.Namespace) -> int:
         rate=options.rate,
         signal=options.signal,
         transport=options.transport,
+        mix=options.mix,
         seed=options.seed,
         keep=options.keep,
         command=options.line,

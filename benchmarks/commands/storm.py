@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from benchmarks.commands.shared import Commands, console, show
+from benchmarks.mix import parse_mix
 from benchmarks.report import show_verdict
 from benchmarks.storm import StormOptions, run_storm
 from benchmarks.target import TRANSPORTS
@@ -17,6 +18,13 @@ def add_parser(commands: Commands) -> None:
     storm = commands.add_parser("storm", help="drop everybody at once, see them back")
     storm.add_argument("--transport", choices=TRANSPORTS, default="websocket")
     storm.add_argument("--server", choices=SERVERS, default=SERVERS[0])
+    storm.add_argument(
+        "--mix",
+        type=parse_mix,
+        default={},
+        metavar="websocket=50,longpoll=30,tcp=20",
+        help="visitors connect in these proportions",
+    )
     storm.add_argument("--visitors", type=int, default=1_000)
     storm.add_argument("--agents", type=int, default=30)
     storm.add_argument("--rate", type=float, default=50.0)
@@ -35,6 +43,7 @@ def _storm(options: argparse.Namespace) -> int:
     storm = StormOptions(
         transport=options.transport,
         server=options.server,
+        mix=options.mix,
         visitors=options.visitors,
         agents=options.agents,
         rate=options.rate,

@@ -14,6 +14,7 @@ from benchmarks.judge import Fault, upper_bound
 
 COMMAND = "python -m benchmarks "
 LATENCY = {"p50": 3.5, "p95": 8.0, "p99": 20.0}
+MIX = "websocket=1,longpoll=1,tcp=1"
 FACTS: dict[str, Any] = {"machine": {"cores": 2}, "versions": {"python": "3.11.7"}}
 NO_FAULTS = dict.fromkeys([*Fault], 0)
 MESSAGES = dict(sent=300, acknowledged=300, stored=300, delivered=300)
@@ -136,11 +137,11 @@ def test_a_report_is_made_of_what_the_commands_write(tmp_path: Path) -> None:
     people = ["--visitors", "3", "--agents", "1"]
     runs = {
         "mix": ["chat", "--mix", "tcp=1", *people, "--seconds", "1", "--rate", "3"],
-        "idle": ["idle", "--transport", "tcp", "--connections", "3"],
         "visitors": ["visitors", *people, "--page-s", "0.3", "--seconds", "0.5"],
-        "crash": ["crash", "--kills", "1", "--clients", "4", "--rate", "10"],
+        "crash": ["crash", "--mix", MIX, "--kills", "1", "--clients", "8"],
     }
     kept = tmp_path / "kept"
+    runs["crash"] += ["--rate", "10"]
     runs["crash"] += ["--keep", str(kept)]
     files = []
     for name, arguments in runs.items():

@@ -60,6 +60,7 @@ def test_everybody_who_was_dropped_comes_back_with_everything(
         agents=1,
         rate=20,
         processes=1,
+        mix={"websocket": 0.5, "tcp": 0.5} if transport == "websocket" else {},
         talk_s=0.5,
         drop=drop,
     )
