@@ -9,7 +9,7 @@ from kefu_core.desk.access import sites_of
 from kefu_core.desk.journal import note
 from kefu_core.desk.methods import Id, Limit, Method, Methods, Params
 from kefu_core.desk.offline import EMAIL_CHARS, check_email, check_line
-from kefu_core.desk.reading import Tag, check_tag
+from kefu_core.desk.reading import Tag, check_tag, reads_otherwise
 from kefu_core.errors import Conflict, Invalid, NotAllowed, NotFound
 from kefu_core.ids import agent_participant
 from kefu_core.model import Agent, Principal, Role
@@ -179,6 +179,8 @@ async def _put(desk: "Desk", principal: Principal, params: PutAgent) -> OneAgent
             told = [field for field in told if field != "is_one_time"]
         what = {"changed": [_PUBLIC.get(field, field) for field in told]}
         await note(desk, principal, "agent.put", _name_of(after), what)
+        if "language" in told:
+            await reads_otherwise(desk, agent_participant(after.id))
     return OneAgent(agent=_row(after))
 
 

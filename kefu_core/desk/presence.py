@@ -51,6 +51,8 @@ class PresentRow(TypedDict):
     sites: list[int]
     """Empty for all."""
     teams: list[int]
+    language: str
+    """What it reads and writes; empty: what its sites say."""
 
 
 class Colleague(msgspec.Struct, frozen=True, kw_only=True):
@@ -258,4 +260,5 @@ def present_row(colleague: Colleague) -> PresentRow:
         "capacity": agent.capacity,
         "sites": list(agent.sites or ()),
         "teams": list(colleague.teams),
+        "language": agent.language,
     }

@@ -79,9 +79,7 @@ async def _put_account(
             tag = check_tag(params.language)
             agent = msgspec.structs.replace(agent, language=tag)
             await desk.store.put_agent(agent)
-            rows = await desk.store.list_open_conversations(limit=OPEN_MAX)
-            mine = [row for row in rows if row.assignee == principal.participant]
-            _look_again(desk, mine)
+            await reads_otherwise(desk, principal.participant)
     return OwnAccount(
         id=principal.participant, name=agent.name, language=agent.language
     )
@@ -105,6 +103,16 @@ async def _choose(
             _look_again(desk, await desk.conversations(principal))
             return ChosenLanguage(language=tag, is_kept=True)
     raise Busy("What is known of you changes all the time.", retry_after_s=1.0)
+
+
+async def reads_otherwise(desk: "Desk", agent: ParticipantId) -> None:
+    """Let what was said where an agent answers follow in its new language.
+
+    All its consoles hear of it. Raises `StoreError`.
+    """
+    await desk.presence.tell()
+    rows = await desk.store.list_open_conversations(limit=OPEN_MAX)
+    _look_again(desk, [row for row in rows if row.assignee == agent])
 
 
 def _look_again(desk: "Desk", rows: Sequence[Conversation]) -> None:

@@ -54,7 +54,7 @@ from kefu_core.model import (
     MessageKind,
     Site,
 )
-from kefu_core.records import VisitorProfile
+from kefu_core.records import VisitorAlias, VisitorProfile
 from kefu_core.translators.economy import Economy
 from kefu_core.types import ConversationId, ParticipantId
 
@@ -351,9 +351,10 @@ class Translating(Interpreter):
                 agent_participant(agent.id): agent.language if agent.is_active else None
                 for agent in await self._store.agents()
             }
-        # Who is known to its site says it under that number.
-        number, *_ = await self._store.numbers_of(row.visitor)
-        profile = await self._store.find_record(VisitorProfile, int(number[1:]))
+        # Who turned out to be somebody says it under that number.
+        alias = await self._store.find_record(VisitorAlias, int(row.visitor[1:]))
+        known = alias.visitor if alias is not None else row.visitor
+        profile = await self._store.find_record(VisitorProfile, int(known[1:]))
         chosen = profile.chosen_language if profile is not None else ""
         browser = profile.language if profile is not None else ""
         return Readers(

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.people import AgentPerson, Browsers, Visitor
+from tests.e2e.test_accessible import assert_everybody_can_use
 from tests.e2e.world import World
 
 pytestmark = pytest.mark.browser
@@ -252,6 +253,8 @@ def test_two_agents_and_a_visitor_each_read_their_own_language(
     expect(shown).to_have_text("In stock, we ship today", timeout=10_000)
     facts = emma.page.get_by_role("complementary", name="Visitor")
     expect(facts).to_contain_text("Language: English · chosen by the visitor")
+    assert_everybody_can_use(visitor.view)
+    assert_everybody_can_use(emma.page)
     choice.press("Escape")
     expect(choice).to_be_hidden()
     expect(menu).to_be_focused()

@@ -79,7 +79,7 @@ const told = (reads, lines = LOG, isMine = (sender) => sender.startsWith("a")) =
   itemsOf(lines, isMine, { delivered: 0, read: 0 }, reads).filter(({ type }) => type === "bubble").map(({ line }) => [line.translation?.body, line.translation?.isRead]);
 
 test("an agent reads its own language, else the site's, else what was written", () => {
-  const as = (id, language, site = "zh-CN") => readsOf({ me: { id, language }, directory: { within: new Map([[1, { agents_language: site }]]) } }, 1);
+  const as = (id, language, site = "zh-CN") => readsOf({ me: { id, language: "fr" }, agents: new Map([[Number(id.slice(1)), { language }]]), directory: { within: new Map([[1, { agents_language: site }]]) } }, 1);
   // Of one's own text, and of a colleague's in one's own language, what the visitor reads.
   assert.deepEqual(told(as("a1", "")), [["你好", true], ["Temos", false]]);
   assert.deepEqual(told(as("a2", "zh")), [["你好", true], ["Temos", false]]);

@@ -114,7 +114,10 @@ async def test_agents_say_what_they_read_and_admins_see_and_change_it() -> None:
             if each["id"] == "a1"
         ]
         assert (row["language"], row["capacity"]) == ("pt-BR", 3)
+        # Every console of its own, and its colleagues, hear of it.
+        assert (w.desk.hub.lists.topic("agents").rows[1])["language"] == "pt-BR"
         set_by_admin = await call(w, "a2", "agent.put", agent=1, language="")
+        assert (w.desk.hub.lists.topic("agents").rows[1])["language"] == ""
         assert set_by_admin["agent"]["language"] == ""
         assert await call(w, "a1", "account.put", language="x y") == "bad_request"
         assert await call(w, "v1", "account.put", language="en") == "not_found"

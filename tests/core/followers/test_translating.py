@@ -19,7 +19,7 @@ from kefu_core.followers.translating import Translating
 from kefu_core.ids import SYSTEM, IdGenerator
 from kefu_core.model import Agent, Draft, Message, MessageKind
 from kefu_core.node import monotonic, unix_ms
-from kefu_core.records import CachedTranslation
+from kefu_core.records import CachedTranslation, VisitorAlias, VisitorProfile
 from kefu_core.site import SiteSettings, Translation
 from kefu_core.translators.chain import Chain
 from kefu_core.translators.economy import Economy
@@ -534,6 +534,12 @@ async def test_an_agent_who_reads_another_language_from_now_on_gets_it(
         await follower.until(number, 2)
     found = await told(follower, number)
     assert found == [(1, "zh-CN", "你好"), (1, "en", "hi there")]
+    # So it is when an admin says so for it.
+    async with w.client("a2") as admin:
+        await admin.call("agent.put", {"agent": 1, "language": "pt-BR"})
+        await w.say(number, "a1", "好")
+        lines = await follower.until(number, 3)
+    assert (lines[-1].ref, lines[-1].body) == (5, "bom")
 
 
 async def test_a_preview_is_from_what_its_agent_writes(follower: Follower) -> None:
@@ -554,3 +560,19 @@ async def test_a_preview_is_from_what_its_agent_writes(follower: Follower) -> No
         found = await node.preview(site, row, "hello", agent=ParticipantId(agent))
         assert (found.source, found.target, found.text) == ("en", "pt", "olá")
         assert likely[-1] == expected
+
+
+async def test_what_somebody_chose_holds_in_conversations_of_its_other_numbers(
+    follower: Follower,
+) -> None:
+    w = follower.w
+    number = await w.conversation()
+    await w.say(number, "v1", "olá")
+    await w.say(number, "a1", "好")
+    await w.store.put_records(
+        VisitorProfile(id=3, site_id=1, chosen_language="en"),
+        VisitorAlias(id=1, site_id=1, visitor=ParticipantId("v3")),
+    )
+    await follower.translating.bring_up(number)
+    found = await told(follower, number)
+    assert found == [(1, "zh-CN", "你好"), (2, "en", "good")]

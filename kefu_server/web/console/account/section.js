@@ -4,6 +4,7 @@ import { stamp } from "../../ui/time.js";
 import { tongueSelect } from "../../ui/tongues.js";
 import { ask } from "../api.js";
 import { field, quiet } from "../settings/form.js";
+import { languageOf } from "../translation/reads.js";
 import { browserOf, codeInput, codesView, newPasswordInput, offerView } from "./parts.js";
 import { tell } from "./phrases.js";
 
@@ -114,11 +115,11 @@ class AccountSection {
         fill(done, tell("saved"));
         this.desk.changed();
       } catch {
-        select.value = me.language;
+        select.value = languageOf(this.desk);
         fill(this.fault, tell("failed"));
       }
     };
-    const select = tongueSelect({ none: tell("languageOfSite"), value: me.language, first, props: { name: "language", onchange: choose } });
+    const select = tongueSelect({ none: tell("languageOfSite"), value: languageOf(this.desk), first, props: { name: "language", onchange: choose } });
     fill(this.language, h("h2", null, tell("language")), field(tell("languageField"), select, tell("languageMore")), h("div", { class: "card-tools" }, done));
   }
 

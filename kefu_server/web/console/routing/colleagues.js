@@ -13,6 +13,7 @@ import { tell } from "./phrases.js";
  * @property {number} capacity 0 for no end
  * @property {number[]} sites none: all of them
  * @property {number[]} teams
+ * @property {string} [language] what it reads and writes; empty: what its sites say
  */
 
 /** @type {Chosen[]} */

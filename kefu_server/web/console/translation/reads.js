@@ -3,6 +3,9 @@
 import { areSame } from "../../client/logs.js";
 import { bestOf, visitorsOf } from "../../ui/reading.js";
 
+/** @param {Desk} desk @returns {string} what its agent reads and writes, wherever that or an admin has said so; empty: what each site says */
+export const languageOf = ({ agents, me }) => agents.get(Number(me.id.slice(1)))?.language ?? me.language;
+
 /**
  * Which translations this console shows: of what others wrote the one in its agent's own
  * language, else in the site's; of one's own text, and where there is none, what the
@@ -13,7 +16,7 @@ import { bestOf, visitorsOf } from "../../ui/reading.js";
  */
 export function readsOf(desk, site) {
   const ours = desk.directory.within.get(site)?.agents_language ?? "";
-  const wanted = [desk.me.language || ours, ours];
+  const wanted = [languageOf(desk) || ours, ours];
   return (line, all) => {
     const isVisitors = line.sender.startsWith("v");
     const read = line.sender === desk.me.id ? undefined : bestOf(all, wanted, areSame);
