@@ -210,6 +210,12 @@ def _section(name: str, run: Run) -> list[str]:
             f'<p class="bad">The load generator was the limit: {escape(why)}. These '
             "figures are its own as much as the server's.</p>"
         )
+    machine = run.get("machine", {})
+    if machine.get("load_1min_before", 0) > machine.get("cores", 0):
+        parts.append(
+            '<p class="bad">The machine had other work: its load was '
+            f"{machine['load_1min_before']} on {machine['cores']} cores before.</p>"
+        )
     for failure in run.get("failures") or ():
         parts.append(f'<p class="bad">{escape(str(failure))}</p>')
     if command == "store":

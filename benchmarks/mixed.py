@@ -77,6 +77,8 @@ class MixedOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     mix: dict[str, float]
     """Share of the visitors by transport; agents use WebSocket, as consoles do."""
+    server: str = "hypercorn"
+    """The ASGI server that kefu runs on."""
     visitors: int = 300
     agents: int = 30
     seconds: float = 15.0
@@ -155,7 +157,7 @@ def run_mixed(options: MixedOptions, progress: Progress) -> tuple[MixedResult, V
     with tempfile.TemporaryDirectory(prefix="kefu-mixed-") as name:
         home = Path(name)
         # People at a rate must do with what an installation lets them do.
-        server = Kefu(home, has_raised_limits=not options.rate)
+        server = Kefu(home, server=options.server, has_raised_limits=not options.rate)
         check_pace(options, server.settings.limits)
         try:
             seen = _talk(options, server, home, progress)
@@ -363,6 +365,7 @@ def _result(
         faults=verdict.faults,
         bounds_95=bounds(verdict),
         details={
+            "server": options.server,
             "visitors": options.visitors,
             "agents": options.agents,
             "server_share_of_a_core": round(server_share, 3),

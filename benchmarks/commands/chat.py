@@ -85,6 +85,7 @@ def _mixed(options: argparse.Namespace) -> int:
         return 2
     mixed = MixedOptions(
         mix=options.mix,
+        server=options.server,
         visitors=options.visitors,
         agents=options.agents,
         seconds=options.seconds,

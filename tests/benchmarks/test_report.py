@@ -88,6 +88,13 @@ def test_a_generator_that_was_the_limit_is_told_with_its_figures() -> None:
     assert "was the limit" not in make_report({"talk": CHAT}, made="today")
 
 
+def test_a_machine_with_other_work_is_told_with_the_figures() -> None:
+    for load, is_told in ((1.9, False), (7.5, True)):
+        run = CHAT | {"machine": {"cores": 2, "load_1min_before": load}}
+        text = words_of(make_report({"talk": run}, made="today"))
+        assert ("had other work: its load was 7.5 on 2 cores" in text) is is_told
+
+
 def test_a_page_needs_nothing_beside_it_and_has_pictures_for_light_and_dark() -> None:
     page = make_report({"talk": CHAT, "kills": CRASH}, made="today")
     targets = re.findall(r'(?:src|href|srcset)="([^"]{0,40})', page)
