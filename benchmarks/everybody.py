@@ -40,7 +40,8 @@ GAP_S = 5.0
 SECOND_TABS, SLOW, RETURNS = 0.1, 0.05, 0.02
 """Shares: of visitors with a second tab, of connections that read slowly, and of
 messages before which the visitor's page is closed and opened again."""
-PER_ADDRESS = 200
+HOSTS, NETS = 200, 100
+"""Of 127.NET.x.HOST, from which people come."""
 CLOSES_MAX = 100
 """Different reasons that are counted; they may hold texts of the system."""
 STUCK_MAX = 20
@@ -171,7 +172,7 @@ class Everybody:
         self._rng.shuffle(texts)
         self._texts = cycle(texts)
         self._seats = [
-            Seat(login, f"127.1.{number // PER_ADDRESS}.{1 + number % PER_ADDRESS}")
+            Seat(login, f"127.1.{number // HOSTS}.{1 + number % HOSTS}")
             for number, login in enumerate(plan.agents)
         ]
         self._tasks: TaskGroup
@@ -342,10 +343,12 @@ class Everybody:
     async def _place(self, number: int) -> None:
         """Let one visitor after another come."""
         rng = random.Random(f"{self.plan.seed} visitor {number}")
-        address = f"127.2.{number // PER_ADDRESS}.{1 + number % PER_ADDRESS}"
         await self._pause(rng.uniform(0.0, self.plan.ramp_s))
         visits = 0
         while not self._stopping.is_set():
+            # The next visitor comes from elsewhere: an address may open 60 an hour.
+            net = 2 + visits % NETS
+            address = f"127.{net}.{number // HOSTS}.{1 + number % HOSTS}"
             visits += 1
             await self._visit(f"v{number}.{visits}", address, rng)
             await self._pause(rng.expovariate(1 / GAP_S))

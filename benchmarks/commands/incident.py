@@ -67,9 +67,8 @@ def show_incident(outcome: Incident, path: Path | None) -> int:
     show_verdict(console, outcome.verdict)
     for failure in outcome.failures:
         console.print(failure, style="red", markup=False)
-    written = dict(outcome.found)
-    if outcome.failures:
-        written["failed"] = outcome.failures
+    # Not `failed`, which is of a run without figures: these stand.
+    written = outcome.found | {"failures": outcome.failures}
     if outcome.verdict.life:
         written["life"] = outcome.verdict.life
     write(written, path)

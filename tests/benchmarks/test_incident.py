@@ -90,7 +90,7 @@ def test_a_lost_message_fails_the_run_and_shows_its_life(
     said = capsys.readouterr().out.replace("\n", "")
     assert f"invoke seq=- key={_Thief.taken}" in said
     assert any(line.startswith("kefu audit") for line in outcome.failures)
-    assert msgspec.json.decode((tmp_path / "found.json").read_bytes())["failed"]
+    assert msgspec.json.decode((tmp_path / "found.json").read_bytes())["failures"]
 
 
 def test_more_people_than_files_are_refused_before_anything_begins() -> None:
