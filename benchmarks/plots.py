@@ -64,7 +64,9 @@ def bars(
                 n + (place - (len(kinds) - 1) / 2) * 0.8 / len(kinds)
                 for n in range(len(rows))
             ]
-            values = [row.get(kind, 0.0) for row in rows.values()]
+            # What a row does not have has no bar, and is no nought either.
+            at = [a for a, row in zip(at, rows.values(), strict=True) if kind in row]
+            values = [row[kind] for row in rows.values() if kind in row]
             drawn = axis.barh(at, values, 0.72 / len(kinds), color=COLOURS[place])
             drawn.set_label(kind)
             axis.bar_label(drawn, fmt="{:,.5g}", padding=3, fontsize=8)

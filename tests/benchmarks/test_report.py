@@ -32,7 +32,15 @@ CHAT = FACTS | {
     "messages": MESSAGES,
     "latency_ms": LATENCY,
     "by_transport": {"websocket": PART, "tcp": PART},
-    "fairness": {"all": {"visitors": 6, "p99_ms_median": 9.0, "above_twice": 0}},
+    "fairness": {
+        "all": {
+            "visitors": 6,
+            "messages_median": 50,
+            "p99_ms_median": 9.0,
+            "p99_ms_worst": 12.0,
+            "above_twice": 0,
+        }
+    },
     "seconds": [
         {"at_s": n, "due": 9 + n, "delivered": 9, "p50_ms": 3.0, "p99_ms": 9.0}
         for n in range(3)
@@ -64,12 +72,13 @@ def test_each_nought_stands_beside_its_trials_and_its_bound() -> None:
     bound = f"{100 * upper_bound(300):.2g} %"
     assert bound == "0.99 %"
     assert f"lost 0 of 300 (below {bound})" in text
-    assert f"talk 300 {'0 ' * 6}{bound} a message" in text
+    assert f"talk 300 {'0 ' * 6}{bound} " in text
     # Two were lost: no bound says anything of that, and the sum tells it too.
-    assert "kills 100 2 0 0 0 0 0 3 % a message, 63 % a kill" in text
-    assert f"all together 400 2 {'0 ' * 5}0.75 % a message" in text
+    assert "kills 100 2 0 0 0 0 0 3 % 63 %" in text
+    assert f"all together 400 2 {'0 ' * 5}0.75 % " in text
     assert "pages not taken 0 of 50 (below 5.8 %)" in text
     assert "0 of 6 (below 39 %)" in text
+    assert "all: no visitor of 6 had a p99 above twice the median visitor's" in text
 
 
 def test_a_run_without_figures_is_told_above_all() -> None:
@@ -120,7 +129,7 @@ def test_whatever_a_command_measures_is_shown() -> None:
     }
     page = make_report({"odd": odd}, made="today")
     text = words_of(page)
-    assert f"odd 20 {'0 ' * 6}14 % a message" in text
+    assert f"odd 20 {'0 ' * 6}14 % " in text
     assert '<p class="bad">It grew.</p>' in page
     assert "rss mib per h 0.25" in text
     assert "3.5 / 8 / 20" in text
