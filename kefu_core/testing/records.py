@@ -22,7 +22,7 @@ from kefu_core.records import (
     VisitorProfile,
 )
 from kefu_core.testing.stores import SITE
-from kefu_core.types import ParticipantId
+from kefu_core.types import ParticipantId, UnixMs
 
 TEXT = "发货 \U0001f4a6'\"%_\\"
 KINDS = pytest.mark.parametrize("kind", RECORD_KINDS, ids=lambda kind: kind.__name__)
@@ -229,13 +229,28 @@ class RecordsContract:
         profile = await store.find_record(VisitorProfile, number)
         assert profile is not None
         assert (profile.site_id, profile.name) == (SITE.id, VISITOR.name)
-        renamed = msgspec.structs.replace(profile, name="林晓", email="lin@example.org")
+        renamed = msgspec.structs.replace(
+            profile,
+            name="林晓",
+            email="lin@example.org",
+            phone="123456",
+            notes="likes tea",
+            attributes={"plan": "pro"},
+            language="pt",
+            chosen_language="pt-BR",
+            is_verified=True,
+            last_seen_at=UnixMs(5),
+        )
         await store.put_records(renamed)
         assert [p.name for p in await store.people([VISITOR.id])] == ["林晓"]
         await store.forget_visitor(VISITOR.id)
         forgotten = await store.find_record(VisitorProfile, number)
-        assert forgotten is not None
-        assert (forgotten.name, forgotten.email) == ("", "")
+        assert forgotten == VisitorProfile(
+            id=number,
+            site_id=SITE.id,
+            created_at=profile.created_at,
+            revision=profile.revision + 1,
+        )
         stale = msgspec.structs.replace(renamed, revision=renamed.revision + 1)
         assert not await store.change_record(stale, when={"revision": renamed.revision})
 

@@ -395,7 +395,16 @@ class StoreContract:
         conversation = await self.conversation(store)
         assert conversation
         agent = Agent(
-            id=7, login="Li@Shop", name="小李", password_hash="h", role=Role.ADMIN
+            id=7,
+            login="Li@Shop",
+            name="小李",
+            password_hash="h",
+            role=Role.ADMIN,
+            email="li@shop.example",
+            capacity=3,
+            sites=(1, 2),
+            is_one_time=True,
+            language="zh-Hant-HK",
         )
         await store.put_agent(agent)
         assert await store.find_agent(login="li@shop") == agent
