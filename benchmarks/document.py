@@ -40,6 +40,7 @@ OF = {
 }
 """Counts of what should not happen, and beside them how often it could have."""
 ROWS_MAX = 60
+ITEMS_MAX = 20
 ACROSS_MAX = 6
 """Fewer rows than that, with more columns, are told across."""
 LONG = 40
@@ -362,7 +363,9 @@ def _text(value: object) -> str:
         case dict():
             return ", ".join(f"{_words(str(k))} {_text(v)}" for k, v in value.items())
         case list() | tuple():
-            return ", ".join(map(_text, value)) or "–"
+            left = len(value) - ITEMS_MAX
+            more = f", and {left} more" if left > 0 else ""
+            return ", ".join(map(_text, value[:ITEMS_MAX])) + more or "–"
         case _:
             return str(value)
 

@@ -121,6 +121,7 @@ def test_whatever_a_command_measures_is_shown() -> None:
         "slope": {"rss_mib_per_h": 0.25, "tasks": 0},
         "windows": [{"at": 1, "latency_ms": LATENCY}, {"at": 2}],
         "shares": [1, 2.5, None],
+        "samples": [7] * 25,
         "is_steady": True,
         "judge": NO_FAULTS,
         "acknowledged": 20,
@@ -134,6 +135,7 @@ def test_whatever_a_command_measures_is_shown() -> None:
     assert "rss mib per h 0.25" in text
     assert "3.5 / 8 / 20" in text
     assert "1, 2.5, –" in text
+    assert "7, 7, and 5 more" in text
     assert "is steady yes" in text
     assert "<script>" not in page
 
