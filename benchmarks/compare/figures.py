@@ -50,13 +50,14 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
     keeps: bool
     """Who came back asked for what was missed, in the target's own way."""
     cuts: int
-    returns: int
     sent: int
     acknowledged: int
     lost: int
     """Acknowledged, and never shown to the other side."""
     doubled: int
     unanswered: int
+    errors: dict[str, int]
+    """What people were told meanwhile; they came back all the same."""
 
 
 class Spread(msgspec.Struct, frozen=True):

@@ -70,8 +70,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     latencies_ms: list[float] = []
     """On `done`: from `say` to the other side's display, since `measure`."""
     cuts: int = 0
-    returns: int = 0
-    """Who came back after a cut."""
+    away: int = 0
+    """On `done`: people who did not come back."""
     unanswered: int = 0
     """Messages that were neither acknowledged nor refused."""
     lost: int = 0
@@ -104,7 +104,7 @@ class Load:
         self.errors: Counter[str] = Counter()
         self.said: dict[str, Said] = {}
         self.sent = self.acknowledgements = self.delivered = 0
-        self.doubled = self.cuts = self.returns = 0
+        self.doubled = self.cuts = 0
         self.latencies_ms: list[float] = []
         self.is_talking = self.is_measuring = False
         texts = load_texts()
@@ -150,6 +150,11 @@ class Load:
         if self.is_talking and not self.plan.rate:
             self._say(person, said.room)
 
+    def ended(self, person: Person) -> None:
+        """The server ended a live connection; whoever it was comes back."""
+        self.errors["connection ended by the server"] += 1
+        self._start(person.come_back())
+
     def _say(self, person: Person, room: Any) -> None:
         self.sent += 1
         key = str(self.sent)
@@ -172,6 +177,7 @@ class Load:
         self.report(
             "done",
             latencies_ms=self.latencies_ms,
+            away=sum(not person.is_live for person in self.everybody),
             unanswered=sum(not each.is_acknowledged for each in said),
             lost=sum(each.is_acknowledged and not each.shown for each in said),
         )
@@ -253,11 +259,7 @@ class Load:
             if wire is not None and not is_told:
                 self.forsaken.append((now() + HALF_OPEN_S, wire))
             self.cuts += 1
-            self._start(self._return(person))
-
-    async def _return(self, person: Person) -> None:
-        await person.come_back()
-        self.returns += person.is_live
+            self._start(person.come_back())
 
     async def _tick(self) -> None:
         while True:
@@ -289,7 +291,6 @@ class Load:
             delivered=self.delivered,
             doubled=self.doubled,
             cuts=self.cuts,
-            returns=self.returns,
             errors=dict(self.errors.most_common(5)),
             **fields,
         )

@@ -12,6 +12,8 @@ from benchmarks.compare.wire import Wire, open_wire
 
 now = time.monotonic
 ANSWER_S = 60.0
+BACK_S = 60.0
+"""How long who was cut off tries to come back."""
 AWAY_S = (0.5, 1.5)
 """How long who was cut off stays away: Socket.IO's own delay, for everybody alike."""
 
@@ -27,6 +29,9 @@ class Told(Protocol):
 
     def shown(self, person: "Person", key: str) -> None:
         """A message of the other side was displayed."""
+
+    def ended(self, person: "Person") -> None:
+        """The server ended a live connection; nobody asked it to."""
 
 
 class Person(ABC):
@@ -104,17 +109,23 @@ class Person(ABC):
         return wire
 
     async def come_back(self) -> None:
-        """Be away for a moment, then connect again."""
-        await asyncio.sleep(self.told.rng.uniform(*AWAY_S))
-        try:
-            await self.connect()
-        except Exception as error:
-            self.told.errors[f"not back: {type(error).__name__}: {error}"] += 1
+        """Be away for a moment, then connect again, and again where that fails."""
+        give_up_at = now() + BACK_S
+        while not self.is_live and now() < give_up_at:
+            self.cut(is_told=True)
+            await asyncio.sleep(self.told.rng.uniform(*AWAY_S))
+            try:
+                await self.connect()
+            except Exception as error:
+                self.told.errors[f"not back: {type(error).__name__}: {error}"] += 1
 
     def _ended(self) -> None:
-        """The server ended the connection; nobody asked it to."""
-        self.is_live = False
-        self.told.errors["connection ended by the server"] += 1
+        was_live, self.is_live = self.is_live, False
+        for future in self._answers.values():
+            if not future.done():
+                future.set_exception(ConnectionError("ended by the server"))
+        if was_live:
+            self.told.ended(self)
 
     async def answer_to(self, name: str, ask: Callable[[], None]) -> Any:
         """Ask, and wait until `answered` is called with this name."""

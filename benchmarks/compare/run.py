@@ -291,22 +291,19 @@ class _Run:
             time.sleep(CUT_EVERY_S)
             talk.say("stop")
             done = talk.hear("done")
-        if done.errors or done.returns < done.cuts:
-            raise FailedError(
-                f"{done.returns} of {done.cuts} who were cut off came back; "
-                f"{done.errors}"
-            )
+        if done.away or not done.acknowledged:
+            raise FailedError(f"{done.away} did not come back: {done.errors}")
         return Cut(
             target=target.name,
             database=database,
             keeps=keeps,
             cuts=done.cuts,
-            returns=done.returns,
             sent=done.sent,
             acknowledged=done.acknowledged,
             lost=done.lost,
             doubled=done.doubled,
             unanswered=done.unanswered,
+            errors=done.errors,
         )
 
 

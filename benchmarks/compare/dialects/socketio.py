@@ -48,8 +48,8 @@ class SocketIoPerson(Person):
         self._asked += 1
         number = self._asked
         wanted: dict[str, Any] = {"room": room}
-        if self.keeps and room in self._last:
-            wanted["after"] = self._last[room]
+        if self.keeps:
+            wanted["after"] = self._last.get(room, 0)
         packet = b"42%d" % number + _encode(["join", wanted])
         missed = await self.answer_to(str(number), lambda: self._write(packet))
         for message in missed[0]:

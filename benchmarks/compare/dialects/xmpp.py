@@ -65,7 +65,7 @@ class XmppPerson(Person):
         self._write("<presence/>")
         for room in self.rooms:
             await self._join(room)
-            if self.keeps and room in self._last:
+            if self.keeps:
                 await self._catch_up(room)
 
     async def meet(self, agent: Person, number: int) -> None:
@@ -85,7 +85,8 @@ class XmppPerson(Person):
     async def _catch_up(self, room: str) -> None:
         self._asked += 1
         name = f"q{self._asked}"
-        after = f"<after>{self._last[room]}</after>"
+        last = self._last.get(room)
+        after = f"<after>{last}</after>" if last else ""
         await self._ask(
             name,
             f'<iq type="set" id="{name}" to="{room}@{ROOMS}">'
