@@ -61,6 +61,8 @@ class _Window(msgspec.Struct, frozen=True, kw_only=True):
     before: Report
     after: Report
     server_cpu_s: float
+    threads_cpu_s: dict[int, float]
+    """Of the server: each thread, by its number."""
     loop_cpu_s: float
     """Of the server: the thread of the event loop; the rest is the database's."""
 
@@ -155,19 +157,24 @@ def _measure(
     task: object,
 ) -> _Window:
     before = crowd.ask("measure")
-    cpu_before, loop_before = server.cpu_s(), server.main_thread_cpu_s()
+    cpu_before, threads_before = server.cpu_s(), server.threads_cpu_s()
     with server.profiled(options.profile, options.seconds, options.profile_options):
         end = time.monotonic() + options.seconds
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(0.5, left))
             progress.advance(task, min(0.5, left))  # type: ignore[arg-type]
         after = crowd.ask("mark")
-        cpu_after, loop_after = server.cpu_s(), server.main_thread_cpu_s()
+        cpu_after, threads_after = server.cpu_s(), server.threads_cpu_s()
+    threads = {
+        number: used - threads_before.get(number, 0.0)
+        for number, used in threads_after.items()
+    }
     return _Window(
         before=before,
         after=after,
         server_cpu_s=cpu_after - cpu_before,
-        loop_cpu_s=loop_after - loop_before,
+        threads_cpu_s=threads,
+        loop_cpu_s=threads.get(server.pid, 0.0),
     )
 
 
@@ -216,6 +223,11 @@ def _result(
             "event_loop_cpu_us_per_message": round(
                 window.loop_cpu_s / max(1, window.delivered) * 1e6, 1
             ),
+            "threads_cpu_us_per_message": {
+                number: round(used / max(1, window.delivered) * 1e6, 2)
+                for number, used in window.threads_cpu_s.items()
+                if used
+            },
             "generator_share_of_a_core": round(window.generator_share, 3),
             "echo": msgspec.to_builtins(echo),
             "behind_at_the_end": rest.behind,

@@ -27,38 +27,35 @@ class _Node:
     """A function in its place: below it what has called it."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.us = 0.0
         self.above: dict[Frame, Self] = {}
 
-    def add(self, stack: tuple[Frame, ...], count: int) -> None:
+    def add(self, stack: tuple[Frame, ...], us: float) -> None:
         node = self
-        node.count += count
+        node.us += us
         for frame in stack:
             node = node.above.setdefault(frame, type(self)())
-            node.count += count
+            node.us += us
 
 
-def draw(stacks: Stacks, title: str, total_us: float) -> str:
+def draw(stacks: Stacks, title: str) -> str:
     """Return an SVG without any script; a title on each box says what it is.
 
     Args:
         stacks: What was seen.
         title: Stands above.
-        total_us: What the whole width means, microseconds a message.
     """
     root = _Node()
-    for stack, count in stacks.items():
-        root.add(stack, count)
+    for stack, us in stacks.items():
+        root.add(stack, us)
     boxes: list[str] = []
-    whole = max(1, root.count)
-    scale = WIDTH / whole
+    scale = WIDTH / (root.us or 1.0)
     deepest = 0
     level: list[tuple[float, Frame, _Node]] = _beside(root, 0.0, scale)
     while level:
         above: list[tuple[float, Frame, _Node]] = []
         for x, frame, node in level:
-            us = node.count / whole * total_us
-            boxes.append(_box(x, deepest, node.count * scale, frame, us))
+            boxes.append(_box(x, deepest, node.us * scale, frame, node.us))
             above += _beside(node, x, scale)
         level = above
         deepest += 1
@@ -82,15 +79,17 @@ def draw(stacks: Stacks, title: str, total_us: float) -> str:
 def _beside(node: _Node, x: float, scale: float) -> list[tuple[float, Frame, _Node]]:
     placed = []
     for frame, each in sorted(node.above.items()):
-        if each.count * scale >= LEAST:
+        if each.us * scale >= LEAST:
             placed.append((x, frame, each))
-        x += each.count * scale
+        x += each.us * scale
     return placed
 
 
 def _box(x: float, depth: int, width: float, frame: Frame, us: float) -> str:
     y = TOP + depth * ROW
-    told = f"{frame.function} ({frame.path}): {us:.1f} µs, {frame.layer}"
+    place = "/".join(frame.path.rsplit("/", 3)[-3:])
+    name = f"{frame.function} ({place})" if place else frame.function
+    told = f"{name}: {us:.1f} µs, {frame.layer}"
     room = int((width - 4) / CHARACTER)
     text = frame.function[:room] if room >= 3 else ""
     return (
@@ -104,7 +103,9 @@ def _box(x: float, depth: int, width: float, frame: Frame, us: float) -> str:
 def _legend() -> list[str]:
     parts, x = [], 4.0
     for layer, colour in COLOURS.items():
-        parts.append(f'<rect x="{x}" y="28" width="10" height="10" fill="{colour}"/>')
-        parts.append(f'<text x="{x + 14}" y="37">{escape(layer)}</text>')
+        parts.append(
+            f'<rect x="{x:.0f}" y="28" width="10" height="10" fill="{colour}"/>'
+        )
+        parts.append(f'<text x="{x + 14:.0f}" y="37">{escape(layer)}</text>')
         x += 30 + len(layer) * CHARACTER * 1.05
     return parts

@@ -19,7 +19,9 @@ from benchmarks.layers import (
     by_function,
     by_layer,
     parse_stacks,
+    weigh,
 )
+from benchmarks.result import Result
 from benchmarks.target import has_py_spy
 
 PER_S = 250
@@ -72,23 +74,23 @@ def run_profile(
             given = {"wrapper": module}
         chat = msgspec.structs.replace(options.chat, idle=0, **given)
         result, verdict = run_chat(chat, progress)
-        stacks = stacks_of(path, profiler)
+        stacks, samples = stacks_of(path, profiler, threads_of(result))
     total_us = result.server_cpu_us_per_message or 0.0
     if options.flame:
         title = (
             f"{total_us:.0f} µs of CPU a delivered message: {chat.transport} on "
             f"{chat.server}, by {profiler}"
         )
-        Path(options.flame).write_text(draw(stacks, title, total_us), "utf-8")
+        Path(options.flame).write_text(draw(stacks, title), "utf-8")
     found = ProfileResult(
         profiler=profiler,
-        samples=stacks.total(),
+        samples=samples,
         transport=chat.transport,
         server=chat.server,
         delivered_per_s=result.delivered_per_s,
         server_cpu_us_per_message=total_us,
-        layers=by_layer(stacks, total_us),
-        functions=by_function(stacks, total_us, FUNCTIONS_SHOWN),
+        layers=by_layer(stacks),
+        functions=by_function(stacks, FUNCTIONS_SHOWN),
         machine=result.machine,
         versions=result.versions,
         command=chat.command,
@@ -96,28 +98,37 @@ def run_profile(
     return found, verdict
 
 
-def stacks_of(path: Path, profiler: str) -> Stacks:
-    """Return what a profiler has written."""
+def threads_of(result: Result) -> dict[int, float]:
+    """Return what each thread took, µs a message; the event loop's is the first."""
+    threads = result.details["threads_cpu_us_per_message"]
+    assert isinstance(threads, dict), "as `chat` writes it"
+    return threads
+
+
+def stacks_of(
+    path: Path, profiler: str, threads_us: dict[int, float]
+) -> tuple[Stacks, int]:
+    """Return what a profiler has written, and how often it has looked."""
     if profiler == "py-spy":
-        return parse_stacks(path.read_text("utf-8", "replace").splitlines())
-    return _functions_of(path)
+        samples = parse_stacks(path.read_text("utf-8", "replace").splitlines())
+    else:
+        # It has watched the event loop's thread, whose number is the process's.
+        samples = _functions_of(path, min(threads_us))
+    return weigh(samples, threads_us), samples.total()
 
 
-def _functions_of(path: Path) -> Stacks:
+def _functions_of(path: Path, thread: int) -> "Counter[tuple[Frame, ...]]":
     """Return each function on its caller: that much, and no more, cProfile knows."""
-    stacks: Stacks = Counter()
+    samples: Counter[tuple[Frame, ...]] = Counter()
+    main = Frame(f"thread ({thread}): MainThread", "")
     found = pstats.Stats(str(path)).stats  # type: ignore[attr-defined]
     for (file, _, function), (_, _, own_s, _, callers) in found.items():
-        frame = Frame(function, _path(file))
+        frame = Frame(function, file)
         if not callers:
-            stacks[(frame,)] += round(own_s * 1_000)
+            samples[main, frame] += round(own_s * 1_000)
         for (caller_file, _, caller), (_, _, part_s, _) in callers.items():
+            below = Frame(caller, caller_file)
             # A built-in is its caller's, as py-spy has it.
-            below = Frame(caller, _path(caller_file))
-            stack = (below,) if file == "~" else (below, frame)
-            stacks[stack] += round(part_s * 1_000)
-    return +stacks
-
-
-def _path(file: str) -> str:
-    return "" if file == "~" else file
+            stack = (main, below) if file == "~" else (main, below, frame)
+            samples[stack] += round(part_s * 1_000)
+    return +samples

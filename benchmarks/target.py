@@ -126,10 +126,12 @@ class Process:
 
     def main_thread_cpu_s(self) -> float:
         """Return the CPU seconds of the thread that runs the event loop."""
-        for thread in psutil.Process(self.pid).threads():
-            if thread.id == self.pid:
-                return float(thread.user_time + thread.system_time)
-        return 0.0
+        return self.threads_cpu_s().get(self.pid, 0.0)
+
+    def threads_cpu_s(self) -> dict[int, float]:
+        """Return the CPU seconds of each thread, by the system's number of it."""
+        threads = psutil.Process(self.pid).threads()
+        return {each.id: float(each.user_time + each.system_time) for each in threads}
 
     @contextmanager
     def profiled(
