@@ -17,7 +17,9 @@ def check_program(settings: Settings) -> list[Check]:
     try:
         find_server(settings.server)
     except ConfigurationError as error:
-        checks = [problem("program", "server", why=str(error), **facts)]
+        extra = "server" if settings.server == "hypercorn" else settings.server
+        more = {"why": str(error), "extra": extra}
+        checks = [problem("program", "server", **more, **facts)]
     if importlib.util.find_spec("PIL") is None:
         checks.append(warning("program", "pictures", **facts))
     return checks

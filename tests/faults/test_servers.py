@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import anyio
 import pytest
@@ -23,8 +23,10 @@ from kefu_core.protocol.codec import JSON
 from kefu_core.protocol.frames import Follow, Frame, Hello, Ping
 from kefu_core.types import ConversationId, Seq
 from kefu_server import servers
+from kefu_server.checks import Verdict
+from kefu_server.checks.versions import check_program
 from kefu_server.servers import SERVERS, find_server
-from kefu_server.settings import setting_keys
+from kefu_server.settings import Settings, setting_keys
 from tests.faults.people import TRANSPORTS, Server, Story, Way, ports_of, running
 from tests.faults.stopping import problems_of
 from tests.security.wire import batch
@@ -186,7 +188,7 @@ def test_whoever_says_no_request_is_let_go(server: Server) -> None:
 
 
 def test_a_server_that_is_not_installed_is_named_in_one_sentence(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: Literal["uvicorn", "granian"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = f"kefu_server.servers.with_{name}"
     monkeypatch.delitem(sys.modules, module, raising=False)
@@ -196,6 +198,8 @@ def test_a_server_that_is_not_installed_is_named_in_one_sentence(
         find_server(name)
     assert str(raised.value).endswith(f"pip install 'kefu[{name}]'")
     assert name in str(raised.value).partition("which is not installed")[0]
+    (found, *_) = check_program(Settings(server=name))
+    assert (found.verdict, found.facts["extra"]) == (Verdict.PROBLEM, name)
 
 
 def test_the_command_line_chooses_too(tmp_path: Path) -> None:
