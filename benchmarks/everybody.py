@@ -40,8 +40,9 @@ GAP_S = 5.0
 SECOND_TABS, SLOW, RETURNS = 0.1, 0.05, 0.02
 """Shares: of visitors with a second tab, of connections that read slowly, and of
 messages before which the visitor's page is closed and opened again."""
-HOSTS, NETS = 200, 100
-"""Of 127.NET.x.HOST, from which people come."""
+HOSTS = 200
+OPENED_MAX = 50
+"""Conversations that an address opens in an hour; it may 60."""
 CLOSES_MAX = 100
 """Different reasons that are counted; they may hold texts of the system."""
 STUCK_MAX = 20
@@ -343,11 +344,12 @@ class Everybody:
     async def _place(self, number: int) -> None:
         """Let one visitor after another come."""
         rng = random.Random(f"{self.plan.seed} visitor {number}")
+        # From no more addresses than that takes: the server remembers some thousands.
+        nets = math.ceil(3_600 / (self.plan.stay_s / 2 + GAP_S) / OPENED_MAX)
         await self._pause(rng.uniform(0.0, self.plan.ramp_s))
         visits = 0
         while not self._stopping.is_set():
-            # The next visitor comes from elsewhere: an address may open 60 an hour.
-            net = 2 + visits % NETS
+            net = 2 + visits % nets
             address = f"127.{net}.{number // HOSTS}.{1 + number % HOSTS}"
             visits += 1
             await self._visit(f"v{number}.{visits}", address, rng)
