@@ -10,6 +10,7 @@ was acknowledged needs any of it: it is on disk already.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -121,6 +122,10 @@ async def _serve(
         serving_tcp(app.settings.tcp, app.state.node.tcp) as (tcp_listener, tcp_url),
         server.accepting(listener),
     ):
+        # What stays for good is not looked through again at every full collection,
+        # which everybody would wait for.
+        gc.collect()
+        gc.freeze()
         await ready(tcp_url)
         await stop.wait()
         logger.info(event("stopping", connections=server.connection_count))
