@@ -161,6 +161,8 @@ def test_what_a_customer_wrote_as_nobody_goes_on_on_every_device(
     telephone.open().live()
     telephone.sees("the new question")
     expect(telephone.view.get_by_text("the new question")).to_have_count(1)
+    # The frame has begun anew as the customer.
+    expect(telephone.view.get_by_text("Earlier conversations")).to_be_visible()
     telephone.write("and one more")
     # The other device comes to it by itself.
     computer.sees("and one more")
@@ -178,3 +180,64 @@ def test_what_a_customer_wrote_as_nobody_goes_on_on_every_device(
     telephone.page.evaluate("kefu('reset')")
     telephone.open().live()
     expect(telephone.view.get_by_text("the new question")).to_have_count(0)
+
+
+def test_what_is_half_written_stays_when_the_page_says_who_it_is_and_goes_with_them(
+    world: World, browsers: Browsers
+) -> None:
+    set_up(world)
+    claims = {"sub": "42", "exp": int(time.time()) + 600}
+    identity = {"token": jwt.encode(claims, SECRET, algorithm="HS256")}
+    computer = Visitor(world, browsers.context())
+    computer.page.goto(world.shop.url + page_of(world, "/signed", identity))
+    computer.open().live().write("from the computer")
+    computer.sees_all_stored(1)
+    visitor = Visitor(world, browsers.context()).open().live()
+    field = ".composer-input"
+    visitor.view.locator(field).fill("half a sen")
+    visitor.page.goto(world.shop.url + page_of(world, "/other", {}))
+    visitor.open().live()
+    expect(visitor.view.locator(field)).to_have_value("half a sen")
+    # Becoming the customer begins the frame anew.
+    with visitor.page.expect_event("framenavigated"):
+        visitor.page.evaluate("(given) => kefu('identify', given)", identity)
+    visitor.live()
+    expect(visitor.view.locator(field)).to_have_value("half a sen")
+    visitor.sees("from the computer")
+    visitor.view.locator(field).press("Enter")
+    computer.sees("half a sen")
+    # Of who was there before, nothing is left to who comes next.
+    visitor.view.locator(field).fill("a secret")
+    with visitor.page.expect_event("framenavigated"):
+        visitor.page.evaluate("kefu('reset')")
+    visitor.live()
+    expect(visitor.view.locator(field)).to_have_value("")
+    expect(visitor.view.get_by_text("half a sen")).to_have_count(0)
+
+
+def test_a_reset_wins_over_a_token_that_another_frame_is_asking_for(
+    world: World, browsers: Browsers
+) -> None:
+    set_up(world)
+    visitor = Visitor(world, browsers.context()).open().live()
+    visitor.write("mine")
+    visitor.sees_all_stored(1)
+    # The frame that reports the visit is answered in that moment.
+    (reporting,) = [f for f in visitor.page.frames if "/visit" in f.url]
+    reporting.evaluate(
+        """() => {
+            const isToken = (key) => key.startsWith("kefu.token.");
+            const name = Object.keys(localStorage).find(isToken);
+            const token = localStorage.getItem(name);
+            navigator.locks.request(name, async () => {
+                await new Promise((done) => setTimeout(done, 500));
+                localStorage.setItem(name, token);
+            });
+        }"""
+    )
+    with visitor.page.expect_event("framenavigated"):
+        visitor.page.evaluate("kefu('reset')")
+    visitor.live()
+    expect(visitor.view.get_by_text("mine")).to_have_count(0)
+    visitor.write("whose?")
+    visitor.sees_all_stored(1)

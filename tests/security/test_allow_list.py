@@ -34,6 +34,7 @@ LIMITS = {
     "unacknowledged_sends",
     "page_messages",
     "cursors",
+    "frames_per_s",
 }
 VISITOR_MAY_SEE: dict[str, set[str]] = {
     "welcome": {

@@ -7,6 +7,8 @@ const ATTRIBUTES_MAX = 20;
 const NAME_CHARS = 40;
 const TEXT_CHARS = 200;
 const AGAIN_MS = 5_000;
+/** A token that is being asked for somewhere is waited for so long before it is forgotten. */
+const ASKED_MS = 3_000;
 const FACTS = /** @type {const} */ ({ name: 100, email: 254, phone: 40 });
 
 /**
@@ -31,7 +33,7 @@ export class About {
 
   /** @param {Record<string, any>} said by the page, which may say anything */
   take({ attributes, identity, isNew }) {
-    if (isNew === true) return this.forget();
+    if (isNew === true) return void this.forget();
     const { token, id, hash } = isRecord(identity) ? identity : /** @type {Record<string, unknown>} */ ({});
     const signed = token ? JSON.stringify({ token: String(token) }) : hash ? JSON.stringify({ id, hash: String(hash) }) : "";
     if (signed && signed !== this.signed) this.isDue = true;
@@ -94,14 +96,20 @@ export class About {
   }
 
   /** Somebody else is there from now on: nothing of the one before is kept. */
-  forget() {
+  async forget() {
     const { outbox } = this.model.chat;
+    this.visitor.isForgotten = true;
     for (const key of [...outbox.entries.keys()]) outbox.discard(key);
-    try {
-      for (const name of [this.visitor.name, this.memory]) localStorage.removeItem(name);
-    } catch {
-      // Without storage nothing was kept.
-    }
+    const clear = async () => {
+      try {
+        for (const name of [this.visitor.name, this.memory]) localStorage.removeItem(name);
+      } catch {
+        // Without storage nothing was kept.
+      }
+    };
+    void clear();
+    // Another frame may be asking for a token just now, and would keep it.
+    await Promise.race([this.visitor.alone(clear), new Promise((done) => setTimeout(done, ASKED_MS))]);
     location.reload();
   }
 

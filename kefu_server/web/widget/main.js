@@ -5,7 +5,7 @@ import { itemsOf, starsOf } from "../ui/items.js";
 import { LogView } from "../ui/logview.js";
 import { Host, setAccent } from "./host.js";
 import { Model } from "./model.js";
-import { VisitorToken } from "./visitor.js";
+import { keepDraft, VisitorToken } from "./visitor.js";
 
 const page = document.body.dataset;
 const settings = new URLSearchParams(location.hash.slice(1));
@@ -246,5 +246,5 @@ addEventListener("keydown", (event) => {
 });
 document.addEventListener("visibilitychange", () => screen.set());
 screen.watch(draw);
-composer.changed(false);
+keepDraft(visitor, composer);
 model.chat.start();

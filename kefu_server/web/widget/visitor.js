@@ -12,6 +12,12 @@ export class VisitorToken {
     this.id = "";
     /** It was somebody else before. */
     this.hasChanged = false;
+    /** Somebody else is there from now on: what is still being asked for is not kept. */
+    this.isForgotten = false;
+    // Said by another frame or tab: what this one remembers would bring the former one back.
+    globalThis.addEventListener?.("storage", ({ key, newValue }) => {
+      if (key === this.name && newValue === null) this.token = "";
+    });
     /** The site must sign who this is, and has not. */
     this.isUnknown = false;
     /** @type {Record<string, any> | null} who the site has signed that this is */
@@ -80,6 +86,7 @@ export class VisitorToken {
 
   /** @param {string} token */
   keep(token) {
+    if (this.isForgotten) return;
     this.token = token;
     // Without storage a reload is a new visitor.
     store(this.name, token);
@@ -109,6 +116,22 @@ export function stored(name) {
 export function store(name, value) {
   try {
     localStorage.setItem(name, value);
+  } catch {
+    // A browser may keep nothing for a frame.
+  }
+}
+
+/**
+ * What is written and not sent outlives the frame: a page that the customer turns to, or
+ * that says who this is, brings another one.
+ * @param {VisitorToken} visitor
+ * @param {import("../ui/composer.js").Composer} composer
+ */
+export function keepDraft(visitor, composer) {
+  const name = `kefu.draft.${visitor.site}`;
+  try {
+    composer.text = sessionStorage.getItem(name) ?? "";
+    addEventListener("pagehide", () => sessionStorage.setItem(name, visitor.isForgotten || composer.instead ? "" : composer.text));
   } catch {
     // A browser may keep nothing for a frame.
   }
