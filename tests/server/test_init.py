@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import socket
 import stat
 import subprocess
@@ -302,6 +303,8 @@ def _converse(
     """
     process, terminal = pty.fork()
     if process == 0:
+        # As a terminal begins it, whatever these tests were begun by ignores.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.chdir(folder)
         command = [sys.executable, "-m", "kefu_server", "init", "--language", language]
         more = {"NO_COLOR": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
