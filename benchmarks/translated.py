@@ -32,6 +32,7 @@ says how much work there is, and not whether one waits for another."""
 ROUNDS = 2
 SETTLE_S = 3.0
 """A server looks every two seconds which sites translate."""
+REST_MAX_S = 120.0
 REST_S = 10.0
 """What is being asked of a service when a site stops is written still."""
 
@@ -59,7 +60,8 @@ def run_translated(
                 _switch(server, is_on=False)
                 progress.update(task, advance=1)
             progress.update(task, description="rest")
-            time.sleep(REST_S if mode != OFF else 0.0)
+            if mode != OFF:
+                _wait_for_the_last(server)
             crowd.say("stop")
             rest = crowd.hear("done")
         records: list[Record] = []
@@ -89,6 +91,21 @@ def run_translated(
         "command": options.command,
         **judged(verdict),
     }, verdict
+
+
+def _wait_for_the_last(server: Kefu) -> None:
+    """Return once no translation has come for a while.
+
+    One that came after the readers have left would look as if they had lost it.
+    """
+    until, count = time.monotonic() + REST_MAX_S, -1
+    while time.monotonic() < until:
+        rows = load_rows(server.database_url)
+        found = sum(row.kind == "translation" for row in rows)
+        if found == count:
+            return
+        count = found
+        time.sleep(REST_S)
 
 
 @contextmanager
