@@ -108,9 +108,10 @@
     close,
     toggle: () => (isOpen ? close() : open()),
     setLanguage,
-    setAttributes: (given) => describe({ attributes: { ...about.attributes, ...plain(given) } }),
-    identify: (given) => describe({ identity: plain(given) }),
-    reset: () => (load(), (about = { isNew: true }), describe({})),
+    // What was said before somebody logged out in another tab counts no more.
+    setAttributes: (given) => describe({ attributes: { ...about.attributes, ...plain(given) }, at: about.at ?? Date.now() }),
+    identify: (given) => describe({ identity: plain(given), at: Date.now() }),
+    reset: () => (load(), (about = { isNew: true, at: Date.now() }), describe({})),
     on: (name, listener) => {
       if (typeof listener !== "function" || !Object.hasOwn(listeners, name)) return warn(`on ${name}`);
       listeners[name].push(listener);

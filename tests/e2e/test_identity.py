@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 import msgspec
 import pytest
-from playwright.sync_api import Response, expect
+from playwright.sync_api import Response, Route, expect
 
 from kefu_core.abc.store import Store
 from kefu_core.model import Site
@@ -135,6 +135,77 @@ def test_a_tab_from_before_the_signature_goes_on_with_the_browsers_new_token(
     first.live().sees("as a customer")
     first.write("from the first tab")
     second.sees("from the first tab")
+
+
+def test_a_tab_that_became_a_stranger_follows_once_the_browser_has_the_customers_token(
+    world: World, browsers: Browsers
+) -> None:
+    set_up(world)
+    context = browsers.context()
+    first = Visitor(world, context).open().live()
+    first.write("as nobody yet")
+    first.sees_all_stored(1)
+    claims = {"sub": "42", "exp": int(time.time()) + 600}
+    identity = {"token": jwt.encode(claims, SECRET, algorithm="HS256")}
+    second = Visitor(world, context)
+    answers: list[str] = []
+    is_lost = True
+
+    def lose(route: Route) -> None:
+        if is_lost and '"identity":{' in (route.request.post_data or ""):
+            # The server has taken the signature; its answer never comes.
+            answers.append(route.fetch().text())
+            route.abort()
+        else:
+            route.fallback()
+
+    second.page.route("**/api/visitor/token", lose)
+    second.page.goto(world.shop.url + page_of(world, "/signed", identity))
+    second.open()
+    while not answers:
+        second.page.wait_for_timeout(50)
+    world.kill()
+    world.start()
+    # What this tab holds is refused, and the browser has nothing better.
+    expect(first.view.get_by_text("as nobody yet")).to_have_count(0)
+    first.view.locator(".composer-input").fill("half a sen")
+    is_lost = False
+    second.sees("as nobody yet")
+    first.sees("as nobody yet")
+    expect(first.view.locator(".composer-input")).to_have_value("half a sen")
+    first.live().write("from the first tab")
+    second.sees("from the first tab")
+
+
+def test_who_logs_out_in_one_tab_has_left_the_others_too(
+    world: World, browsers: Browsers
+) -> None:
+    set_up(world)
+    claims = {"sub": "42", "exp": int(time.time()) + 600}
+    identity = {"token": jwt.encode(claims, SECRET, algorithm="HS256")}
+    context = browsers.context()
+    first, second = Visitor(world, context), Visitor(world, context)
+    for visitor in (first, second):
+        visitor.page.goto(world.shop.url + page_of(world, "/signed", identity))
+        visitor.open().live()
+    first.write("a secret")
+    second.sees("a secret")
+    second.view.locator(".composer-input").fill("half a secret")
+    with second.page.expect_event("framenavigated"):
+        first.page.evaluate("kefu('reset')")
+    # Its page still says who it was, and is not believed any more.
+    for visitor in (second, first):
+        visitor.live()
+        expect(visitor.view.locator(".composer-input")).to_have_value("")
+        expect(visitor.view.get_by_text("secret")).to_have_count(0)
+    second.page.evaluate("kefu('setAttributes', { plan: 'gold' })")
+    second.write("the next one")
+    first.sees("the next one")
+    expect(first.view.get_by_text("secret")).to_have_count(0)
+    # Whoever logs in there is somebody again.
+    second.page.evaluate("(given) => kefu('identify', given)", identity)
+    for visitor in (second, first):
+        visitor.sees("a secret")
 
 
 def test_what_a_customer_wrote_as_nobody_goes_on_on_every_device(

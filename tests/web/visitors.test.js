@@ -51,3 +51,28 @@ test("two frames ask for one token, and a browser without locks asks all the sam
     else delete (/** @type {any} */ (globalThis).navigator);
   }
 });
+
+test("a token of another tab is taken over; somebody else's begins the page anew", () => {
+  const token = (/** @type {number} */ id) => `x.${Buffer.from(JSON.stringify({ sub: String(id), text: "??>>~~" })).toString("base64url")}.y`;
+  const visitor = new VisitorToken("shop");
+  /** @type {boolean[]} */
+  const replaced = [];
+  visitor.replaced = (isForgotten) => void replaced.push(isForgotten);
+  visitor.heard(token(7));
+  assert.deepEqual([visitor.token, replaced], [token(7), []]);
+  visitor.id = "v7";
+  visitor.heard(token(7));
+  assert.deepEqual(replaced, []);
+  visitor.heard(token(8));
+  assert.deepEqual([visitor.token, replaced], [token(8), [false]]);
+  visitor.heard(null);
+  assert.deepEqual([visitor.token, replaced], ["", [false, true]]);
+  // A page that says itself who this is goes on with that.
+  Object.assign(visitor, { token: "mine", identity: { token: "signed" } });
+  visitor.heard(token(9));
+  assert.deepEqual([visitor.token, replaced.length], ["mine", 2]);
+  // So does one that is about to begin anew.
+  Object.assign(visitor, { token: "", identity: null, isForgotten: true });
+  visitor.heard(token(9));
+  assert.equal(visitor.token, "");
+});

@@ -1,6 +1,7 @@
 /** @import {Model} from "./model.js" */
 /** @import {VisitorToken} from "./visitor.js" */
 import { Refusal } from "../client/chat.js";
+import { store, stored } from "./visitor.js";
 
 /** The server takes no more; what a page says too much is cut, not refused. */
 const ATTRIBUTES_MAX = 20;
@@ -24,6 +25,7 @@ export class About {
     this.model = model;
     this.visitor = visitor;
     this.memory = `kefu.told.${visitor.site}`;
+    this.reset = `kefu.reset.${visitor.site}`;
     this.signed = "";
     this.isDue = false;
     /** @type {Record<string, any>} */
@@ -32,8 +34,10 @@ export class About {
   }
 
   /** @param {Record<string, any>} said by the page, which may say anything */
-  take({ attributes, identity, isNew }) {
-    if (isNew === true) return void this.forget();
+  take({ attributes, identity, isNew, at }) {
+    if (isNew === true) return void this.forget(at);
+    // The page has said it before somebody logged out, in another tab maybe.
+    if (at < Number(stored(this.reset))) return;
     const { token, id, hash } = isRecord(identity) ? identity : /** @type {Record<string, unknown>} */ ({});
     const signed = token ? JSON.stringify({ token: String(token) }) : hash ? JSON.stringify({ id, hash: String(hash) }) : "";
     if (signed && signed !== this.signed) this.isDue = true;
@@ -95,8 +99,9 @@ export class About {
     else if (connection.status === "stopped") connection.retry(0, 0);
   }
 
-  /** Somebody else is there from now on: nothing of the one before is kept. */
-  async forget() {
+  /** Somebody else is there from now on: nothing of the one before is kept. @param {unknown} at when it was said */
+  async forget(at) {
+    store(this.reset, String(Number(at) || 0));
     const { outbox } = this.model.chat;
     this.visitor.isForgotten = true;
     for (const key of [...outbox.entries.keys()]) outbox.discard(key);

@@ -5,7 +5,7 @@ import { itemsOf, starsOf } from "../ui/items.js";
 import { LogView } from "../ui/logview.js";
 import { Host, setAccent } from "./host.js";
 import { Model } from "./model.js";
-import { keepDraft, VisitorToken } from "./visitor.js";
+import { keepDraft, keepTogether, VisitorToken } from "./visitor.js";
 
 const page = document.body.dataset;
 const settings = new URLSearchParams(location.hash.slice(1));
@@ -129,13 +129,7 @@ const head = h(
   host.isFramed && closeButton,
 );
 
-fill(
-  /** @type {Element} */ (document.getElementById("app")),
-  head,
-  bar,
-  room,
-  composer.element,
-);
+fill(/** @type {Element} */ (document.getElementById("app")), head, bar, room, composer.element);
 
 const shown = () => screen.set();
 const leave = new Later(() => import("./leave.js"), ({ Leave }) => new Leave({ model, composer, room }), shown);
@@ -247,4 +241,5 @@ addEventListener("keydown", (event) => {
 document.addEventListener("visibilitychange", () => screen.set());
 screen.watch(draw);
 keepDraft(visitor, composer);
+keepTogether(visitor, model.chat);
 model.chat.start();

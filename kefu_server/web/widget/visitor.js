@@ -14,9 +14,10 @@ export class VisitorToken {
     this.hasChanged = false;
     /** Somebody else is there from now on: what is still being asked for is not kept. */
     this.isForgotten = false;
-    // Said by another frame or tab: what this one remembers would bring the former one back.
+    /** @type {(isForgotten: boolean) => void} this browser has become somebody else in another tab */
+    this.replaced = () => {};
     globalThis.addEventListener?.("storage", ({ key, newValue }) => {
-      if (key === this.name && newValue === null) this.token = "";
+      if (key === this.name) this.heard(newValue);
     });
     /** The site must sign who this is, and has not. */
     this.isUnknown = false;
@@ -84,6 +85,18 @@ export class VisitorToken {
     return token;
   }
 
+  /** @param {string | null} token what another frame or tab keeps from now on; null: somebody has logged out */
+  heard(token) {
+    if (token === null) {
+      this.token = "";
+      return this.replaced(true);
+    }
+    // Where the page itself says who this is, another tab's page does not.
+    if (this.identity || this.isForgotten) return;
+    this.token = token;
+    if (this.isUnknown || (this.id && this.id !== idOf(token))) this.replaced(false);
+  }
+
   /** @param {string} token */
   keep(token) {
     if (this.isForgotten) return;
@@ -103,6 +116,15 @@ export class VisitorToken {
   }
 }
 
+/** @param {string} token @returns {string} whose it is, as the server names visitors */
+function idOf(token) {
+  try {
+    return `v${JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"))).sub}`;
+  } catch {
+    return "";
+  }
+}
+
 /** @param {string} name */
 export function stored(name) {
   try {
@@ -119,6 +141,21 @@ export function store(name, value) {
   } catch {
     // A browser may keep nothing for a frame.
   }
+}
+
+/**
+ * All tabs of a browser are one visitor: one that shows somebody else begins anew.
+ * @param {VisitorToken} visitor
+ * @param {import("../client/chat.js").Chat} chat
+ */
+export function keepTogether(visitor, { connection, outbox }) {
+  visitor.replaced = (isForgotten) => {
+    visitor.isForgotten ||= isForgotten;
+    // What was not sent is not for the next one to send.
+    if (isForgotten) for (const key of [...outbox.entries.keys()]) outbox.discard(key);
+    if (isForgotten || !visitor.isUnknown) location.reload();
+    else if (connection.status === "stopped") connection.retry(0, 0);
+  };
 }
 
 /**
