@@ -110,6 +110,7 @@ async def reads_otherwise(desk: "Desk", agent: ParticipantId) -> None:
 
     All its consoles hear of it. Raises `StoreError`.
     """
+    desk.staffing.look_again()
     await desk.presence.tell()
     rows = await desk.store.list_open_conversations(limit=OPEN_MAX)
     _look_again(desk, [row for row in rows if row.assignee == agent])

@@ -17,7 +17,8 @@ from kefu_core.desk.rounds import Rounds
 from kefu_core.hours import is_open, opens_at
 from kefu_core.hub import Hub
 from kefu_core.ids import agent_participant
-from kefu_core.model import Agent
+from kefu_core.languages import language_of
+from kefu_core.model import Agent, Site
 from kefu_core.records import AgentPresence, AgentStatus
 from kefu_core.site import Hours
 from kefu_core.types import UnixMs
@@ -26,6 +27,8 @@ INTERVAL_S = 1.0
 """So late visitors learn that somebody has come or gone."""
 _READ_S = 2.0
 """For so long accounts are remembered; the answer is a hint, never a permission."""
+LANGUAGES_MAX = 4
+"""So many languages visitors are told: of any two, one is not what a visitor reads."""
 
 
 class StaffedRow(TypedDict):
@@ -63,13 +66,26 @@ class Staffing:
         """Whether an agent who may serve this site is here. Raises `StoreError`."""
         return (await self.row_of(site_id))["staffed"]
 
+    async def languages_of(self, site: Site) -> list[str]:
+        """Return what a site's agents read and write, never who of them does.
+
+        Each language once. Raises `StoreError`.
+        """
+        await self._refresh()
+        own = site.settings.translation.language
+        tags = sorted(
+            agent.language or own
+            for agent in self._agents
+            if _serves(agent, site.id) and (agent.language or own)
+        )
+        return [*{language_of(tag): tag for tag in tags}.values()][:LANGUAGES_MAX]
+
     async def row_of(self, site_id: int) -> StaffedRow:
         """Return what a site's visitors are told. Raises `StoreError`.
 
         Those who watch are told on the way; a site's list begins with the first asking.
         """
-        if self._now() - self._read_at > _READ_S:
-            await self._read()
+        await self._refresh()
         row = self._row_of(site_id)
         if self._hub is not None:
             topic = self._hub.lists.topic(f"{STAFFED}{site_id}")
@@ -86,10 +102,7 @@ class Staffing:
 
     def _is_staffed(self, site_id: int) -> bool:
         return any(
-            agent.is_active
-            and (agent.sites is None or site_id in agent.sites)
-            and self._is_there(agent)
-            for agent in self._agents
+            _serves(agent, site_id) and self._is_there(agent) for agent in self._agents
         )
 
     def _is_there(self, agent: Agent) -> bool:
@@ -101,6 +114,14 @@ class Staffing:
             return True
         who = agent_participant(agent.id)
         return self._hub is not None and self._hub.is_receiving(who)
+
+    def look_again(self) -> None:
+        """Hear that an account has changed here."""
+        self._read_at = float("-inf")
+
+    async def _refresh(self) -> None:
+        if self._now() - self._read_at > _READ_S:
+            await self._read()
 
     async def _read(self) -> None:
         self._agents = await self._store.agents()
@@ -129,3 +150,8 @@ class Staffing:
             # What nobody watches costs nothing; who comes is told within a second.
             if topic.watcher_count:
                 await self.is_staffed(int(topic.topic.removeprefix(STAFFED)))
+
+
+def _serves(agent: Agent, site_id: int) -> bool:
+    """Whether an agent may answer for a site."""
+    return agent.is_active and (agent.sites is None or site_id in agent.sites)

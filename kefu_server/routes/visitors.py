@@ -112,6 +112,7 @@ async def _translation(
     return {
         "language": language,
         "languages": [*dict.fromkeys([language, *others])],
+        "agents": await services.desk.staffing.languages_of(site),
         "chosen": profile.chosen_language if profile and is_theirs else "",
         "holds_s": site.settings.translation.holds_s,
     }

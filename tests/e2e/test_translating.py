@@ -22,6 +22,7 @@ WORDS = {
     "Muito obrigado pela ajuda": "非常感谢您的帮助",
     "有货，今天发货": "Temos, enviamos hoje",
     "您好，想买什么茶？": "Olá, que chá procura?",
+    "We ship today": "今天发货",
 }
 ENGLISH = {
     "Quanto custa o envio?": "How much is shipping?",
@@ -103,6 +104,18 @@ def begin(
     return agent
 
 
+def english(world: World, browsers: Browsers) -> AgentPerson:
+    """Return an agent whose profile says that she reads and writes English."""
+    world.add_agent("emma", "Emma")
+    emma = AgentPerson(world, browsers.context(), "emma")
+    emma.page.goto(f"{world.url}/console#/settings/account")
+    emma.page.get_by_label("What you read and write").select_option("en")
+    expect(emma.page.get_by_role("status").get_by_text("Saved")).to_be_visible()
+    emma.page.goto(f"{world.url}/console#/")
+    emma.live()
+    return emma
+
+
 def test_each_reads_the_other_and_a_service_that_is_away_stops_nobody(
     world: World, browsers: Browsers, provider: Provider
 ) -> None:
@@ -171,6 +184,26 @@ def test_an_agents_message_waits_for_its_translation_and_not_for_ever(
     visitor.sees("好的", timeout_ms=10_000)
 
 
+def test_the_first_text_of_an_agent_of_another_language_than_the_sites_waits(
+    world: World, browsers: Browsers, provider: Provider
+) -> None:
+    begin(world, browsers, provider, holds_s=5)
+    emma = english(world, browsers)
+    # What the visitor reads, the site and its other agents write.
+    visitor = Visitor(world, browsers.context(locale="zh-CN")).open().live()
+    visitor.write("运费多少？")
+    emma.open_first("queue")
+    emma.sees("运费多少？")
+    provider.goes_on.clear()
+    emma.write("We ship today")
+    mine = emma.view.locator(".message.mine").last
+    expect(mine).to_have_attribute("data-state", "delivered")
+    theirs = visitor.view.locator(".message.theirs")
+    expect(theirs).to_have_count(0)
+    provider.goes_on.set()
+    expect(theirs.locator(".translated")).to_have_text("今天发货")
+
+
 def test_each_side_switches_translations_off_and_on(
     world: World, browsers: Browsers, provider: Provider
 ) -> None:
@@ -212,13 +245,7 @@ def test_two_agents_and_a_visitor_each_read_their_own_language(
     world: World, browsers: Browsers, provider: Provider
 ) -> None:
     agent = begin(world, browsers, provider)
-    world.add_agent("emma", "Emma")
-    emma = AgentPerson(world, browsers.context(), "emma")
-    emma.page.goto(f"{world.url}/console#/settings/account")
-    emma.page.get_by_label("What you read and write").select_option("en")
-    expect(emma.page.get_by_role("status").get_by_text("Saved")).to_be_visible()
-    emma.page.goto(f"{world.url}/console#/")
-    emma.live()
+    emma = english(world, browsers)
     visitor = Visitor(world, browsers.context(locale="pt-BR")).open().live()
     visitor.write("Quanto custa o envio?")
     agent.open_first("queue")
@@ -269,7 +296,7 @@ def test_two_agents_and_a_visitor_each_read_their_own_language(
     visitor.sees("We ship today")
     expect(visitor.view.locator(".message.theirs .translated")).to_have_count(1)
     last = agent.view.locator(".message.mine .translated")
-    expect(last).to_have_text("(We ship today)", timeout=10_000)
+    expect(last).to_have_text("今天发货", timeout=10_000)
     assert not browsers.violations
     assert not browsers.faults
 

@@ -28,10 +28,18 @@ from kefu_core.records import (
     Webhook,
     WebhookDelivery,
 )
-from kefu_core.site import Identity, InvitationRule, Letters, SiteSettings, Watching
+from kefu_core.site import (
+    Identity,
+    InvitationRule,
+    Letters,
+    SiteSettings,
+    Translation,
+    Watching,
+)
 from kefu_core.store.memory import MemoryStore
 from kefu_core.types import ParticipantId, UnixMs
 from kefu_server.app import KefuApp
+from tests.core.desk.test_translating import Words
 from tests.core.desk.world import World, world
 from tests.security.test_access_matrix import FRAMES, LEFT, PRINCIPALS
 from tests.security.test_allow_list import recorded
@@ -154,18 +162,23 @@ TOLD_OF_A_SITE = {
     "shows_typing", "recall_within_s", "edit_within_s", "greeting", "closed",
     "opens_at", "site_id", "translation",
 }  # fmt: skip
+TOLD_OF_TRANSLATION = {"language", "languages", "agents", "chosen", "holds_s"}
 
 
 async def test_a_site_tells_its_visitors_no_more_than_is_listed(
     app: KefuApp, store: MemoryStore
 ) -> None:
     watching = msgspec.structs.replace(_settings().watching, only_staffed=False)
+    translation = Translation(is_on=True, language="zh-CN")
     site = msgspec.structs.replace(
         SITE,
         secret=SECRET,
-        settings=msgspec.structs.replace(_settings(), watching=watching),
+        settings=msgspec.structs.replace(
+            _settings(), watching=watching, translation=translation
+        ),
     )
     await store.put_site(site)
+    app.state.services.desk.interpreter = Words()
     transport = httpx.ASGITransport(app)
     headers = {"origin": ORIGIN}
     async with httpx.AsyncClient(
@@ -173,7 +186,9 @@ async def test_a_site_tells_its_visitors_no_more_than_is_listed(
     ) as client:
         body = {"site": SITE.embed_key}
         token = await client.post("/api/visitor/token", json=body)
-        assert set(token.json()["site"]) <= TOLD_OF_A_SITE
+        told = token.json()["site"]
+        assert set(told) <= TOLD_OF_A_SITE
+        assert set(told["translation"]) <= TOLD_OF_TRANSLATION
         visit = {**body, "page": "p", "url": f"{SHOP}/elsewhere"}
         answers = [
             token,

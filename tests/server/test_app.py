@@ -470,6 +470,7 @@ async def test_a_visitors_page_hears_what_it_has_chosen_and_may_choose(
 
     first = await told()
     wanted = {"language": "zh-CN", "languages": ["zh-CN", "pt"], "holds_s": 2}
+    wanted["agents"] = ["zh-CN"]
     assert first["site"]["translation"] == wanted | {"chosen": ""}
     number = int(first["visitor"][1:])
     known = VisitorProfile(id=number, site_id=SITE.id, chosen_language="pt-BR")
@@ -481,6 +482,31 @@ async def test_a_visitors_page_hears_what_it_has_chosen_and_may_choose(
     await store.put_records(replace(known, site_id=OTHER_SITE.id))
     other = (await told(token=first["token"]))["site"]
     assert other["translation"] == wanted | {"chosen": ""}
+
+
+async def test_a_visitors_page_hears_what_agents_read_and_not_who(
+    app: KefuApp, client: httpx.AsyncClient, store: MemoryStore
+) -> None:
+    desk = app.state.services.desk
+    desk.interpreter = Words()
+    rules = Translation(is_on=True, language="zh-CN")
+    await store.put_site(replace(SITE, settings=SiteSettings(translation=rules)))
+    known, *_ = await store.agents()
+
+    async def told(*languages: str, **more: Any) -> list[str]:
+        for number, language in enumerate(languages, 100):
+            other = {"id": number, "login": f"a{number}", "language": language}
+            await store.put_agent(replace(known, **other, **more))
+        desk.staffing.look_again()
+        body = {"site": SITE.embed_key}
+        answer = (await client.post("/api/visitor/token", json=body)).json()
+        return list(answer["site"]["translation"]["agents"])
+
+    assert await told("pt-BR", "", "zh-SG", "pt-PT") == ["pt-PT", "zh-SG"]
+    assert await told("fr", "de", "ja", "ko", "es") == ["de", "es", "fr", "ja"]
+    # Nobody writes here who answers for another site only, or cannot log in.
+    assert await told(*["pt"] * 5, sites=(OTHER_SITE.id,)) == ["zh-CN"]
+    assert await told(*["pt"] * 5, is_active=False) == ["zh-CN"]
 
 
 async def test_the_origin_constant_is_the_servers_own(app: KefuApp) -> None:

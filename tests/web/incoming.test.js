@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { areSame, Incoming, isHeld } from "../../kefu_server/web/client/logs.js";
+import { areSame, Incoming, isHeld } from "../../kefu_server/web/client/incoming.js";
 
 const RULES = { language: "zh-CN", holds_s: 3 };
 
@@ -74,7 +74,7 @@ test("what is taken back meanwhile is never said", (context) => {
   take("text", "今天");
   incoming.clear();
   pass(5_000);
-  assert.deepEqual([heard, incoming.isWorth], [[], undefined]);
+  assert.deepEqual([heard, incoming.seen.size], [[], 0]);
 });
 
 test("languages are the same where their readers read each other", () => {
@@ -94,4 +94,50 @@ test("what other agents read it in is nothing to wait for, and a choice counts f
   const chooses = person(context, { ...RULES, chosen: "zh-Hans" });
   chooses.take("text", "有货");
   assert.deepEqual(chooses.shown(), ["有货"]);
+});
+
+test("one agent of another language is enough for a first text to wait; then each is known by what it wrote", (context) => {
+  const { take, shown, pass } = person(context, { language: "pt-BR", agents: ["pt-BR", "zh-CN"], holds_s: 3 });
+  const first = take("text", "有货", { sender: "a2" });
+  assert.deepEqual(shown(), []);
+  take("translation", "Temos", { ref: first, data: { to: "pt" } });
+  // The other writes what the visitor reads: it is waited for once, and the first still is.
+  take("text", "Bom dia", { sender: "a1" });
+  assert.deepEqual(shown(), ["有货"]);
+  pass(3_000);
+  take("text", "Tudo bem?", { sender: "a1" });
+  assert.deepEqual(shown(), ["有货", "Bom dia", "Tudo bem?"]);
+  const next = take("text", "今天", { sender: "a2" });
+  assert.equal(shown().length, 3);
+  take("translation", "Hoje", { ref: next, data: { to: "pt" } });
+  assert.equal(shown().length, 4);
+});
+
+test("agents who all write what the visitor reads are not waited for; what the site says goes by its own language", (context) => {
+  const { take, shown } = person(context, { language: "zh-CN", agents: ["pt-PT"], holds_s: 3 });
+  take("text", "Bom dia", { sender: "a1" });
+  assert.deepEqual(shown(), ["Bom dia"]);
+  take("text", "您好", { sender: "s0" });
+  assert.deepEqual(shown(), ["Bom dia"]);
+  context.mock.timers.reset();
+  const other = person(context, { language: "pt-BR", agents: ["zh-CN"], holds_s: 3 });
+  other.take("text", "Bem-vindo", { sender: "s0" });
+  assert.deepEqual(other.shown(), ["Bem-vindo"]);
+});
+
+test("nothing waits while either side has translations switched off, whatever comes for agents", (context) => {
+  const { take, shown } = person(context);
+  take("translation", "Temos", { ref: take("text", "有货") });
+  take("translating", "", { sender: "v1", data: { is_on: false } });
+  take("translation", "你好", { ref: take("text", "Oi", { sender: "v1" }) });
+  take("text", "今天");
+  const said = () => shown().filter(Boolean);
+  assert.deepEqual(said(), ["有货", "Oi", "今天"]);
+  take("translating", "", { data: { is_on: false } });
+  take("translating", "", { sender: "v1", data: { is_on: true } });
+  take("text", "明天");
+  assert.equal(said().length, 4);
+  take("translating", "", { data: { is_on: true } });
+  take("text", "后天");
+  assert.equal(said().length, 4);
 });

@@ -1,4 +1,4 @@
-/** @import {MessageFrame, Page, Receipt, TypingEvent} from "./frames" */
+/** @import {Event, MessageFrame, Page, Receipt, Snapshot, TypingEvent} from "./frames" */
 /** @import {Entry} from "./outbox.js" */
 import { Lost } from "./outbox.js";
 
@@ -11,120 +11,13 @@ import { Lost } from "./outbox.js";
  * @property {Map<string, Entry & {seq: number}>} echoes stored, not yet in `messages`
  * @property {Map<string, Receipt>} receipts
  * @property {Map<string, {text: string, until: number}>} typing
+ *
+ * @typedef {object} WatchedList
+ * @property {number} version 0 until the snapshot came
+ * @property {Map<number, Record<string, any>>} rows
  */
 
 const TYPING_MS = 6_000;
-
-/**
- * Whether a message waits for its translation before it is shown. Nothing is held that
- * was written longer ago than that, or has nothing to translate.
- * @param {{at: number, body?: string}} message
- * @param {number} ms so long messages wait
- * @param {number} now by the clock that `at` is of
- */
-export function isHeld({ at, body = "" }, ms, now) {
-  // As the server sees it: links, addresses, numbers and signs are the same everywhere.
-  const words = body.split(/\s+/).filter((word) => !/:\/\/|www\.|@|`/i.test(word));
-  const plain = words.map((word) => (/\d/.test(word) ? word.replace(/[!-~]/g, "") : word));
-  return now - at < ms && /\p{L}/u.test(plain.join(" "));
-}
-
-/**
- * @param {string} one
- * @param {string} other
- * @returns {boolean} who reads the one reads the other
- */
-export function areSame(one, other) {
-  try {
-    const [a, b] = [one, other].map((tag) => new Intl.Locale(tag).maximize());
-    return a.language === b.language && a.script === b.script;
-  } catch {
-    return false;
-  }
-}
-
-/** What comes in from the other side: it is shown and said at once, or when its translation is there. */
-export class Incoming {
-  /**
-   * @param {object} parts
-   * @param {(sender: string) => boolean} parts.isMine
-   * @param {(text: string, sender: string) => void} parts.heard
-   * @param {() => void} parts.changed something is shown that was not
-   */
-  constructor({ isMine, heard, changed }) {
-    this.parts = { isMine, heard, changed };
-    /** @type {Map<number, any>} timers of messages that are held, by seq */
-    this.timers = new Map();
-    /** @type {MessageFrame[]} what is to be said once it is shown */
-    this.unheard = [];
-    /** @type {boolean | undefined} whether a translation comes at all, as far as it is known */
-    this.isWorth = undefined;
-  }
-
-  /** @returns {number} from this seq on nothing of the other side is shown: its order stays */
-  get from() {
-    return Math.min(Infinity, ...this.timers.keys());
-  }
-
-  /** @param {{seq: number, kind?: string, sender: string}} message */
-  isShown({ seq, kind, sender }) {
-    return seq < this.from || kind === "translation" || this.parts.isMine(sender);
-  }
-
-  /**
-   * @param {MessageFrame} message the next one of the log
-   * @param {{language: string, chosen?: string, holds_s: number} | null | undefined} rules
-   * @param {object} more
-   * @param {number} more.now by the server's clock
-   * @param {boolean} more.isNews nobody has heard it yet
-   */
-  take(message, rules, { now, isNews }) {
-    const { kind, seq, ref, body = "" } = message;
-    // It says in which language other agents read it: nobody here waits for that.
-    if (kind === "translation" && message.data?.for === "agents") return;
-    if (kind === "recall") this.unheard = this.unheard.filter((each) => each.seq !== ref);
-    if (kind === "translation" && body) this.isWorth = true;
-    if (kind === "translating") this.isWorth = message.data?.is_on === false ? false : undefined;
-    if (kind === "translation" || kind === "recall") this.release(ref ?? 0);
-    if (this.parts.isMine(message.sender)) return;
-    const ms = (rules?.holds_s ?? 0) * 1000;
-    const isText = kind === "text" || kind === "edit";
-    const isWorth = this.isWorth ?? !areSame(rules?.language ?? "", rules?.chosen || navigator.language);
-    if (isText && isWorth && isHeld(message, ms, now)) this.timers.set(seq, setTimeout(() => this.late(seq), ms));
-    if (isNews && (kind === "text" || kind === "file")) this.unheard.push(message);
-    this.hear();
-  }
-
-  /** @param {number} seq */
-  late(seq) {
-    // The next one does not wait for what did not come.
-    this.isWorth = false;
-    this.release(seq);
-  }
-
-  /** @param {number} seq its translation is there, or will not come, or it was taken back */
-  release(seq) {
-    clearTimeout(this.timers.get(seq));
-    if (!this.timers.delete(seq)) return;
-    this.hear();
-    this.parts.changed();
-  }
-
-  hear() {
-    while (this.unheard.length && this.isShown(this.unheard[0])) {
-      const { body = "", sender } = /** @type {MessageFrame} */ (this.unheard.shift());
-      this.parts.heard(body, sender);
-    }
-  }
-
-  /** Another conversation begins. */
-  clear() {
-    for (const timer of this.timers.values()) clearTimeout(timer);
-    this.timers.clear();
-    this.unheard = [];
-    this.isWorth = undefined;
-  }
-}
 
 /** The logs of the followed conversations. */
 export class Logs {
@@ -246,4 +139,55 @@ export class Logs {
     }
     return changed;
   }
+}
+
+/** Watched lists: a snapshot, then changes; a hole in the versions asks anew. */
+export class Lists {
+  constructor() {
+    /** @type {Map<string, WatchedList>} */
+    this.topics = new Map();
+  }
+
+  /** @param {string} topic */
+  watch(topic) {
+    if (!this.topics.has(topic)) this.topics.set(topic, { version: -1, rows: new Map() });
+  }
+
+  /**
+   * @param {string} topic
+   * @returns {Map<number, Record<string, any>>}
+   */
+  rows(topic) {
+    return this.topics.get(topic)?.rows ?? new Map();
+  }
+
+  /**
+   * @param {Snapshot | Event} frame
+   * @returns {boolean} false: something was missed, watch again
+   */
+  take(frame) {
+    const list = this.topics.get(frame.topic);
+    if (!list) return true;
+    if (frame.t === "snapshot") {
+      list.version = frame.version;
+      list.rows = new Map((frame.rows ?? []).map((row) => [row.id, row]));
+      return true;
+    }
+    // What came before the snapshot is in it.
+    if (frame.version <= list.version) return true;
+    if (list.version < 0 || frame.version !== list.version + 1) return false;
+    list.version = frame.version;
+    if (frame.put) list.rows.set(frame.put.id, frame.put);
+    if (frame.drop != null) list.rows.delete(frame.drop);
+    return true;
+  }
+}
+
+/**
+ * Watch a list no longer.
+ * @param {import("./session.js").Session} session
+ * @param {string} topic
+ */
+export function unwatch(session, topic) {
+  if (session.lists.topics.delete(topic) && session.state === "live") session.frames.push({ t: "unwatch", topic });
 }

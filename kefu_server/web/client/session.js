@@ -2,7 +2,7 @@
 /** @import {SessionEvent} from "./events" */
 /** @import {Outbox} from "./outbox.js" */
 import { Lanes } from "./lanes.js";
-import { Lists } from "./lists.js";
+import { Lists } from "./logs.js";
 import { Readers } from "./readers.js";
 
 const SILENCE_MS = 25_000;

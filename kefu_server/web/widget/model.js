@@ -1,7 +1,7 @@
 /** @import {ChatEvent} from "../client/chat.js" */
 /** @import {Line} from "../ui/items.js" */
 import { Chat, Refusal } from "../client/chat.js";
-import { Incoming } from "../client/logs.js";
+import { Incoming } from "../client/incoming.js";
 import { store, stored } from "./visitor.js";
 
 const GRACE_MS = 1_500;
@@ -16,7 +16,7 @@ export class Model {
    * @param {(text: string, sender: string) => void} parts.heard a new message came in
    * @param {() => void} parts.active
    * @param {(row: {staffed: boolean}) => void} parts.staffed who is there has changed
-   * @param {() => {language: string, chosen: string, languages: string[], holds_s: number} | null | undefined} parts.translation the agents' language and one's own choice, where it is translated
+   * @param {() => {language: string, chosen: string, languages: string[], agents?: string[], holds_s: number} | null | undefined} parts.translation the agents' languages and one's own choice, where it is translated
    */
   constructor({ site, token, changed, heard, active, staffed, translation }) {
     this.chat = new Chat({

@@ -1,7 +1,7 @@
 /** @import {Line} from "../ui/items.js" */
 /** @import {LogView} from "../ui/logview.js" */
 /** @import {Model} from "./model.js" */
-import { areSame } from "../client/logs.js";
+import { areSame } from "../client/incoming.js";
 import { fill, h, icon, ICONS } from "../ui/dom.js";
 import { getLocale } from "../ui/i18n.js";
 import { bestOf, Reading, visitorsOf } from "../ui/reading.js";

@@ -1,6 +1,6 @@
 /** @import {Desk} from "../desk.js" */
 /** @import {Reads} from "../../ui/items.js" */
-import { areSame } from "../../client/logs.js";
+import { areSame } from "../../client/incoming.js";
 import { bestOf, visitorsOf } from "../../ui/reading.js";
 
 /** @param {Desk} desk @returns {string} what its agent reads and writes, wherever that or an admin has said so; empty: what each site says */

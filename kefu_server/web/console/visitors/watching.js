@@ -1,5 +1,5 @@
 /** @import {Desk} from "../desk.js" */
-import { unwatch } from "../../client/lists.js";
+import { unwatch } from "../../client/logs.js";
 
 export const TOPIC = "visitors";
 
