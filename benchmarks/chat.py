@@ -8,10 +8,10 @@ import msgspec
 from rich.progress import Progress
 
 from benchmarks.crowd import Crowd, generator_count, make_plans
-from benchmarks.generator import Report
 from benchmarks.history import Record, read_history
 from benchmarks.idle import measure_idle
 from benchmarks.judge import Verdict, judge
+from benchmarks.plan import Report
 from benchmarks.result import (
     Result,
     bounds,

@@ -12,10 +12,10 @@ from rich.progress import Progress
 
 from benchmarks.crowd import Crowd, generator_count, make_plans
 from benchmarks.databases import SERVERS, PrivateServer
-from benchmarks.generator import Report
 from benchmarks.history import Record, read_history
 from benchmarks.judge import Verdict, judge
 from benchmarks.mix import spread
+from benchmarks.plan import Report
 from benchmarks.result import (
     Result,
     bounds,

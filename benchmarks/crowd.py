@@ -12,8 +12,8 @@ from typing import Self
 
 import msgspec
 
-from benchmarks.generator import Plan, Report
 from benchmarks.people import Manners
+from benchmarks.plan import Plan, Report
 from benchmarks.target import Kefu
 
 

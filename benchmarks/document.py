@@ -22,6 +22,7 @@ WHAT = {
     "visitors": "A crowd moves over the pages of the sites, and agents look on.",
     "noisy": "One client floods: what the others notice of it.",
     "store": "A large history: appending to it, and looking back.",
+    "flat": "Whether a message's cost stays, with more people and more history.",
     "crash": "Server or database are killed under load, again and again.",
     "incident": "Everything that goes wrong, at once.",
     "soak": "People come and go for long: what grows meanwhile.",

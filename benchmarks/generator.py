@@ -2,9 +2,10 @@
 
 Run as `python -m benchmarks.generator PLAN.json`. Commands come as lines on standard
 input and reports go as JSON lines to standard output: `ready` when everybody is
-connected; `go` starts the talk; `mark` reports the counts of that moment, `window` also
-the latencies since the last one; `stop` ends
-the sending, waits until everything has come to rest, and writes the history.
+connected; `go` starts the talk, `full` one in which each side answers the other at
+once, `pause` ends it for a while; `mark` reports the counts of that moment, `window`
+also the latencies since the last one; `stop` ends the sending, waits until everything
+has come to rest, and writes the history.
 """
 
 import random
@@ -24,7 +25,8 @@ import uvloop
 from benchmarks.counting import Counting
 from benchmarks.cutting import cut_connections
 from benchmarks.history import History, Reader, Record, Row, What, body_hash
-from benchmarks.people import Manners, People
+from benchmarks.people import People
+from benchmarks.plan import LoadError, Plan, Report
 from benchmarks.texts import load_texts
 from kefu_core.client import Client, ConnectionChanged, Rejected
 from kefu_core.protocol.events import SendRejected
@@ -40,67 +42,6 @@ NOT_WELCOMED = "not welcomed: "
 LIVE_S = 60.0
 LIVE_S_EACH = 0.3
 """What a slow machine takes to bring one more person in, over long poll."""
-
-
-class LoadError(Exception):
-    """The load cannot be made; says why."""
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What one generator process is to do."""
-
-    name: str
-    url: str
-    transport: str = "websocket"
-    transports: list[str] = []
-    """Of each visitor; empty: they use `transport`, as agents do."""
-    urls: dict[str, str] = {}
-    """Where each of `transports` dials."""
-    manners: Manners | None = None
-    """They behave like people; None: they only send."""
-    visitor_tokens: list[str]
-    agent_tokens: list[str]
-    history: str
-    rate: float = 0.0
-    """Messages a second of this process; 0: each side answers the other at once."""
-    second_tabs: int = 0
-    """So many visitors read in a second tab too."""
-    addresses: list[str]
-    """Addresses to dial from, so that the limit of an address stays on."""
-    rest_s: float = 30.0
-    """How long everything may take to come to rest after the last send."""
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """One line to the program that started the generator."""
-
-    state: str
-    """ready, counts, live, back, stopped or done."""
-    at: float
-    cpu_s: float
-    sent: int = 0
-    acknowledged: int = 0
-    delivered: int = 0
-    """Messages shown to the other side."""
-    requests: int = 0
-    """HTTP requests, where the transport makes any."""
-    deflated: int = 0
-    """Connections on which the server took the offer to compress."""
-    pages: int = 0
-    """Reports of visitors' pages."""
-    pages_failed: int = 0
-    behind: int = 0
-    """After the rest: displays that still lacked messages."""
-    latencies_ms: list[float] = []
-    """Of the messages since `measure`, on `done`; since the last one, on `window`."""
-    closes: dict[str, int] = {}
-    """Why connections ended during the run."""
-    came_at: list[float] = []
-    """When connections came up since everybody was dropped, on `back`; monotonic."""
-    lags_ms: list[float] = []
-    """Since `measure`, on `done`: how late this process's loop was, at any time."""
-    text: str = ""
-    """On `failed`: what went wrong."""
 
 
 class Talker:
@@ -265,6 +206,8 @@ class Load:
         self.came_at: list[float] = []
         self.closes: Counter[str] = Counter()
         self.is_talking = False
+        self.is_closed = not plan.rate
+        """Each side answers the other at once."""
         self.is_measuring = False
         texts = load_texts()
         random.Random(plan.name).shuffle(texts)
@@ -296,7 +239,7 @@ class Load:
         self.delivered += 1
         if self.is_measuring:
             self.latencies_ms.append((at - sent_at) * 1_000)
-        if self.is_talking and not self.plan.rate:
+        if self.is_talking and self.is_closed:
             if self.people is not None:
                 self.people.answer(talker, frame.conversation)
             else:
@@ -369,12 +312,13 @@ class Load:
         while True:
             line = await anyio.to_thread.run_sync(sys.stdin.readline)
             match line.strip():
-                case "go":
+                case "go" | "full" as how:
+                    self.is_closed = how == "full" or not self.plan.rate
                     self._begin(tasks)
-                case "measure":
-                    self.is_measuring = True
-                    self.report("counts")
-                case "mark":
+                case "pause":
+                    self.is_talking = False
+                case "measure" | "mark" as what:
+                    self.is_measuring |= what == "measure"
                     self.report("counts")
                 case "window":
                     self.report("counts", latencies_ms=self.latencies_ms)
@@ -397,7 +341,7 @@ class Load:
         self.is_talking = True
         if self.people is not None:
             self.people.start(tasks)
-        elif self.plan.rate:
+        elif not self.is_closed:
             tasks.start_soon(self._talk_at_rate)
         else:
             for visitor in self.visitors:

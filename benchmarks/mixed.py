@@ -20,11 +20,11 @@ from rich.progress import Progress
 
 from benchmarks.chat import SATURATED
 from benchmarks.crowd import Crowd, GeneratorError, generator_count, make_plans
-from benchmarks.generator import Plan, Report
 from benchmarks.history import Record, read_history
 from benchmarks.judge import Verdict, judge
 from benchmarks.mix import spread
 from benchmarks.people import Manners
+from benchmarks.plan import Plan, Report
 from benchmarks.result import (
     Latency,
     Messages,
@@ -162,7 +162,7 @@ def run_mixed(options: MixedOptions, progress: Progress) -> tuple[MixedResult, V
         try:
             seen = _talk(options, server, home, progress)
         except BROKEN as error:
-            raise BadRunError(str(error), *_why_broken(server)) from error
+            raise BadRunError(str(error), *why_broken(server)) from error
         records: list[Record] = []
         for plan in seen.plans:
             records += read_history(Path(plan.history))
@@ -263,7 +263,7 @@ def _talk(options: MixedOptions, server: Kefu, home: Path, progress: Progress) -
     )
 
 
-def _why_broken(server: Kefu) -> list[str]:
+def why_broken(server: Kefu) -> list[str]:
     """Return what is to be said of a server that has ended; nothing of another."""
     if server.exit_status is None:
         return []

@@ -106,7 +106,7 @@ class Probe:
 
     def take(self) -> Sample:
         """Return how it is now. Raises `RunError` if it does not say."""
-        figures = self._figures()
+        figures = self.figures()
         process = psutil.Process(self._server.pid)
         return Sample(
             at_s=round(time.monotonic() - self._began, 2),
@@ -119,7 +119,8 @@ class Probe:
             connections=figures.get("kefu_connections", 0.0),
         )
 
-    def _figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, float]:
+        """Return what it says itself, in sums. Raises `RunError` if it does not."""
         near = http.client.HTTPConnection(HOST, self._server.port, timeout=TIMEOUT_S)
         headers = {"Authorization": f"Bearer {self._secret}"}
         with contextlib.closing(near):

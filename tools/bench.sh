@@ -25,6 +25,7 @@ run chat-tcp chat --mix tcp=1 --rate 25 $people
 run chat-mix chat --mix websocket=60,longpoll=30,tcp=10 --rate 25 $people
 run chat-saturated chat --mix websocket=60,longpoll=30,tcp=10 --visitors 100 --agents 20 --seconds 15
 run cost chat --transport websocket --visitors 100 --agents 10 --seconds 10
+run flat flat --visitors 30,100 --messages 0 --seconds 3 --rounds 3
 run idle-websocket idle --transport websocket --connections 500
 run idle-longpoll idle --transport longpoll --connections 500
 run idle-tcp idle --transport tcp --connections 500

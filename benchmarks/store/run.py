@@ -116,7 +116,7 @@ async def _prepare(
     filled = await fill(
         url, mark, progress=lambda done: progress.update(task, completed=done)
     )
-    indexed_per_s = await _index(store, filled, progress)
+    indexed_per_s = await bring_up(store, filled, progress)
     sizes = await size_of(url)
     rest, index = split(sizes)
     found = Mark(
@@ -133,7 +133,7 @@ async def _prepare(
     )
 
 
-async def _index(store: Store, filled: Fill, progress: Progress) -> float | None:
+async def bring_up(store: Store, filled: Fill, progress: Progress) -> float | None:
     """Bring the search index up; return messages a second."""
     task: TaskID = progress.add_task("index", total=filled.messages)
     started, done = time.monotonic(), 0

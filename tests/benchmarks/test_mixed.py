@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks import mixed
 from benchmarks.__main__ import main
-from benchmarks.generator import Load, Plan
+from benchmarks.generator import Load
 from benchmarks.history import Record, Row, What, roll
 from benchmarks.judge import judge
 from benchmarks.mix import parse_mix, spread
@@ -25,6 +25,7 @@ from benchmarks.mixed import (
     limit_of,
     shortfall,
 )
+from benchmarks.plan import Plan
 from benchmarks.result import Latency
 from benchmarks.tally import (
     Way,
