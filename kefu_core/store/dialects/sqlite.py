@@ -34,6 +34,12 @@ from kefu_core.store.writing import (
 )
 
 _FULL = 2
+_CHECKPOINT_PAGES = 4_000
+"""The WAL then has 16 MiB. Those who write write the same pages again and again: the
+longer it is, the less often each is copied to its place."""
+_CACHE_KIB = 16_000
+"""Of the one connection that writes; with SQLite's own 2 MB it reads pages again that
+it wrote a moment ago. Both together save a tenth of a commit (2026-11)."""
 _REFUSALS = {
     "SQLITE_FULL": Refusal.FULL,
     "SQLITE_BUSY": Refusal.LOCKED,
@@ -106,6 +112,8 @@ class SqliteDialect(Dialect):
         def _connected(connection: Any, record: object) -> None:
             _run(connection, "PRAGMA journal_mode=WAL")
             _durable(connection)
+            _run(connection, f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+            _run(connection, f"PRAGMA cache_size=-{_CACHE_KIB}")
 
         @event.listens_for(engine.sync_engine, "begin")
         def _begin(connection: Any) -> None:
