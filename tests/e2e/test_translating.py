@@ -258,7 +258,7 @@ def test_two_agents_and_a_visitor_each_read_their_own_language(
     emma.sees("运费多少？")
     agent.page.get_by_role("button", name="Hand over").click()
     panel = agent.page.get_by_role("group", name="Hand over")
-    panel.get_by_role("combobox").select_option(label="Emma · Online · 0")
+    panel.get_by_role("combobox").select_option(label="Emma (English) · Online · 0")
     panel.get_by_role("button", name="Hand over").click()
     theirs = emma.view.locator(".message.theirs .translated")
     expect(theirs).to_have_text("How much is shipping?", timeout=10_000)

@@ -2,10 +2,14 @@
 /** @import {Colleague} from "./routing/colleagues.js" */
 import { Refusal } from "../client/chat.js";
 import { fill, h, icon } from "../ui/dom.js";
+import { nameOf } from "../ui/reading.js";
 import { Disclosure } from "./disclosure.js";
 import { say } from "./phrases.js";
 import { hasRoom, loadShort, others } from "./routing/colleagues.js";
 import { tell } from "./routing/phrases.js";
+
+/** @param {Colleague} colleague @returns {string} the name, and what its account says that it reads */
+const nameIn = ({ name, language }) => (language ? `${name} (${nameOf(language)})` : name);
 
 /** Hand a conversation to somebody else or to a team, with a note, or back to the queue. */
 export class HandMenu {
@@ -50,7 +54,7 @@ export class HandMenu {
     const { row, desk } = this;
     const isOf = (/** @type {Colleague} */ { sites }) => !row || !sites.length || sites.includes(row.site_id);
     const them = others(desk).filter((each) => `a${each.id}` !== row?.assignee && isOf(each));
-    const agents = them.map((each) => h("option", { value: `agent ${each.id}`, disabled: !hasRoom(each) }, `${each.name} · ${tell(each.status)} · ${loadShort(each)}`));
+    const agents = them.map((each) => h("option", { value: `agent ${each.id}`, disabled: !hasRoom(each) }, `${nameIn(each)} · ${tell(each.status)} · ${loadShort(each)}`));
     const teams = [...desk.directory.teams].filter(([id]) => row?.status !== "queued" || id !== row.team_id).map(([id, name]) => h("option", { value: `team ${id}` }, name));
     const mark = JSON.stringify([row?.status, row?.team_id, ...[...agents, ...teams].map((option) => [option.value, option.textContent, option.disabled])]);
     if (this.mark === mark) return;
