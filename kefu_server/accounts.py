@@ -11,6 +11,7 @@ import msgspec
 
 from kefu_core.abc.store import Store
 from kefu_core.desk.journal import CLI, Journal
+from kefu_core.desk.reading import check_tag
 from kefu_core.errors import ConfigurationError, Conflict, Invalid, NotFound
 from kefu_core.ids import IdGenerator
 from kefu_core.model import Agent, Role, Site
@@ -39,10 +40,16 @@ def in_store(settings: Settings, act: Callable[[Store], Awaitable[T]]) -> T:
     return anyio.run(run)
 
 
-def make_agent(login: str, name: str, password: str, *, is_admin: bool) -> Agent:
-    """Return a new account. Raises `Invalid`: the login, name or password is none."""
+def make_agent(
+    login: str, name: str, password: str, *, is_admin: bool, language: str = ""
+) -> Agent:
+    """Return a new account.
+
+    Raises `Invalid`: the login, name, password or language is none.
+    """
     check_login(login)
     check_name(name)
+    tag = check_tag(language)
     check_new_password(password, login)
     return Agent(
         id=IdGenerator(unix_ms).new(),
@@ -50,6 +57,7 @@ def make_agent(login: str, name: str, password: str, *, is_admin: bool) -> Agent
         name=name,
         password_hash=Passwords().hash_now(password),
         role=Role.ADMIN if is_admin else Role.AGENT,
+        language=tag,
     )
 
 
@@ -68,15 +76,21 @@ def journal(store: Store) -> Journal:
 
 
 def add_agent(
-    settings: Settings, login: str, name: str, password: str, *, is_admin: bool
+    settings: Settings,
+    login: str,
+    name: str,
+    password: str,
+    *,
+    is_admin: bool,
+    language: str = "",
 ) -> Agent:
     """Create an account.
 
     Raises:
-        Invalid: The login, name or password will not do.
+        Invalid: The login, name, password or language will not do.
         Conflict: The login is taken.
     """
-    agent = make_agent(login, name, password, is_admin=is_admin)
+    agent = make_agent(login, name, password, is_admin=is_admin, language=language)
     in_store(settings, lambda store: put_agent(store, agent))
     return agent
 
@@ -119,6 +133,24 @@ def set_active(settings: Settings, login: str, *, is_active: bool) -> Agent:
         await store.delete_agent_sessions(agent_id=agent.id)
         action = "agent.activate" if is_active else "agent.deactivate"
         await journal(store).write(CLI, action, name_of(agent))
+        return changed
+
+    return in_store(settings, act)
+
+
+def set_language(settings: Settings, login: str, language: str) -> Agent:
+    """Say what an account reads and writes; empty: what its sites say.
+
+    A running server notices within some seconds. Raises `NotFound`, `Invalid`.
+    """
+    tag = check_tag(language)
+
+    async def act(store: Store) -> Agent:
+        agent = await find_in(store, login)
+        changed = msgspec.structs.replace(agent, language=tag)
+        await store.put_agent(changed)
+        data = {"changed": ["language"]}
+        await journal(store).write(CLI, "agent.put", name_of(agent), data)
         return changed
 
     return in_store(settings, act)

@@ -21,6 +21,12 @@ def add_agents(commands: Commands) -> None:
     add.add_argument("login")
     add.add_argument("--name", help="what visitors see (default: the login)")
     add.add_argument("--admin", action="store_true", help="may also manage kefu")
+    add.add_argument(
+        "--language",
+        metavar="TAG",
+        default="",
+        help="what it reads and writes, such as pt-BR (default: what its sites say)",
+    )
     add_command(agent, "list", _list, "list the accounts")
     password = add_command(
         agent, "password", _password, "set a new password and end all logins"
@@ -30,6 +36,15 @@ def add_agents(commands: Commands) -> None:
         "--once",
         action="store_true",
         help="make a password and print it; it is good for choosing another only",
+    )
+    language = add_command(
+        agent, "language", _language, "what an account reads and writes"
+    )
+    language.add_argument("login")
+    language.add_argument(
+        "tag",
+        nargs="?",
+        help="such as pt-BR, from now on; '' for what its sites say",
     )
     factor = add_command(
         agent, "factor", _factor, "whether an account has two-factor login"
@@ -53,6 +68,7 @@ def _add(options: argparse.Namespace, settings: Settings) -> int:
         options.name or options.login,
         _read_password(),
         is_admin=options.admin,
+        language=options.language,
     )
     say(f"Added agent {agent.login} ({agent.role}).")
     return 0
@@ -61,7 +77,8 @@ def _add(options: argparse.Namespace, settings: Settings) -> int:
 def _list(options: argparse.Namespace, settings: Settings) -> int:
     for agent in accounts.list_agents(settings):
         state = "" if agent.is_active else " (inactive)"
-        say(f"{agent.login}\t{agent.role}\t{agent.name}{state}")
+        language = f"\t{agent.language}" if agent.language else ""
+        say(f"{agent.login}\t{agent.role}\t{agent.name}{state}{language}")
     return 0
 
 
@@ -73,6 +90,17 @@ def _password(options: argparse.Namespace, settings: Settings) -> int:
         return 0
     accounts.set_password(settings, options.login, _read_password())
     say(f"Changed the password of {options.login}; all logins of it have ended.")
+    return 0
+
+
+def _language(options: argparse.Namespace, settings: Settings) -> int:
+    if options.tag is None:
+        agent = accounts.in_store(
+            settings, lambda store: accounts.find_in(store, options.login)
+        )
+    else:
+        agent = accounts.set_language(settings, options.login, options.tag)
+    say(f"{agent.login} reads and writes {agent.language or 'what its sites say'}.")
     return 0
 
 

@@ -83,7 +83,27 @@ def test_an_account_is_deactivated_listed_as_such_and_activated_again(
     assert kefu(tmp_path, "agent", "list").stdout == "ana\tagent\tana\n"
 
 
-@pytest.mark.parametrize("command", ["activate", "deactivate"])
+def test_what_an_account_reads_is_said_at_once_or_later_and_taken_back(
+    tmp_path: Path,
+) -> None:
+    add = ("agent", "add", "ana", "--language")
+    bad = kefu(tmp_path, *add, "Portuguese", text=PASSWORD + "\n")
+    assert (bad.returncode, "such as pt-BR" in bad.stderr) == (1, True)
+    assert kefu(tmp_path, *add, "pt_br", text=PASSWORD + "\n").returncode == 0
+    assert kefu(tmp_path, "agent", "list").stdout == "ana\tagent\tana\tpt-BR\n"
+    shown = kefu(tmp_path, "agent", "language", "ana")
+    assert shown.stdout == "ana reads and writes pt-BR.\n"
+    changed = kefu(tmp_path, "agent", "language", "ana", "en")
+    assert changed.stdout == "ana reads and writes en.\n"
+    assert kefu(tmp_path, "agent", "language", "ana", "English").returncode == 1
+    none = kefu(tmp_path, "agent", "language", "ana", "")
+    assert none.stdout == "ana reads and writes what its sites say.\n"
+    assert kefu(tmp_path, "agent", "list").stdout == "ana\tagent\tana\n"
+    journal = kefu(tmp_path, "journal", "--action", "agent.put").stdout
+    assert journal.count('{"changed":["language"]}') == 2
+
+
+@pytest.mark.parametrize("command", ["activate", "deactivate", "language"])
 def test_an_unknown_login_is_one_sentence_that_says_where_to_look(
     tmp_path: Path, command: str
 ) -> None:
