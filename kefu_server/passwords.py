@@ -5,11 +5,11 @@ machine should spend on strangers while agents and visitors talk; a login that w
 be far back in the line is told to come again.
 """
 
+import asyncio
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-import anyio
-import anyio.to_thread
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
@@ -80,7 +80,9 @@ class Passwords:
     def __init__(self) -> None:
         # OWASP's least parameters: 19 MiB, two passes, one lane.
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-        self._slots = anyio.CapacityLimiter(HASHES_MAX)
+        # Threads of its own: what a hash took, glibc keeps for the thread that took it,
+        # and of the threads that everybody shares each would have it one day.
+        self._threads = ThreadPoolExecutor(HASHES_MAX, "kefu-password")
         self._waiting = 0
 
     @functools.cached_property
@@ -120,6 +122,7 @@ class Passwords:
             raise Busy("Too many people are logging in; try again.", retry_after_s=2)
         self._waiting += 1
         try:
-            return await anyio.to_thread.run_sync(work, limiter=self._slots)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, work)
         finally:
             self._waiting -= 1

@@ -9,7 +9,7 @@ itself. Requests: a token bucket for each address.
 import ipaddress
 from collections import OrderedDict
 
-from kefu_core.protocol.pace import TokenBucket
+from kefu_core.protocol.pace import TokenBuckets
 
 KEYS_MAX = 20_000
 
@@ -23,9 +23,16 @@ class _Count:
         """Monotonic seconds of the first failure in this window."""
         self.blocked_until = now
 
+    def is_over(self, window_s: float, now: float) -> bool:
+        """Whether the window of its failures has passed."""
+        return now - max(self.first_at, self.blocked_until) > window_s
+
 
 class Throttle:
-    """Counts failures by key; bounded, the key unused for longest goes first."""
+    """Counts failures by key; bounded, the key unused for longest goes first.
+
+    What is over says nothing and goes as well, two for each new key: more never come.
+    """
 
     def __init__(self, failures_max: int, window_s: float) -> None:
         self._failures_max = failures_max
@@ -40,8 +47,8 @@ class Throttle:
     def charge(self, key: str, now: float) -> None:
         """Count an attempt as failed until `forgive` says otherwise."""
         count = self._counts.get(key)
-        since = None if count is None else max(count.first_at, count.blocked_until)
-        if count is None or since is None or now - since > self._window_s:
+        if count is None or count.is_over(self._window_s, now):
+            self._forget(now)
             count = self._counts[key] = _Count(now)
         self._counts.move_to_end(key)
         if len(self._counts) > KEYS_MAX:
@@ -52,6 +59,17 @@ class Throttle:
             # The exponent is capped: 2.0 ** 1024 would overflow.
             delay = min(self._window_s, 2.0 ** min(beyond, 32))
             count.blocked_until = now + delay
+
+    def _forget(self, now: float) -> None:
+        for _ in range(min(2, len(self._counts))):
+            key, count = next(iter(self._counts.items()))
+            if not count.is_over(self._window_s, now):
+                return
+            del self._counts[key]
+
+    def __len__(self) -> int:
+        """How many keys are remembered."""
+        return len(self._counts)
 
     def refund(self, key: str) -> None:
         """Take back one charge: the attempt was not a failure.
@@ -73,20 +91,11 @@ class AddressPace:
 
     def __init__(self, per_s: float, burst: float) -> None:
         """Allow `per_s` requests a second, up to `burst` at once."""
-        self._per_s = per_s
-        self._burst = burst
-        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+        self._buckets = TokenBuckets(per_s, burst, keys_max=KEYS_MAX)
 
     def take(self, address: str, now: float) -> float:
         """Count one request. Returns 0.0 if it may pass, else the seconds to wait."""
-        key = address_key(address)
-        bucket = self._buckets.get(key)
-        if bucket is None:
-            bucket = self._buckets[key] = TokenBucket(self._per_s, self._burst, now)
-        self._buckets.move_to_end(key)
-        if len(self._buckets) > KEYS_MAX:
-            self._buckets.popitem(last=False)
-        return bucket.take(now)
+        return self._buckets.take(address_key(address), now)
 
     def __len__(self) -> int:
         """How many addresses are remembered."""

@@ -23,7 +23,7 @@ _COMPRESSED = 0x80
 _WIDTH = 8
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=8_192)  # 2 MiB; twelve times as many save 3 % more of the work.
 def term_number(term: str) -> int:
     """Return a term as the tables have it: 64 bits, signed.
 

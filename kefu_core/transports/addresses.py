@@ -3,10 +3,7 @@
 import ipaddress
 
 from kefu_core.limits import Limits
-from kefu_core.protocol.pace import TokenBucket
-
-_FORGET_ABOVE = 4_096
-_FORGET_EVERY_S = 1.0
+from kefu_core.protocol.pace import TokenBuckets
 
 
 def network_of(address: str) -> str:
@@ -28,23 +25,18 @@ class AddressLimiter:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._open: dict[str, int] = {}
-        self._paces: dict[str, TokenBucket] = {}
-        self._forget_at = 0.0
+        self._paces = TokenBuckets(
+            limits.address_connections_per_s, limits.address_connections_burst
+        )
 
     def enter(self, address: str, now: float) -> bool:
         """Count a connection in; False if it must be refused (and was not counted)."""
-        limits = self._limits
         network = network_of(address)
-        pace = self._paces.get(network)
-        if pace is None:
-            self._forget(now)
-            pace = self._paces[network] = TokenBucket(
-                limits.address_connections_per_s, limits.address_connections_burst, now
-            )
-        is_over = self._open.get(network, 0) >= limits.address_connections_max
-        if is_over or pace.take(now):
+        count = self._open.get(network, 0)
+        is_over = count >= self._limits.address_connections_max
+        if is_over or self._paces.take(network, now):
             return False
-        self._open[network] = self._open.get(network, 0) + 1
+        self._open[network] = count + 1
         return True
 
     def leave(self, address: str) -> None:
@@ -55,14 +47,3 @@ class AddressLimiter:
             self._open[network] = left
         else:
             self._open.pop(network, None)
-
-    def _forget(self, now: float) -> None:
-        # Once in a while: who has a network of thousands of /64s would have each new
-        # connection look at all of them.
-        if len(self._paces) > _FORGET_ABOVE and now >= self._forget_at:
-            self._forget_at = now + _FORGET_EVERY_S
-            self._paces = {
-                network: pace
-                for network, pace in self._paces.items()
-                if not pace.is_full(now)
-            }

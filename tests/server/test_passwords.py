@@ -1,10 +1,14 @@
 """Which passwords are taken, and how they are kept."""
 
+import threading
+
+import anyio
+import anyio.to_thread
 import argon2
 import pytest
 
 from kefu_core.errors import Invalid
-from kefu_server.passwords import Passwords, check_new_password
+from kefu_server.passwords import HASHES_MAX, Passwords, check_new_password
 
 GOOD = "correct horse battery"
 
@@ -64,3 +68,27 @@ async def test_only_the_password_itself_fits(anyio_backend: str) -> None:
     weaker = argon2.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1)
     assert passwords.needs_rehash(weaker.hash(GOOD))
     assert not passwords.needs_rehash(stored)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_hashes_are_made_by_few_threads_whatever_other_threads_do(
+    anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each thread that made one keeps the memory that it took."""
+    threads = set()
+
+    def verify(*arguments: object) -> bool:
+        threads.add(threading.get_ident())
+        return True
+
+    passwords = Passwords()
+    monkeypatch.setattr(passwords, "_verify", verify)
+    is_over = threading.Event()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(HASHES_MAX + 2):
+            assert await passwords.verify("stored", GOOD)
+            tasks.start_soon(anyio.to_thread.run_sync, is_over.wait)
+            await anyio.wait_all_tasks_blocked()
+        is_over.set()
+    assert len(threads) <= HASHES_MAX

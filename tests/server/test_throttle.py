@@ -74,6 +74,16 @@ def test_memory_is_bounded() -> None:
     assert throttle.wait_s(str(KEYS_MAX + 9), 0) > 0
 
 
+def test_what_is_over_is_not_kept_until_the_memory_is_full() -> None:
+    throttle = Throttle(1, 10)
+    throttle.charge("late", 0)
+    for number in range(1_000):
+        throttle.charge(str(number), number)
+        throttle.charge("late", number)
+    assert len(throttle) <= 14
+    assert throttle.wait_s("late", 999) > 0
+
+
 def test_ipv6_neighbours_count_as_one_address() -> None:
     assert address_key("2001:db8::1") == address_key("2001:db8::ffff:1")
     assert address_key("2001:db8::1") != address_key("2001:db8:0:1::1")

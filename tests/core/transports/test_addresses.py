@@ -1,7 +1,5 @@
 """How many connections one address may hold and how fast it may open them."""
 
-from typing import Any
-
 import pytest
 
 from kefu_core.limits import Limits
@@ -87,34 +85,10 @@ def test_many_addresses_are_not_remembered_for_ever() -> None:
     limiter = AddressLimiter(SLOW)
     for number in range(5_000):
         address = f"10.0.{number // 256}.{number % 256}"
-        assert limiter.enter(address, 0.0)
+        assert limiter.enter(address, number / 10)
         limiter.leave(address)
-    assert limiter.enter(HERE, 100.0)
-    assert len(limiter._paces) == 1
-    assert len(limiter._open) == 1
-
-
-class Looked(dict[str, Any]):
-    """Counts how often all of it is looked at."""
-
-    times = 0
-
-    def items(self) -> Any:
-        self.times += 1
-        return super().items()
-
-
-def test_thousands_of_addresses_at_once_do_not_each_cost_a_look_at_all() -> None:
-    limiter = AddressLimiter(SLOW)
-    limiter._paces = looked = Looked()
-    for number in range(4_097):
-        limiter.enter(f"2001:db8:0:{number:x}::1", 0.0)
-    limiter._forget_at = 1.0
-    for number in range(4_097, 9_000):
-        limiter.enter(f"2001:db8:0:{number:x}::1", 0.5)
-    assert looked.times == 0
-    limiter.enter("2001:db9::1", 1.0)
-    assert looked.times == 1
+    assert len(limiter._paces) <= 11
+    assert limiter._open == {}
 
 
 def test_forgetting_addresses_gives_none_of_them_a_fresh_start() -> None:
