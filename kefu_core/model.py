@@ -195,6 +195,17 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     read: Seq = Seq(0)
 
 
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """When a cursor rose, over messages that may have waited for it."""
+
+    conversation: ConversationId
+    participant: ParticipantId
+    heard_at: UnixMs
+    """When its program said that it has them."""
+    here_since: UnixMs
+    """Since when that program was connected."""
+
+
 UNTRANSLATED_FOR_ALL, UNTRANSLATED_FOR_VISITOR = 1, 2
 """Bits of a conversation's `untranslated`: what agents have said, and the visitor."""
 

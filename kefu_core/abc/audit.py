@@ -7,6 +7,11 @@ import msgspec
 
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
+LATE_MS = 10_000
+"""A delivery that took longer is written down."""
+NAMED_MAX = 5
+"""Conversations that are named of those of one participant."""
+
 
 class FaultKind(StrEnum):
     """What can be wrong with what is stored."""
@@ -73,6 +78,23 @@ class Late(msgspec.Struct, frozen=True, kw_only=True):
     conversations: int
     messages: int
     oldest_at: UnixMs
+    some: list[ConversationId]
+    """The first few of the conversations, those with most messages first."""
+
+
+class LateDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages that one participant has got after a long wait."""
+
+    whose: ParticipantId
+    conversations: int
+    messages: int
+    longest_ms: int
+    here: int
+    """Messages that waited as long while the receiver's program was connected; of an
+    agent: and the conversation was given to it."""
+    longest_here_ms: int
+    some: list[ConversationId]
+    """The first few of the conversations, those with most messages first."""
 
 
 class AuditReport(msgspec.Struct, frozen=True, kw_only=True):

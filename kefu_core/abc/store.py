@@ -14,6 +14,7 @@ from kefu_core.model import (
     Agent,
     AgentSession,
     Appended,
+    Arrival,
     Conversation,
     Cursor,
     Draft,
@@ -197,8 +198,17 @@ class Store(Archive, Upkeep, Records):
     # -- cursors -------------------------------------------------------------------
 
     @abstractmethod
-    async def advance_cursors(self, cursors: Sequence[Cursor]) -> None:
-        """Raise stored cursors to these (each the maximum of old and new)."""
+    async def advance_cursors(
+        self, cursors: Sequence[Cursor], arrivals: Sequence[Arrival] = ()
+    ) -> None:
+        """Raise stored cursors to these (each the maximum of old and new).
+
+        Args:
+            cursors: What was heard.
+            arrivals: When, of those that may have risen over messages older than
+                `LATE_MS`. Which did is found in the log and kept, for
+                `Upkeep.late_deliveries`; nothing is late of what is not named here.
+        """
 
     @abstractmethod
     async def cursors(self, *conversations: ConversationId) -> list[Cursor]:

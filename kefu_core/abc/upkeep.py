@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from kefu_core.abc.archive import ConversationFilter
-from kefu_core.abc.audit import AuditReport, Late, OnAudited
+from kefu_core.abc.audit import AuditReport, Late, LateDelivery, OnAudited
 from kefu_core.model import Conversation, Message, Person
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
@@ -169,6 +169,15 @@ class Upkeep(ABC):
 
         Of conversations that are not closed: what people of the other side said, and
         the program of whom it is for has not acknowledged. In short reads; those with
-        most of it first. When a message was delivered is not stored, so of those that
-        have arrived nobody can say how long they took.
+        most of it first.
+        """
+
+    @abstractmethod
+    async def late_deliveries(
+        self, longer_than_ms: int, since: UnixMs
+    ) -> list[LateDelivery]:
+        """Return whose messages were delivered, since a moment, after a longer wait.
+
+        What `advance_cursors` was told of, while it has its content: nothing that took
+        less than `LATE_MS`. In short reads; those with most of it first.
         """

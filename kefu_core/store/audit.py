@@ -254,6 +254,11 @@ class Audit:
         by_id = {number: list(group) for number, group in _grouped(labels)}
         for number, check in checks.items():
             check.labels([row[1:] for row in by_id.get(number, [])])
+        late = select(t.late_delivery.c.conversation_id).where(
+            t.late_delivery.c.conversation_id > after,
+            t.late_delivery.c.conversation_id <= end,
+        )
+        faults += _orphans(await self._all(late), checks, "a late delivery")
         faults += _orphans(cursors, checks, "a cursor")
         for number, group in _grouped(cursors):
             if number in checks:

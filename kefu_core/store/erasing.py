@@ -43,7 +43,7 @@ _SHORT = 200
 """A log of so many messages is read rather than halved."""
 
 _m, _c, _f = t.message.c, t.conversation.c, t.follower.c
-_k = desk_tables.cached_translation.c
+_k, _l = desk_tables.cached_translation.c, t.late_delivery.c
 _messages = select(*(_m[name] for name in MESSAGE_COLUMNS))
 
 _BLANK = (
@@ -58,6 +58,11 @@ _BLANK = (
         data=bindparam("new_data"),
         digest=bindparam("new_digest"),
     )
+)
+_NOT_LATE = delete(t.late_delivery).where(
+    _l.conversation_id == bindparam("of_conversation"),
+    _l.participant == bindparam("of_participant"),
+    _l.first_seq == bindparam("from_seq"),
 )
 _NEXT_AT = (
     select(_m.seq, _m.at)
@@ -227,6 +232,7 @@ async def _blank(
             last_texts[row.conversation_id] = row.seq
     await connection.execute(_BLANK, changes)
     await _forget_cached(connection, site_id, messages)
+    await _forget_late(connection, sorted({row.conversation_id for row in rows}))
     for conversation, seq in last_texts.items():
         of_it = {"conversation": conversation, "seq": seq}
         if (await connection.execute(_LATER_TEXT, of_it)).first() is None:
@@ -276,6 +282,28 @@ async def _forget_cached(
     for start in range(0, len(numbers), IN_MAX):
         gone = _k.id.in_(numbers[start : start + IN_MAX])
         await connection.execute(delete(desk_tables.cached_translation).where(gone))
+
+
+async def _forget_late(connection: AsyncConnection, ids: Sequence[int]) -> None:
+    """Delete late deliveries of which no message is left that anybody can read."""
+    is_left = (
+        select(_m.seq)
+        .where(
+            _m.conversation_id == _l.conversation_id,
+            _m.seq >= _l.first_seq,
+            _m.seq <= _l.last_seq,
+            _m.kind.in_(_SPOKEN),
+        )
+        .exists()
+    )
+    query = select(_l.conversation_id, _l.participant, _l.first_seq)
+    # Looked for first, as translations are.
+    lost = query.where(_l.conversation_id.in_(ids), ~is_left)
+    rows = (await connection.execute(lost)).all()
+    if rows:
+        names = ("of_conversation", "of_participant", "from_seq")
+        keys = [dict(zip(names, row, strict=True)) for row in rows]
+        await connection.execute(_NOT_LATE, keys)
 
 
 async def forget_visitor(connection: AsyncConnection, visitor: ParticipantId) -> None:

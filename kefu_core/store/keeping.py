@@ -7,7 +7,7 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kefu_core.abc.archive import ConversationFilter
-from kefu_core.abc.audit import AuditReport, Late, OnAudited
+from kefu_core.abc.audit import AuditReport, Late, LateDelivery, OnAudited
 from kefu_core.abc.upkeep import Erased, Extent, Imported, LogPiece, Upkeep, Walk
 from kefu_core.store import erasing, imports, late, upkeep
 from kefu_core.store.audit import Audit
@@ -96,6 +96,11 @@ class SqlUpkeep(Upkeep):
 
     async def late(self, before: UnixMs) -> list[Late]:
         return await late.find(self._read, before)
+
+    async def late_deliveries(
+        self, longer_than_ms: int, since: UnixMs
+    ) -> list[LateDelivery]:
+        return await late.find_delivered(self._read, longer_than_ms, since)
 
 
 def _measuring(

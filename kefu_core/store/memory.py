@@ -7,6 +7,7 @@ delay, fail or lose commits.
 
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any
 
 import anyio
 import msgspec
@@ -30,6 +31,7 @@ from kefu_core.model import (
     Agent,
     AgentSession,
     Appended,
+    Arrival,
     Conversation,
     ConversationStatus,
     Cursor,
@@ -82,6 +84,8 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, MemoryRecords, Store):
         self._logs: dict[ConversationId, list[Message]] = {}
         self._keys: dict[tuple[ConversationId, ParticipantId, str], Message] = {}
         self._cursors: dict[tuple[ConversationId, ParticipantId], Cursor] = {}
+        self._late: list[dict[str, Any]] = []
+        """Rows of `late_delivery`."""
         self._sites: dict[int, Site] = {}
         self._agents: dict[int, Agent] = {}
         self._sessions: dict[str, AgentSession] = {}
@@ -305,10 +309,15 @@ class MemoryStore(MemoryArchive, MemoryUpkeep, MemoryRecords, Store):
 
     # -- cursors -----------------------------------------------------------------------
 
-    async def advance_cursors(self, cursors: Sequence[Cursor]) -> None:
+    async def advance_cursors(
+        self, cursors: Sequence[Cursor], arrivals: Sequence[Arrival] = ()
+    ) -> None:
         await anyio.lowlevel.checkpoint()
+        heard = {(each.conversation, each.participant): each for each in arrivals}
         for cursor in cursors:
             who = (cursor.conversation, cursor.participant)
+            if who in heard and cursor.conversation in self._rows:
+                self._arrived(heard[who], cursor.delivered)
             old = self._cursors.get(who, cursor)
             self._cursors[who] = msgspec.structs.replace(
                 cursor,

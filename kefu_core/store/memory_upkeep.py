@@ -1,14 +1,15 @@
 """The upkeep of the store in memory."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 import msgspec
 
 from kefu_core.abc.archive import ConversationFilter
-from kefu_core.abc.audit import AuditReport, Fault, Late, OnAudited
+from kefu_core.abc.audit import AuditReport, Fault, Late, LateDelivery, OnAudited
 from kefu_core.abc.upkeep import Erased, Extent, Imported, LogPiece, Upkeep, Walk
 from kefu_core.folding import active_at
 from kefu_core.model import (
@@ -16,18 +17,21 @@ from kefu_core.model import (
     DERIVED_KINDS,
     SPOKEN_KINDS,
     Agent,
+    Arrival,
     Conversation,
     ConversationStatus,
     Cursor,
     Message,
+    MessageKind,
     Person,
     Site,
 )
 from kefu_core.records import VisitorProfile
+from kefu_core.store.arrivals import Lines, Rise, late_rows
 from kefu_core.store.blanking import blanked
 from kefu_core.store.checking import ConversationCheck
 from kefu_core.store.joining import join
-from kefu_core.store.late import gathered
+from kefu_core.store.late import Delivered, Waiting, gathered, gathered_deliveries
 from kefu_core.store.matching import is_conversation_wanted
 from kefu_core.store.planner import KeyOf, key_of
 from kefu_core.store.rows import conversation_row, message_row
@@ -47,6 +51,7 @@ class MemoryUpkeep(Upkeep):
     _forget_cached: Callable[[int, Sequence[str]], None]
     _sites: dict[int, Site]
     _agents: dict[int, Agent]
+    _late: list[dict[str, Any]]
     _erasures: int = 0
 
     async def walk_conversations(
@@ -122,6 +127,7 @@ class MemoryUpkeep(Upkeep):
         kept = [m.seq for m in log if m.kind in SPOKEN_KINDS]
         if texts and max(texts) > max(kept, default=0):
             self._rows[row.id] = msgspec.structs.replace(row, last_line="")
+        self._late[:] = [late for late in self._late if any(self._spoken_in(late))]
         self._erasures += 1
 
     async def forget_visitor(self, visitor: ParticipantId) -> None:
@@ -212,7 +218,7 @@ class MemoryUpkeep(Upkeep):
 
     async def late(self, before: UnixMs) -> list[Late]:
         await anyio.lowlevel.checkpoint()
-        found: list[tuple[ParticipantId | None, ConversationId, int, UnixMs]] = []
+        found: list[Waiting] = []
         for row in self._rows.values():
             if row.status is ConversationStatus.CLOSED:
                 continue
@@ -227,8 +233,57 @@ class MemoryUpkeep(Upkeep):
                     and (message.sender == row.visitor) is (whose != row.visitor)
                 ]
                 if times:
-                    found.append((whose, row.id, len(times), min(times)))
+                    found.append(Waiting(whose, row.id, len(times), min(times)))
         return gathered(found)
+
+    def _arrived(self, arrival: Arrival, delivered: Seq) -> None:
+        """Write down what a cursor rises over late, before it rises."""
+        row = self._rows[arrival.conversation]
+        old = self._cursors.get((row.id, arrival.participant))
+        after = old.delivered if old else 0
+        rise = Rise(arrival, after, delivered)
+        lines = [
+            Lines(row.id, row.visitor, row.assignee, m.sender, m.kind, *_place_of(m))
+            for m in self._logs.get(row.id, [])[after:delivered]
+            if m.kind is MessageKind.ASSIGNMENT
+            or (m.kind in SPOKEN_KINDS and m.at < rise.waiting_before)
+        ]
+        self._late += late_rows([rise], lines)
+
+    def _spoken_in(self, late: dict[str, Any]) -> Iterator[Message]:
+        log = self._logs.get(late["conversation_id"], [])
+        for message in log[late["first_seq"] - 1 : late["last_seq"]]:
+            if message.kind in SPOKEN_KINDS:
+                yield message
+
+    async def late_deliveries(
+        self, longer_than_ms: int, since: UnixMs
+    ) -> list[LateDelivery]:
+        await anyio.lowlevel.checkpoint()
+        waits: dict[tuple[ParticipantId, ConversationId], list[tuple[int, int]]] = {}
+        for late in self._late:
+            row, whose = self._rows[late["conversation_id"]], late["participant"]
+            for message in self._spoken_in(late) if late["heard_at"] >= since else ():
+                waited = late["heard_at"] - message.at
+                is_theirs = message.sender == row.visitor
+                if waited > longer_than_ms and is_theirs is not (whose == row.visitor):
+                    while_here = min(waited, late["heard_at"] - late["here_since"])
+                    waits.setdefault((whose, row.id), []).append((waited, while_here))
+        return gathered_deliveries(
+            Delivered(
+                whose=whose,
+                conversation=conversation,
+                messages=len(found),
+                longest_ms=max(waited for waited, _ in found),
+                here=sum(while_here > longer_than_ms for _, while_here in found),
+                longest_here_ms=max(while_here for _, while_here in found),
+            )
+            for (whose, conversation), found in waits.items()
+        )
+
+
+def _place_of(message: Message) -> tuple[int, int, int]:
+    return message.seq, message.seq, message.at
 
 
 def is_wanted(row: Conversation, wanted: ConversationFilter) -> bool:

@@ -12,9 +12,11 @@ from sqlalchemy import Table, and_, bindparam, case, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kefu_core.model import Cursor
+from kefu_core.model import Arrival, Cursor
 from kefu_core.store import tables as t
+from kefu_core.store.arrivals import Rise, find_late
 
+_Key = tuple[int, str]
 IN_MAX = 500
 """Values in one list of a query; every engine takes as many."""
 
@@ -52,8 +54,14 @@ async def insert_row(
     return True
 
 
-async def raise_cursors(connection: AsyncConnection, cursors: Sequence[Cursor]) -> None:
+async def raise_cursors(
+    connection: AsyncConnection,
+    cursors: Sequence[Cursor],
+    arrivals: Sequence[Arrival] = (),
+) -> None:
     """Raise stored cursors to these; lower values change nothing.
+
+    Of those with an arrival, what was late is written down in the same transaction.
 
     In two statements, however many there are: everybody's acknowledgements of a third
     of a second come at once, and messages wait meanwhile. In the order of their keys:
@@ -76,13 +84,38 @@ async def raise_cursors(connection: AsyncConnection, cursors: Sequence[Cursor]) 
             raised.append(row)
     if raised:
         await connection.execute(_RAISE, raised)
-    if new and not await _insert_all(connection, new):
-        # Somebody else has inserted one of them meanwhile.
+    rises = _rises(arrivals, wanted, held) if arrivals else []
+    if new and not await _insert_all(connection, t.participant, _rows_of(new)):
+        # Somebody else has inserted one of them meanwhile, and what it heard first.
+        rises = [rise for rise in rises if rise.after]
         for row in new:
             await _raise_one(connection, row)
+    if rises:
+        await _keep_late(connection, rises)
 
 
-_Key = tuple[int, str]
+def _rises(
+    arrivals: Sequence[Arrival],
+    wanted: Mapping[_Key, tuple[int, int]],
+    held: Mapping[_Key, tuple[int, int]],
+) -> list[Rise]:
+    """Return how far cursors rise, of those with an arrival that do."""
+    rises = []
+    for arrival in arrivals:
+        key = (int(arrival.conversation), str(arrival.participant))
+        before, after = held.get(key, (0, 0))[0], wanted.get(key, (0, 0))[0]
+        if after > before:
+            rises.append(Rise(arrival, before, after))
+    return rises
+
+
+async def _keep_late(connection: AsyncConnection, rises: Sequence[Rise]) -> None:
+    rows = await find_late(connection, rises)
+    if rows and not await _insert_all(connection, t.late_delivery, rows):
+        for row in rows:
+            await insert_row(connection, t.late_delivery, row)
+
+
 _columns = t.participant.c
 _RAISE = (
     update(t.participant)
@@ -106,15 +139,13 @@ _RAISE = (
 async def _raise_one(connection: AsyncConnection, row: Mapping[str, Any]) -> None:
     if (await connection.execute(_RAISE, row)).rowcount:
         return
-    if not await _insert_all(connection, [row]):
+    if not await _insert_all(connection, t.participant, _rows_of([row])):
         await connection.execute(_RAISE, row)
 
 
-async def _insert_all(
-    connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]
-) -> bool:
-    """Insert all, or none if one of them is there already."""
-    values = [
+def _rows_of(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what `_RAISE` is given as rows to insert."""
+    return [
         {
             "conversation_id": row["its"],
             "participant": row["who"],
@@ -123,9 +154,15 @@ async def _insert_all(
         }
         for row in rows
     ]
+
+
+async def _insert_all(
+    connection: AsyncConnection, table: Table, rows: Sequence[dict[str, Any]]
+) -> bool:
+    """Insert all, or none if one of them is there already."""
     try:
         async with connection.begin_nested():
-            await connection.execute(insert(t.participant), values)
+            await connection.execute(insert(table), rows)
     except IntegrityError:
         return False
     return True

@@ -19,6 +19,7 @@ from kefu_core.model import (
     Agent,
     AgentSession,
     Appended,
+    Arrival,
     Conversation,
     Cursor,
     Draft,
@@ -184,8 +185,10 @@ class SqlStore(SqlAccess, SqlArchive, SqlUpkeep, SqlRecords, Store):
 
     # -- cursors -----------------------------------------------------------------------
 
-    async def advance_cursors(self, cursors: Sequence[Cursor]) -> None:
-        await self._do(lambda c: raise_cursors(c, cursors))
+    async def advance_cursors(
+        self, cursors: Sequence[Cursor], arrivals: Sequence[Arrival] = ()
+    ) -> None:
+        await self._do(lambda c: raise_cursors(c, cursors, arrivals))
 
     async def cursors(self, *conversations: ConversationId) -> list[Cursor]:
         found = await self._gathered.cursors.find(conversations)

@@ -184,6 +184,19 @@ participant = table(
     sqlite_with_rowid=False,
 )
 
+# Cursors that rose over what had waited: which messages, and since when those whom they
+# are for could have had them. How long each has waited is in the log.
+late_delivery = table(
+    "late_delivery",
+    Column("conversation_id", ForeignKey("conversation.id"), primary_key=True),
+    Column("participant", name(24), primary_key=True),
+    Column("first_seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("heard_at", BigInteger, nullable=False),
+    Column("here_since", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # -- the search index: derived from the log, may be dropped and made again -------------
 
 follower = table(

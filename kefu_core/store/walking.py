@@ -31,6 +31,7 @@ COPIED: tuple[tuple[Table, str], ...] = (
     (t.conversation_label, "conversation_id"),
     (t.message, "conversation_id"),
     (t.participant, "conversation_id"),
+    (t.late_delivery, "conversation_id"),
     *((table, "id") for table in TABLES.values() if table is not t.visitor),
 )
 """Tables in the order of their foreign keys, with the number their rows go by.

@@ -1,13 +1,11 @@
 """What every store must do for its operator: subclass `UpkeepContract`."""
 
 from collections.abc import AsyncGenerator
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from kefu_core.abc.archive import ConversationFilter
-from kefu_core.abc.audit import Late
 from kefu_core.abc.store import Store
 from kefu_core.abc.upkeep import Erased
 from kefu_core.folding import fold
@@ -442,39 +440,3 @@ class UpkeepContract:
         lines = await store.last_lines([first, second, ConversationId(404)])
         assert lines == {first: (1, "m1"), second: (0, "")}
         assert await store.last_lines([]) == {}
-
-    # -- what is late ------------------------------------------------------------------
-
-    async def test_what_has_not_arrived_is_late_for_whom_it_is(
-        self, store: Store, clock: Clock
-    ) -> None:
-        mine, queued, closed = [await opened(store, number) for number in (1, 2, 3)]
-        began = UnixMs(clock.ms)
-        taken = draft(
-            mine,
-            sender=AGENT,
-            kind=MessageKind.ASSIGNMENT,
-            data={"assignee": AGENT},
-        )
-        await store.append(taken)
-        for number in (2, 3):
-            await store.append(draft(mine, number))
-        for number, kind in ((4, MessageKind.TEXT), (5, MessageKind.NOTE)):
-            await store.append(draft(mine, number, sender=AGENT, kind=kind))
-        for row, who in ((queued, "v2"), (closed, "v3")):
-            await store.append(draft(row, sender=ParticipantId(who)))
-        end = draft(closed, 2, sender=AGENT, kind=MessageKind.CLOSE)
-        await store.append(end)
-        assert await store.late(began) == []
-        now = UnixMs(clock.ms + 1)
-        one: dict[str, Any] = {"conversations": 1, "messages": 1, "oldest_at": began}
-        assert await store.late(now) == [
-            Late(whose=AGENT, **one | {"messages": 2}),
-            Late(whose=None, **one),
-            Late(whose=VISITOR_ID, **one),
-        ]
-        cursor = Cursor(
-            conversation=mine, participant=AGENT, delivered=Seq(3), read=Seq(0)
-        )
-        await store.advance_cursors([cursor])
-        assert [late.whose for late in await store.late(now)] == [None, VISITOR_ID]

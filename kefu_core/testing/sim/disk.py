@@ -11,6 +11,7 @@ from kefu_core.errors import Busy, StoreUnavailable
 from kefu_core.folding import is_visitor
 from kefu_core.limits import Limits
 from kefu_core.model import (
+    Arrival,
     Conversation,
     Cursor,
     Draft,
@@ -36,6 +37,7 @@ class Disk:
         self.rows: Rows = {}
         self.logs: Logs = {}
         self.cursors: dict[tuple[ConversationId, ParticipantId], Cursor] = {}
+        self.late: list[dict[str, Any]] = []
         self.ever: dict[tuple[ConversationId, Seq, str], Message] = {}
         """Everything that was ever committed, of replaced histories too, by body."""
         self.lost_keys: set[str] = set()
@@ -155,7 +157,7 @@ class SimStore(MemoryStore):
         super().__init__(limits, now=now, now_ms=now_ms, epoch=disk.epoch)
         self._rows, self._logs = disk.rows, disk.logs
         self._disk, self._chance = disk, chance
-        self._cursors = disk.cursors
+        self._cursors, self._late = disk.cursors, disk.late
         self.appender = SimAppender(disk, chance, limits, now, now_ms)
 
     async def __aenter__(self) -> "SimStore":
@@ -228,10 +230,12 @@ class SimStore(MemoryStore):
         await self._answer()
         return rows
 
-    async def advance_cursors(self, cursors: Sequence[Cursor]) -> None:
+    async def advance_cursors(
+        self, cursors: Sequence[Cursor], arrivals: Sequence[Arrival] = ()
+    ) -> None:
         if self._chance.happens("cursors_fail", 0.3) or self.appender.is_dead:
             raise StoreUnavailable
-        await super().advance_cursors(cursors)
+        await super().advance_cursors(cursors, arrivals)
 
     async def cursors(self, *conversations: ConversationId) -> list[Cursor]:
         await self._read()

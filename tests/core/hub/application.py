@@ -9,7 +9,15 @@ from kefu_core.abc.handler import Handler
 from kefu_core.abc.streams import PeerInfo
 from kefu_core.errors import Invalid, NotFound, StoreUnavailable, Unauthorized
 from kefu_core.limits import Limits
-from kefu_core.model import Conversation, Cursor, Draft, Message, Principal, Role
+from kefu_core.model import (
+    Arrival,
+    Conversation,
+    Cursor,
+    Draft,
+    Message,
+    Principal,
+    Role,
+)
 from kefu_core.node import monotonic, unix_ms
 from kefu_core.protocol import frames as f
 from kefu_core.store.memory import MemoryStore
@@ -86,9 +94,11 @@ class FaultyStore(MemoryStore):
         await self._pass("conversations_of_visitor")
         return await super().conversations_of_visitor(visitor, limit=limit)
 
-    async def advance_cursors(self, cursors: Sequence[Cursor]) -> None:
+    async def advance_cursors(
+        self, cursors: Sequence[Cursor], arrivals: Sequence[Arrival] = ()
+    ) -> None:
         await self._pass("advance_cursors")
-        await super().advance_cursors(cursors)
+        await super().advance_cursors(cursors, arrivals)
 
     async def cursors(self, *conversations: ConversationId) -> list[Cursor]:
         await self._pass("cursors")

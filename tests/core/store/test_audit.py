@@ -257,6 +257,12 @@ FAULTS: list[tuple[str, Plant, FaultKind, int | None]] = [
         None,
     ),
     (
+        "late delivery of nothing",
+        sql("INSERT INTO late_delivery VALUES (9007199254740991, 'v1', 1, 2, 0, 0)"),
+        FaultKind.ORPHAN,
+        None,
+    ),
+    (
         "orphaned label",
         label_row("conversation_id = 5"),
         FaultKind.ORPHAN,

@@ -16,6 +16,8 @@ DELETE FROM search_document WHERE search_document.id IN (__[POSTCOMPILE_ids]);
 SELECT message.conversation_id, message.seq, message.sender, message.[key], message.kind, message.body, message.data, message.ref, message.at FROM message;
 -- erasing._BLANK
 UPDATE message SET kind=:new_kind, body=:new_body, data=:new_data, digest=:new_digest WHERE message.conversation_id = :of_conversation AND message.seq = :of_seq;
+-- erasing._NOT_LATE
+DELETE FROM late_delivery WHERE late_delivery.conversation_id = :of_conversation AND late_delivery.participant = :of_participant AND late_delivery.first_seq = :from_seq;
 -- erasing._NEXT_AT
 SELECT TOP __[POSTCOMPILE_param_1] message.seq, message.at FROM message WHERE message.conversation_id = :conversation AND message.seq >= :seq ORDER BY message.seq;
 -- erasing._LATER_TEXT

@@ -691,6 +691,19 @@ CREATE TABLE audit_entry (
 
 GO
 
+CREATE TABLE late_delivery (
+    conversation_id BIGINT NOT NULL, 
+    participant NVARCHAR(24) COLLATE Latin1_General_100_BIN2 NOT NULL, 
+    first_seq BIGINT NOT NULL, 
+    last_seq BIGINT NOT NULL, 
+    heard_at BIGINT NOT NULL, 
+    here_since BIGINT NOT NULL, 
+    PRIMARY KEY (conversation_id, participant, first_seq), 
+    FOREIGN KEY(conversation_id) REFERENCES conversation (id)
+);
+
+GO
+
 CREATE INDEX ix_canned_reply_scope_owner_id ON canned_reply (scope, owner, id);
 
 GO

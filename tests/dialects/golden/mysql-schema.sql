@@ -521,6 +521,17 @@ CREATE TABLE audit_entry (
     PRIMARY KEY (id)
 )ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
+CREATE TABLE late_delivery (
+    conversation_id BIGINT NOT NULL, 
+    participant VARCHAR(24) NOT NULL, 
+    first_seq BIGINT NOT NULL, 
+    last_seq BIGINT NOT NULL, 
+    heard_at BIGINT NOT NULL, 
+    here_since BIGINT NOT NULL, 
+    PRIMARY KEY (conversation_id, participant, first_seq), 
+    FOREIGN KEY(conversation_id) REFERENCES conversation (id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
 CREATE INDEX ix_canned_reply_scope_owner_id ON canned_reply (scope, owner, id);
 
 CREATE INDEX ix_visit_site_id_id ON visit (site_id, id);

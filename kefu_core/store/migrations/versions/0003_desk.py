@@ -84,6 +84,7 @@ _TABLES = (
     "conversation_day",
     "day_figures",
     "audit_entry",
+    "late_delivery",
 )
 
 
@@ -126,6 +127,7 @@ def upgrade() -> None:
     _create_programs()
     _create_translations()
     _create_figures()
+    _create_late_deliveries()
     for table, columns in _INDEXES:
         create_index(f"ix_{table}_" + "_".join(columns), table, columns)
 
@@ -471,6 +473,24 @@ def _create_figures() -> None:
         _name("target", 200),
         _text("data"),
         _name("address", 64),
+    )
+
+
+def _create_late_deliveries() -> None:
+    create_table(
+        "late_delivery",
+        sa.Column(
+            "conversation_id",
+            sa.BigInteger,
+            sa.ForeignKey("conversation.id"),
+            primary_key=True,
+        ),
+        sa.Column("participant", name(24), primary_key=True),
+        sa.Column("first_seq", sa.BigInteger, primary_key=True, autoincrement=False),
+        _number("last_seq"),
+        _number("heard_at"),
+        _number("here_since"),
+        sqlite_with_rowid=False,
     )
 
 
