@@ -84,6 +84,8 @@ class MixedOptions(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 15.0
     rate: float = 0.0
     """Messages a second of all; 0: a closed loop to saturation."""
+    has_raised_limits: bool = False
+    """Also at a rate one connection may be faster than people are."""
     processes: int = 0
     command: str = ""
 
@@ -157,7 +159,8 @@ def run_mixed(options: MixedOptions, progress: Progress) -> tuple[MixedResult, V
     with tempfile.TemporaryDirectory(prefix="kefu-mixed-") as name:
         home = Path(name)
         # People at a rate must do with what an installation lets them do.
-        server = Kefu(home, server=options.server, has_raised_limits=not options.rate)
+        is_raised = options.has_raised_limits or not options.rate
+        server = Kefu(home, server=options.server, has_raised_limits=is_raised)
         check_pace(options, server.settings.limits)
         try:
             seen = _talk(options, server, home, progress)

@@ -70,7 +70,8 @@ def fairness_told(fairness: Fairness) -> str:
     return (
         f"{said} of {fairness.visitors} had a p99 above twice the median visitor's "
         f"(median {fairness.p99_ms_median} ms, worst {fairness.p99_ms_worst} ms, of "
-        f"some {fairness.messages_median:.0f} messages each)"
+        f"some {fairness.messages_median:.0f} messages each; by chance alone the worst "
+        f"would have up to {fairness.chance_ratio} times the median)"
     )
 
 

@@ -4,6 +4,7 @@ Everything is taken from the histories of the run and the rows that it left, so 
 same figures come from recorded histories as from a run that has just ended.
 """
 
+import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
@@ -16,6 +17,10 @@ from benchmarks.result import Latency, Messages, latency_of, messages_of
 
 TWICE = 2.0
 """No visitor's p99 is to be above so many times the median visitor's."""
+MESSAGES_ENOUGH = 200
+"""Of one visitor. Of a hundred or fewer the p99 is just the slowest."""
+DEALT = 60
+"""How often times are dealt out anew, to see what chance does."""
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0)
 
 
@@ -64,11 +69,23 @@ class Fairness(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms_worst: float
     above_twice: int
     """Visitors whose p99 is more than twice the median visitor's."""
+    messages_least: int = 0
+    """Of one visitor: of too few, nothing can be said (`MESSAGES_ENOUGH`)."""
+    worst_ratio: float = 0.0
+    """The worst visitor's p99 to the median visitor's."""
+    chance_ratio: float = 0.0
+    """What it stays below in 95 % of all cases where chance alone deals out the same
+    times among the same visitors."""
 
     @property
     def is_met(self) -> bool:
         """Whether there is none."""
         return not self.above_twice
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether each visitor had so many messages that this can be said."""
+        return self.messages_least >= MESSAGES_ENOUGH
 
 
 class Second(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,15 +212,34 @@ def fairness_of(ways: Iterable[Way], begin: float, end: float) -> Fairness:
     for way in ways:
         if begin <= way.due < end and way.took_ms is not None:
             times[way.conversation].append(way.took_ms)
+    counts = [len(each) for each in times.values()]
     p99s = sorted(latency_of(sorted(each)).p99 for each in times.values())
     middle = median(p99s) if p99s else 0.0
     return Fairness(
         visitors=len(times),
-        messages_median=median(len(t) for t in times.values()) if times else 0,
+        messages_median=median(counts) if counts else 0,
         p99_ms_median=round(middle, 2),
         p99_ms_worst=p99s[-1] if p99s else 0.0,
         above_twice=sum(p99 > TWICE * middle for p99 in p99s),
+        messages_least=min(counts, default=0),
+        worst_ratio=round(p99s[-1] / middle, 2) if middle else 0.0,
+        chance_ratio=_chance_ratio([*times.values()]),
     )
+
+
+def _chance_ratio(times: Sequence[Sequence[float]]) -> float:
+    """Deal all times out among the visitors again and again; return the 95th of 100."""
+    rng, every = random.Random(7), [one for each in times for one in each]
+    found = []
+    for _ in range(DEALT):
+        rng.shuffle(every)
+        p99s, first = [], 0
+        for each in times:
+            p99s.append(latency_of(sorted(every[first : first + len(each)])).p99)
+            first += len(each)
+        middle = median(p99s) if p99s else 0.0
+        found.append(max(p99s) / middle if middle else 0.0)
+    return round(sorted(found)[int(0.95 * DEALT)], 2)
 
 
 def seconds_of(ways: Sequence[Way], begin: float, end: float) -> list[Second]:

@@ -3,10 +3,12 @@
 import argparse
 from pathlib import Path
 
+import msgspec
 from rich.progress import Progress
 
 from benchmarks.chat import ChatOptions, run_chat
 from benchmarks.commands.shared import Commands, console, fail, finish, show, write
+from benchmarks.half import run_half
 from benchmarks.mix import parse_mix
 from benchmarks.mixed import BadRunError, MixedOptions, run_mixed
 from benchmarks.report import show_mixed, show_verdict
@@ -36,6 +38,12 @@ def add_parser(commands: Commands) -> None:
         default=0.0,
         help="messages a second, open loop; 0 (default): closed loop to saturation",
     )
+    chat.add_argument(
+        "--half",
+        action="store_true",
+        help="with --mix: find saturation, then measure at half of it, for as long as "
+        "each visitor's p99 needs",
+    )
     chat.add_argument("--idle", type=int, default=500, help="idle connections, 0: none")
     chat.add_argument("--processes", type=int, default=0, help="generator processes")
     chat.add_argument(
@@ -52,6 +60,9 @@ def add_parser(commands: Commands) -> None:
 def _chat(options: argparse.Namespace) -> int:
     if options.mix:
         return _mixed(options)
+    if options.half:
+        console.print("--half goes with --mix.")
+        return 2
     chat = ChatOptions(
         transport=options.transport,
         server=options.server,
@@ -83,6 +94,9 @@ def _mixed(options: argparse.Namespace) -> int:
     if options.translation or options.profile:
         console.print("--mix goes with neither --translation nor --profile.")
         return 2
+    if options.half and options.rate:
+        console.print("--half finds its rate itself.")
+        return 2
     mixed = MixedOptions(
         mix=options.mix,
         server=options.server,
@@ -94,13 +108,22 @@ def _mixed(options: argparse.Namespace) -> int:
         command=options.line,
     )
     try:
+        half = None
         with Progress(console=console) as progress:
-            result, verdict = run_mixed(mixed, progress)
+            if options.half:
+                result, half, verdict = run_half(mixed, progress)
+            else:
+                result, verdict = run_mixed(mixed, progress)
     except BadRunError as bad:
         if bad.verdict is not None:
             show_verdict(console, bad.verdict)
         return fail(bad.reasons, options)
     show_mixed(console, result)
     show_verdict(console, verdict)
-    write(result, options.json)
+    found = msgspec.to_builtins(result)
+    if half is not None:
+        found["half"] = msgspec.to_builtins(half)
+        for key, value in found["half"].items():
+            console.print(f"{key:>32}  {value}", markup=False)
+    write(found, options.json)
     return 0
