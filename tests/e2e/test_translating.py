@@ -246,7 +246,8 @@ def test_two_agents_and_a_visitor_each_read_their_own_language(
 ) -> None:
     agent = begin(world, browsers, provider)
     emma = english(world, browsers)
-    visitor = Visitor(world, browsers.context(locale="pt-BR")).open().live()
+    context = browsers.context(locale="pt-BR")
+    visitor = Visitor(world, context).open().live()
     visitor.write("Quanto custa o envio?")
     agent.open_first("queue")
     agent.sees("运费多少？")
@@ -269,7 +270,11 @@ def test_two_agents_and_a_visitor_each_read_their_own_language(
     expect(agent.view.locator(".message.mine .translated")).to_have_count(0)
     expect(shown).to_have_text("Temos, enviamos hoje")
 
-    # The visitor chooses, by the keyboard alone; what was said follows in it.
+    # The visitor chooses, by the keyboard alone; what was said follows in it, in all
+    # its tabs.
+    tab = Visitor(world, context).open().live()
+    other = tab.view.locator(".message.theirs .translated")
+    expect(other).to_have_text("Temos, enviamos hoje")
     menu = visitor.view.get_by_role("button", name="Language")
     menu.focus()
     menu.press("Enter")
@@ -278,6 +283,10 @@ def test_two_agents_and_a_visitor_each_read_their_own_language(
     expect(choice).to_have_value("")
     choice.select_option("en")
     expect(shown).to_have_text("In stock, we ship today", timeout=10_000)
+    expect(other).to_have_text("In stock, we ship today")
+    tab.view.get_by_role("button", name="Language").click()
+    expect(tab.view.get_by_label("I read and write")).to_have_value("en")
+    tab.page.close()
     facts = emma.page.get_by_role("complementary", name="Visitor")
     expect(facts).to_contain_text("Language: English · chosen by the visitor")
     assert_everybody_can_use(visitor.view)

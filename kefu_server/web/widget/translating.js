@@ -77,6 +77,9 @@ export class Translating {
     this.turn = h("button", { type: "button", class: "link", hidden: true, onclick: () => void this.press() }, words.off);
     this.fault = h("p", { class: "fault", role: "alert" });
     this.bar = h("div", { class: "language-bar", id: "language-bar", role: "group", "aria-label": words.title, hidden: true, onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) }, this.choice, this.turn, this.fault);
+    /** All tabs of a browser are one visitor; the server has told each what held when it began. */
+    this.tabs = new BroadcastChannel(this.memory);
+    this.tabs.onmessage = ({ data }) => this.hear(String(data));
     head.insertBefore(this.button, head.querySelector(".head-button, .head-close"));
     head.after(this.bar);
   }
@@ -143,6 +146,7 @@ export class Translating {
     try {
       const { language, is_kept } = await model.chat.call("visitor.language", { language: select.value });
       store(this.memory, is_kept ? "" : language);
+      this.tabs.postMessage(language);
     } catch {
       // What is refused stays as it was, and may be tried again.
       rules.chosen = select.value = before;
@@ -151,6 +155,14 @@ export class Translating {
     select.disabled = false;
     select.focus();
     model.changed();
+  }
+
+  /** @param {string} language chosen in another tab */
+  hear(language) {
+    const rules = this.model.translation();
+    if (!rules || this.select?.disabled) return;
+    rules.chosen = language;
+    this.model.changed();
   }
 
   /** @param {Line[]} lines */
