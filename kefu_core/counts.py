@@ -13,6 +13,8 @@ POLLS_S = (0.1, 1.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 60.0)
 """Bounds of what waits on purpose."""
 TIMES_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Bounds of what takes milliseconds where all is well."""
+DELIVERIES_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0)
+"""Bounds of what waits for people and their networks."""
 SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
 """Bounds of what is gathered before it is done."""
 
@@ -84,6 +86,7 @@ class Counts:
         "closes",
         "damaged",
         "delivered",
+        "deliveries",
         "errors",
         "polls",
         "refused",
@@ -103,6 +106,10 @@ class Counts:
         what was stored."""
         self.delivered = 0
         """Messages put into the outboxes of connections, live or read again."""
+        self.deliveries = Histogram(DELIVERIES_S)
+        """Seconds from a message's commit until its receiver's program said it has it:
+        of each receipt that is stored the first message, where this node remembers
+        it."""
         self.catch_ups = 0
         """Reads of the store for a connection that was behind."""
         self.polls = Histogram(POLLS_S)

@@ -112,6 +112,8 @@ def _hub(now: HubStatistics) -> Iterable[Metric]:
     yield _counter("kefu_catch_ups", text, now.catch_ups)
     text = "From a message's arrival until it was stored or refused."
     yield _histogram("kefu_message_wait_seconds", text, now.waits)
+    text = "From a commit until the receiver's program said that it has the message."
+    yield _histogram("kefu_delivery_seconds", text, now.deliveries)
     text = "How long a poll was held before it was answered."
     yield _histogram("kefu_poll_hold_seconds", text, now.polls)
     text = "Frames that wait for their readers."

@@ -33,7 +33,7 @@ from kefu_core.model import Conversation, Principal
 from kefu_core.protocol import frames as f
 from kefu_core.protocol.events import CloseRequested, ServerEvent
 from kefu_core.protocol.server import ServerSession
-from kefu_core.types import ConversationId, ParticipantId, Seq
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 if TYPE_CHECKING:
     from kefu_core.hub.hub import Hub
@@ -59,6 +59,8 @@ class Connection:
         self.is_agent = False
         self.watched: set[str] = set()
         self.was_welcomed = False
+        self.here_since = UnixMs(0)
+        """When it was welcomed."""
         self.tasks: TaskGroup | None = None
         """Runs what this connection started; None before `run` and after it."""
         self.outbox = Outbox(hub.limits)

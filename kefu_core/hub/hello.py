@@ -85,7 +85,7 @@ async def _welcome(
         connection.close(CloseCode.RESTART, "restart")
         return
     _admit(hub, principal)  # Others may have come in while the store was asked.
-    connection.was_welcomed = True
+    connection.was_welcomed, connection.here_since = True, hub.unix_ms()
     hub.joined(connection)
     session.welcome(
         session=f"{hub.rng.getrandbits(64):016x}",

@@ -18,6 +18,7 @@ from kefu_core.abc.streams import FrameStream
 from kefu_core.abc.tracing import MessageTrace, MessageTracer
 from kefu_core.counts import Counts
 from kefu_core.errors import CloseCode, KefuError
+from kefu_core.hub.arrivals import Arrivals
 from kefu_core.hub.connection import Connection
 from kefu_core.hub.fanout import Fanout
 from kefu_core.hub.floods import Floods
@@ -78,7 +79,9 @@ class Hub:
         self.rng = rng
         self.lists = Lists()
         self.observers: list[HubObserver] = []
-        self.receipts = Receipts(store, limits.receipt_interval_s, self._tell_receipt)
+        self.receipts = Receipts(
+            store, limits.receipt_interval_s, self._tell_receipt, Arrivals(self)
+        )
         self.catchup_limiter = anyio.CapacityLimiter(limits.catchup_reads_max)
         self.hello_limiter = anyio.CapacityLimiter(limits.hello_reads_max)
         self.hello_pending = 0
@@ -370,6 +373,14 @@ class Hub:
         now = self.now()
         mine = self._by_participant.get(participant, ())
         return any(each.is_heard(now) for each in mine)
+
+    def here_since(self, participant: ParticipantId) -> UnixMs | None:
+        """Return since when a participant has been receiving here, None if not now."""
+        now = self.now()
+        by_name, by_alias = self._by_participant, self._by_alias
+        theirs = {**by_name.get(participant, {}), **by_alias.get(participant, {})}
+        heard = [each.here_since for each in theirs if each.is_heard(now)]
+        return min(heard, default=None)
 
     def connections_of(self, participant: ParticipantId) -> int:
         """How many connections a participant has here."""

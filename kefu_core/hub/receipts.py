@@ -14,27 +14,35 @@ import msgspec
 
 from kefu_core.abc.store import Store
 from kefu_core.errors import KefuError
+from kefu_core.hub.arrivals import Arrivals
 from kefu_core.model import Cursor
-from kefu_core.types import ConversationId, ParticipantId, Seq
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 
 logger = logging.getLogger(__name__)
 
 _Who = tuple[ConversationId, ParticipantId]
+_Rise = tuple[Seq, UnixMs]
+"""What was delivered before, and when the first of the rest was heard of."""
 
 
 class Receipts:
     """Cursors of followed conversations, and which of them are not stored yet."""
 
     def __init__(
-        self, store: Store, interval_s: float, tell: Callable[[Cursor], None]
+        self,
+        store: Store,
+        interval_s: float,
+        tell: Callable[[Cursor], None],
+        arrivals: Arrivals,
     ) -> None:
         """`tell` is called for each cursor that rose, after folding, without await."""
         self._store = store
         self._interval_s = interval_s
         self._tell = tell
+        self._arrivals = arrivals
         self._known: dict[ConversationId, dict[ParticipantId, Cursor]] = {}
-        self._risen: dict[_Who, None] = {}
-        """Cursors to tell and store at the next turn."""
+        self._risen: dict[_Who, _Rise] = {}
+        """Cursors to tell and store at the next turn, and from where they rose."""
         self._loaded: set[ConversationId] = set()
         self._wake = anyio.Event()
 
@@ -50,6 +58,7 @@ class Receipts:
         of_conversation = self._known.setdefault(conversation, {})
         old = of_conversation.get(participant)
         delivered = max(delivered, read)
+        before = Seq(0) if old is None else old.delivered
         if old is not None:
             if delivered <= old.delivered and read <= old.read:
                 return
@@ -62,7 +71,8 @@ class Receipts:
         )
         if not self._risen:
             self._wake.set()
-        self._risen[(conversation, participant)] = None
+        if (who := (conversation, participant)) not in self._risen:
+            self._risen[who] = before, self._arrivals.heard_at()
 
     def is_loaded(self, conversation: ConversationId) -> bool:
         """Whether what the store knows of a conversation was merged."""
@@ -110,15 +120,17 @@ class Receipts:
             self._tell(cursor)
         if not cursors:
             return
+        looks = [self._arrivals.look(*who, *rise) for who, rise in risen.items()]
+        arrivals = [arrival for arrival in looks if arrival is not None]
         try:
-            await self._store.advance_cursors(cursors)
+            await self._store.advance_cursors(cursors, arrivals)
         except KefuError as error:
             logger.warning("receipts are kept for the next turn: %s", error)
-            for cursor in cursors:
-                self._put_back(cursor)
+            for cursor, rise in zip(cursors, risen.values(), strict=True):
+                self._put_back(cursor, rise)
             self._wake.set()
 
-    def _put_back(self, cursor: Cursor) -> None:
+    def _put_back(self, cursor: Cursor, rise: _Rise) -> None:
         """Store a cursor at the next turn, with what rose meanwhile."""
         conversation, participant = cursor.conversation, cursor.participant
         # It may have been forgotten during the write, so its value goes back too.
@@ -126,7 +138,7 @@ class Receipts:
         of_conversation[participant] = _higher(
             cursor, of_conversation.get(participant, cursor)
         )
-        self._risen[(conversation, participant)] = None
+        self._risen[(conversation, participant)] = rise
 
 
 def _higher(one: Cursor, other: Cursor) -> Cursor:

@@ -32,6 +32,8 @@ class HubStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """Reads that found damage in the log."""
     delivered: int
     """Messages put into outboxes, live or read again."""
+    deliveries: HistogramValue
+    """Seconds from a commit until the receiver's program said it has the message."""
     catch_ups: int
     """Reads of the store for a connection that was behind."""
     polls: HistogramValue
@@ -64,6 +66,7 @@ def statistics_of(hub: "Hub") -> HubStatistics:
         closes=by_transport(hub.counts.closes),
         damaged=hub.counts.damaged,
         delivered=hub.counts.delivered,
+        deliveries=hub.counts.deliveries.value(),
         catch_ups=hub.counts.catch_ups,
         polls=hub.counts.polls.value(),
         waits=hub.counts.waits.value(),

@@ -61,9 +61,13 @@ class Faults:
 class FaultyStore(MemoryStore):
     """The memory store; `before` holds what is awaited before a method of that name."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        super().__init__(limits, now=monotonic, now_ms=unix_ms)
+    def __init__(
+        self, limits: Limits | None = None, now_ms: Callable[[], int] = unix_ms
+    ) -> None:
+        super().__init__(limits, now=monotonic, now_ms=now_ms)
         self.before: dict[str, Hook] = {}
+        self.arrivals: list[Arrival] = []
+        """All that it was to look at."""
 
     async def _pass(self, name: str) -> None:
         if name in self.before:
@@ -98,6 +102,7 @@ class FaultyStore(MemoryStore):
         self, cursors: Sequence[Cursor], arrivals: Sequence[Arrival] = ()
     ) -> None:
         await self._pass("advance_cursors")
+        self.arrivals += arrivals
         await super().advance_cursors(cursors, arrivals)
 
     async def cursors(self, *conversations: ConversationId) -> list[Cursor]:

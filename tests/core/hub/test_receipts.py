@@ -6,15 +6,40 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
+from kefu_core.hub.arrivals import Arrivals
 from kefu_core.hub.receipts import Receipts
-from kefu_core.model import Cursor, Person, Role, Site
+from kefu_core.model import Arrival, Cursor, Person, Role, Site
 from kefu_core.protocol import frames as f
-from kefu_core.types import ConversationId, ParticipantId, Seq
+from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 from tests.core.hub.world import Faults, FaultyStore, Gate, bodies, world
 
 pytestmark = pytest.mark.anyio
 
 V1, A1 = ParticipantId("v1"), ParticipantId("a1")
+
+
+class Doubts(Arrivals):
+    """Vouches for nothing; its clock is the test's."""
+
+    def __init__(self) -> None:
+        self.ms = 1_000
+
+    def heard_at(self) -> UnixMs:
+        return UnixMs(self.ms)
+
+    def look(
+        self,
+        conversation: ConversationId,
+        participant: ParticipantId,
+        after: Seq,
+        heard_at: UnixMs,
+    ) -> Arrival:
+        return Arrival(
+            conversation=conversation,
+            participant=participant,
+            heard_at=heard_at,
+            here_since=UnixMs(after),
+        )
 
 
 class Desk:
@@ -24,7 +49,8 @@ class Desk:
         self.store = store
         self.conversation = conversation
         self.told: list[Cursor] = []
-        self.receipts = Receipts(store, 0.001, self.told.append)
+        self.arrivals = Doubts()
+        self.receipts = Receipts(store, 0.001, self.told.append, self.arrivals)
 
     def advance(self, who: ParticipantId, delivered: int, read: int = 0) -> None:
         self.receipts.advance(
@@ -122,6 +148,23 @@ async def test_what_rises_while_the_store_fails_is_stored_next() -> None:
         await d.receipts.flush()
         await d.receipts.flush()
         assert await d.stored() == {"v1": (9, 0)}
+
+
+async def test_what_is_stored_later_was_heard_of_when_it_was() -> None:
+    async with desk() as d:
+        d.advance(V1, 3)
+        await d.receipts.flush()
+        d.store.before["advance_cursors"] = Faults(2)
+        for number in (4, 5, 6):
+            # Folded, refused and folded again: since the first of them.
+            d.advance(V1, number)
+            d.arrivals.ms += 60_000
+            d.advance(V1, number, 2)
+            await d.receipts.flush()
+        d.advance(V1, 7)
+        await d.receipts.flush()
+        told = [(each.heard_at, each.here_since) for each in d.store.arrivals]
+        assert told == [(1_000, 0), (1_000, 3), (181_000, 6)]
 
 
 async def test_a_conversation_forgotten_during_a_failing_write_is_stored_later() -> (

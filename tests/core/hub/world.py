@@ -112,7 +112,9 @@ class World:
 
     def __init__(self, limits: Limits, tasks: anyio.abc.TaskGroup) -> None:
         self.limits = limits
-        self.store = FaultyStore(limits)
+        self.ms = 0
+        """The wall clock of the node and its store; 0: the machine's."""
+        self.store = FaultyStore(limits, now_ms=lambda: self.ms or unix_ms())
         self.handler = PlainHandler(self.store)
         self.skipped_s = 0.0
         """How far the hub's clock is ahead of the machine's."""
@@ -121,7 +123,7 @@ class World:
             self.handler,
             limits,
             now=lambda: monotonic() + self.skipped_s,
-            now_ms=unix_ms,
+            now_ms=lambda: self.ms or unix_ms(),
             rng=random.Random(0),
         )
         self.streams: list[MemoryStream] = []
