@@ -3,55 +3,39 @@
 import contextlib
 import random
 import sqlite3
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Self
 
 import msgspec
 import psutil
 from rich.progress import Progress
 
-from benchmarks.court import Court
-from benchmarks.databases import SERVERS, PrivateServer
-from benchmarks.everybody import PeoplePlan, PeopleReport
+from benchmarks.databases import PrivateServer
+from benchmarks.everybody import PeopleReport
 from benchmarks.judge import Verdict, upper_bound
 from benchmarks.network import DROPS, NetworkPlan
 from benchmarks.result import bounds, machine, versions
-from benchmarks.story import RunError, Story, waits_of
-from benchmarks.target import PASSWORD, Kefu
+from benchmarks.scene import SceneOptions, prepared
+from benchmarks.story import Story, waits_of
 
 SILENCE_MAX_S = 60.0
 """A connected client hears something every 25 s, or knows after 50 that it is cut."""
-VISITORS_PER_AGENT = 16
 STALL_S = 2.0
 SHIFT_MAX_S = 1_800.0
-FILES_A_CLIENT = 4
-"""Its own and the proxy's two, and one that waits for its end."""
 
 
-class IncidentOptions(msgspec.Struct, frozen=True, kw_only=True):
+class IncidentOptions(SceneOptions, frozen=True, kw_only=True):
     """What `incident` is asked to do; times in seconds, on the average."""
 
     visitors: int = 500
-    agents: int = 0
-    """0: one for 16 visitors."""
     seconds: float = 600.0
-    database: str = "sqlite"
-    """`sqlite`, or a private server of `benchmarks.databases`: `mysql`, `postgres`."""
-    seed: int = 0
-    pace_s: float = 20.0
-    stay_s: float = 300.0
     stall_every_s: float = 60.0
     network: NetworkPlan = NetworkPlan()
-    environ: dict[str, str] = {}
+    environ: dict[str, str] = msgspec.field(default_factory=dict)
     """More settings of the server: shorter heartbeats, for one."""
-    keep: str = ""
-    """A folder for histories, logs and an SQLite file; empty: removed."""
-    command: str = ""
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,36 +123,32 @@ def run_incident(options: IncidentOptions, progress: Progress) -> Incident:
         ServerMissingError: The database's programs are not installed.
     """
     on = machine()  # Its load is to be that before the run.
-    with ExitStack() as stack:
-        name = stack.enter_context(tempfile.TemporaryDirectory(prefix="kefu-incident-"))
-        home = Path(options.keep or name)
-        home.mkdir(parents=True, exist_ok=True)
-        if any(home.iterdir()):
-            raise RunError(f"{home} is not empty.")
-        database = None
-        if options.database != "sqlite":
-            database = stack.enter_context(SERVERS[options.database]())
-        url = database.create("kefu") if database is not None else ""
-        server = Kefu(home, database_url=url, has_raised_limits=False)
+    with prepared(
+        options,
+        shift_max_s=SHIFT_MAX_S,
+        ramp_s=options.seconds / 5,
+        network=options.network,
+    ) as scene:
+        server, court = scene.server, scene.court
         server.environ |= options.environ
-        agents = options.agents or 1 + options.visitors // VISITORS_PER_AGENT
-        plan = _plan(options, server, server.add_agents(agents), home)
-        limit = file_limit(options.visitors + agents)
-        court = Court(server.database_url)
-        path = "" if database is not None else server.database_path
+        path = "" if scene.database is not None else server.database_path
         shown = _Shown(progress, options.seconds)
-        keeps = bool(options.keep)
+        story = Story(
+            server,
+            scene.plan,
+            court,
+            file_limit=scene.file_limit,
+            is_keeping=bool(options.keep),
+        )
         with server:
-            story = Story(server, plan, court, file_limit=limit, is_keeping=keeps)
             with story:
-                with Stalls(options, database, path) as stalls:
+                with Stalls(options, scene.database, path) as stalls:
                     story.run(time.monotonic() + options.seconds, shown)
                 last = story.finish(shown)
             failures = story.shortcomings(last)
             if not server.is_able():
                 failures.append("The server says that it cannot work (/readyz).")
-        court.look_again()
-        failures += [f"kefu audit: {line}" for line in server.audit()]
+        failures += scene.look_again()
         failures += [stalls.error] if stalls.error else []
         if not stalls.count:
             failures.append("The database never stood still: that was not tried.")
@@ -183,40 +163,6 @@ def run_incident(options: IncidentOptions, progress: Progress) -> Incident:
     own_mib = psutil.Process().memory_info().rss / 2**20
     found |= {"judge_memory_mib": round(own_mib, 1), "machine": on}
     return Incident(found=found, verdict=verdict, failures=failures)
-
-
-def _plan(
-    options: IncidentOptions, server: Kefu, agents: list[str], home: Path
-) -> PeoplePlan:
-    folder = home / "people"
-    folder.mkdir(exist_ok=True)
-    return PeoplePlan(
-        seed=options.seed,
-        http_port=server.port,
-        tcp_port=server.tcp_port,
-        site=server.site.embed_key,
-        visitors=options.visitors,
-        agents=agents,
-        password=PASSWORD,
-        folder=str(folder),
-        pace_s=options.pace_s,
-        stay_s=options.stay_s,
-        shift_s=min(SHIFT_MAX_S, options.seconds / 3),
-        break_s=min(20.0, options.seconds / 20),
-        ramp_s=min(60.0, options.seconds / 5),
-        network=options.network,
-    )
-
-
-def file_limit(clients: int) -> int:
-    """Return how many files a process may open. Raises `RunError`: too few."""
-    limit, _ = psutil.Process().rlimit(psutil.RLIMIT_NOFILE)
-    need = 200 + FILES_A_CLIENT * clients
-    if need > limit:
-        raise RunError(
-            f"{clients} clients need {need} files; ulimit -n allows {limit}."
-        )
-    return int(limit)
 
 
 def _figures(

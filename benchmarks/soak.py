@@ -4,9 +4,7 @@ import contextlib
 import http.client
 import os
 import secrets
-import tempfile
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -14,19 +12,19 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 from rich.progress import Progress
 
-from benchmarks.court import Court
-from benchmarks.databases import SERVERS, PrivateServer
-from benchmarks.everybody import PeoplePlan, PeopleReport
-from benchmarks.incident import VISITORS_PER_AGENT, file_limit
+from benchmarks.databases import PrivateServer
+from benchmarks.everybody import PeopleReport
 from benchmarks.judge import Verdict
 from benchmarks.network import NetworkPlan
 from benchmarks.ports import HOST
 from benchmarks.result import bounds, machine, versions
+from benchmarks.scene import SceneOptions, prepared
 from benchmarks.slope import BLOCKS_MIN, Slope, slope_of
 from benchmarks.story import RunError, Story
-from benchmarks.target import PASSWORD, Kefu
+from benchmarks.target import Kefu
 
 MIB = 2**20
+SHIFT_MAX_S = 600.0
 AFTER_S = 120.0
 """A poll session whose client is gone lives for 75 s."""
 LINGER_S = 6.0
@@ -40,20 +38,15 @@ AFTER_MORE = {"tasks": 0, "connections": 0, "files": 20}
 database are opened when they are first needed and kept; each has up to three files."""
 
 
-class SoakOptions(msgspec.Struct, frozen=True, kw_only=True):
+class SoakOptions(SceneOptions, frozen=True, kw_only=True):
     """What `soak` is asked to do; times in seconds."""
 
     visitors: int = 300
     seconds: float = 3_600.0
     warm_up_s: float = 600.0
     every_s: float = 5.0
-    database: str = "sqlite"
-    seed: int = 0
-    pace_s: float = 20.0
-    stay_s: float = 300.0
     has_faults: bool = False
     """Behind the network of `incident`."""
-    command: str = ""
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,32 +180,33 @@ def run_soak(options: SoakOptions, progress: Progress) -> Soak:
         ServerMissingError: The database's programs are not installed.
     """
     on = machine()  # Its load is to be that before the run.
-    with ExitStack() as stack:
-        name = stack.enter_context(tempfile.TemporaryDirectory(prefix="kefu-soak-"))
-        home = Path(name)
-        database = None
-        if options.database != "sqlite":
-            database = stack.enter_context(SERVERS[options.database]())
-        url = database.create("kefu") if database is not None else ""
-        server = Kefu(home, database_url=url, has_raised_limits=False)
-        agents = server.add_agents(1 + options.visitors // VISITORS_PER_AGENT)
-        limit = file_limit(options.visitors + len(agents))
-        plan = _plan(options, server, agents, home)
-        court = Court(server.database_url)
-        probe = Probe(server, database)
+    with prepared(
+        options,
+        shift_max_s=SHIFT_MAX_S,
+        ramp_s=options.warm_up_s / 2,
+        network=NetworkPlan() if options.has_faults else None,
+    ) as scene:
+        server, court = scene.server, scene.court
+        probe = Probe(server, scene.database)
+        story = Story(
+            server,
+            scene.plan,
+            court,
+            file_limit=scene.file_limit,
+            is_keeping=bool(options.keep),
+        )
         with server:
             before = probe.take()
             began = time.monotonic()
             sampler = _Sampler(probe, options, progress, began)
-            with Story(server, plan, court, file_limit=limit) as story:
+            with story:
                 story.run(began + options.seconds, sampler)
                 samples = list(sampler.samples)
                 last = story.finish(sampler)
             failures = story.shortcomings(last)
             after = _settled(probe, before)
             failures += left_over(before, after)
-        court.look_again()
-        failures += [f"kefu audit: {line}" for line in server.audit()]
+        failures += scene.look_again()
     warm_at = before.at_s + options.warm_up_s
     growths = grown([sample for sample in samples if sample.at_s >= warm_at])
     return Soak(
@@ -238,29 +232,6 @@ def run_soak(options: SoakOptions, progress: Progress) -> Soak:
         growths=growths,
         verdict=court.verdict,
         failures=failures,
-    )
-
-
-def _plan(
-    options: SoakOptions, server: Kefu, agents: list[str], home: Path
-) -> PeoplePlan:
-    folder = home / "people"
-    folder.mkdir()
-    return PeoplePlan(
-        seed=options.seed,
-        http_port=server.port,
-        tcp_port=server.tcp_port,
-        site=server.site.embed_key,
-        visitors=options.visitors,
-        agents=agents,
-        password=PASSWORD,
-        folder=str(folder),
-        pace_s=options.pace_s,
-        stay_s=options.stay_s,
-        shift_s=min(600.0, options.seconds / 3),
-        break_s=min(20.0, options.seconds / 20),
-        ramp_s=min(60.0, options.warm_up_s / 2),
-        network=NetworkPlan() if options.has_faults else None,
     )
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from rich.progress import Progress
 
-from benchmarks import incident, story
+from benchmarks import scene, story
 from benchmarks.commands.incident import show_incident
 from benchmarks.court import Court
 from benchmarks.databases import ServerMissingError
@@ -81,7 +81,7 @@ class _Thief(Court):
 def test_a_lost_message_fails_the_run_and_shows_its_life(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(incident, "Court", _Thief)
+    monkeypatch.setattr(scene, "Court", _Thief)
     with Progress(disable=True) as progress:
         outcome = run_incident(msgspec.structs.replace(SHORT, seconds=20.0), progress)
     assert _Thief.taken
