@@ -1,9 +1,11 @@
 """Memory of a connection at rest, beside that of the bare echo server's connection."""
 
+import itertools
 import math
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -17,17 +19,21 @@ from benchmarks.result import machine, versions
 from benchmarks.target import Kefu, Process, echo_process
 from kefu_core.abc.transports import DialOptions
 from kefu_core.protocol.codec import MSGPACK
-from kefu_core.protocol.frames import Hello
+from kefu_core.protocol.frames import Hello, Ping
 from kefu_core.protocol.framing import with_length
 from kefu_core.transports.registry import find_transport
 
 WARM_UP = 20
+"""Connections that load what is not any connection's."""
 SETTLE_S = 1.0
 PER_ADDRESS = 40
 HELD_WAIT_S = 25
 
 Opened = Callable[[AsyncExitStack, str, str], Awaitable[None]]
 """Opens one connection with a token, from an address, and leaves it at rest."""
+Beat = Callable[[], Awaitable[None]]
+"""Says that a client is still there: servers end those who are silent."""
+PING = MSGPACK.encode(Ping())
 
 
 class Idle(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,12 +50,18 @@ def measure_idle(transport: str, server: Kefu, connections: int) -> Idle:
     welcomed; a poll session has acknowledged everything and holds no poll.
     """
     tokens = [server.visitor_token() for _ in range(connections)]
-    opened = {
-        "websocket": _websocket(server.url("websocket")),
-        "tcp": _tcp(server.url("tcp")),
-        "longpoll": _Polls(server.port, held=False).open,
-    }[transport]
-    return anyio.run(_measure, server, opened, tokens)
+    return anyio.run(_measure, server, opener_of(transport, server), tokens)
+
+
+def opener_of(transport: str, server: Kefu, beats: list[Beat] | None = None) -> Opened:
+    """Return what opens a connection of a kind; it adds what keeps it to `beats`."""
+    match transport:
+        case "websocket":
+            return _websocket(server.url(transport), [] if beats is None else beats)
+        case "tcp":
+            return _tcp(server.url(transport), [] if beats is None else beats)
+        case _:
+            return _Polls(server.port, held=False, beats=beats).open
 
 
 def compare_idle(
@@ -106,7 +118,7 @@ def _hello(token: str) -> bytes:
     return MSGPACK.encode(Hello(token=token, client="kefu-benchmark"))
 
 
-def _websocket(url: str) -> Opened:
+def _websocket(url: str, beats: list[Beat]) -> Opened:
     async def opened(stack: AsyncExitStack, token: str, address: str) -> None:
         socket = await stack.enter_async_context(
             connect(
@@ -118,17 +130,19 @@ def _websocket(url: str) -> Opened:
         )
         await socket.send(MSGPACK.join([_hello(token)]))
         await socket.recv()
+        beats.append(partial(socket.send, MSGPACK.join([PING])))
 
     return opened
 
 
-def _tcp(url: str) -> Opened:
+def _tcp(url: str, beats: list[Beat]) -> Opened:
     async def opened(stack: AsyncExitStack, token: str, address: str) -> None:
         options = DialOptions(local_host=address)
         stream = await find_transport("tcp").connect(url, options)
         stack.push_async_callback(stream.aclose)
         await stream.send([_hello(token)])
         await stream.receive()
+        beats.append(partial(stream.send, [PING]))
 
     return opened
 
@@ -161,9 +175,12 @@ def _echo(transport: str, port: int) -> Opened:
 class _Polls:
     """Opens poll sessions by bare requests; between polls they share connections."""
 
-    def __init__(self, port: int, *, held: bool) -> None:
+    def __init__(
+        self, port: int, *, held: bool, beats: list[Beat] | None = None
+    ) -> None:
         self._port = port
         self._held = held
+        self._beats = beats
         self._shared: dict[str, SocketStream] = {}
 
     async def open(self, stack: AsyncExitStack, token: str, address: str) -> None:
@@ -174,9 +191,31 @@ class _Polls:
         session = await _post(stream, first, "")
         if not self._held:
             await _post(stream, {"poll": 2, "ack": 1, "wait": 0}, session)
+            if self._beats is not None:
+                polls = itertools.count(3)
+                beat = partial(self._beat, address, session, polls)
+                self._beats.append(beat)
+                stack.push_async_callback(self._leave, address, session)
             return
         body = {"poll": 2, "ack": 1, "wait": HELD_WAIT_S}
         await stream.send(_request(body, session))
+
+    async def _beat(self, address: str, session: str, polls: Iterator[int]) -> None:
+        body = {"poll": next(polls), "ack": 1, "wait": 0}
+        await self._ask(address, session, body)
+
+    async def _leave(self, address: str, session: str) -> None:
+        # A connection that ends says nothing of the session.
+        bye = {"rid": 1, "ack": 1, "frames": [{"t": "bye"}]}
+        await self._ask(address, session, bye)
+
+    async def _ask(
+        self, address: str, session: str, body: Mapping[str, object]
+    ) -> None:
+        async with await anyio.connect_tcp(
+            "127.0.0.1", self._port, local_host=address
+        ) as stream:
+            await _post(stream, body, session)
 
     async def _connect(self, stack: AsyncExitStack, address: str) -> SocketStream:
         # A new one each time: the server closes what rests for some seconds.

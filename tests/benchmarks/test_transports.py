@@ -1,19 +1,22 @@
+import json
 import os
 import resource
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.progress import Progress
 
-from benchmarks.__main__ import raise_file_limit
+from benchmarks import resting
+from benchmarks.__main__ import main, raise_file_limit
 from benchmarks.chat import ChatOptions, run_chat
 from benchmarks.cutting import cut_connections
 from benchmarks.echo_load import expected_bytes, frame_of, post_of
 from benchmarks.idle import compare_idle
 from benchmarks.noisy import NoisyOptions, run_noisy
 from benchmarks.storm import StormOptions, fullest_slice, run_storm
-from benchmarks.target import TRANSPORTS
+from benchmarks.target import TRANSPORTS, Kefu
 from benchmarks.yardstick import measure_echo
 
 
@@ -46,6 +49,39 @@ def test_the_memory_at_rest_stands_beside_that_of_an_echo(transport: str) -> Non
         "longpoll": "idle_kib_per_held_poll",
     }.get(transport, "echo_kib_per_connection")
     assert {"idle_kib_per_connection", beside} <= found.keys()
+
+
+def test_connections_of_all_transports_rest_on_one_server_and_leave_nothing(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "idle.json"
+    line = "idle --mix websocket=2,longpoll=1,tcp=1 --connections 8 --json"
+    assert main([*line.split(), str(file)]) == 0
+    found = json.loads(file.read_bytes())
+    counts = {name: one["connections"] for name, one in found["by_transport"].items()}
+    assert counts == {"websocket": 4, "longpoll": 2, "tcp": 2}
+    assert found["left"]["connections"] == {"before": 0, "after": 0}
+    # One or the other may be there for a moment; each connection has several.
+    tasks = found["left"]["tasks"]
+    assert tasks["after"] <= tasks["before"] + 3
+
+
+def test_who_was_sent_away_is_not_counted_as_at_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody says that there is anybody, and the server's patience is short.
+    monkeypatch.setattr(resting, "Kefu", impatient)
+    file = tmp_path / "idle.json"
+    line = "idle --mix tcp=1 --connections 3 --json"
+    assert main([*line.split(), str(file)]) == 1
+    assert "Of 3 connections the server had 0" in str(json.loads(file.read_bytes()))
+
+
+def impatient(*args: Any, **options: Any) -> Kefu:
+    """Return a server that takes a client for gone after two seconds of silence."""
+    server = Kefu(*args, **options)
+    server.environ["KEFU_LIMITS_HEARTBEAT_S"] = "1"
+    return server
 
 
 @pytest.mark.parametrize(
