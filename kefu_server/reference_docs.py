@@ -40,7 +40,9 @@ they can be imported. All of it is typed.
 # What an importing program meets, in the order in which it meets it. Modules without
 # names are shown whole.
 PUBLIC: dict[str, tuple[str, ...]] = {
-    "kefu_core.client.client": ("Client", "ConnectionChanged", "Rejected"),
+    "kefu_core.client.client": ("Client",),
+    "kefu_core.client.notices": ("ConnectionChanged",),
+    "kefu_core.client.answers": ("Rejected",),
     "kefu_core.node": ("Node", "monotonic", "unix_ms"),
     "kefu_core.desk.desk": ("Desk",),
     "kefu_core.limits": ("Limits",),
@@ -64,6 +66,8 @@ PUBLIC: dict[str, tuple[str, ...]] = {
 # Where a program imports from, if that is not where it is written.
 IMPORTED_FROM = {
     "kefu_core.client.client": "kefu_core.client",
+    "kefu_core.client.notices": "kefu_core.client",
+    "kefu_core.client.answers": "kefu_core.client",
     "kefu_core.desk.desk": "kefu_core.desk",
 }
 _SECTIONS = ("Args", "Returns", "Yields", "Raises", "Cancellation", "Source")
@@ -112,10 +116,13 @@ def _cell(text: str) -> str:
 def python_page() -> str:
     """Return the whole page of public names."""
     parts = [_PYTHON.format(_MADE.format("the docstrings of `kefu_core`"))]
+    shown = ""
     for name, only in PUBLIC.items():
         module = import_module(name)
-        parts.append(f"\n## `{IMPORTED_FROM.get(name, name)}`\n")
-        parts.append(f"\n{(inspect.getdoc(module) or '').partition(chr(10) * 2)[0]}\n")
+        before, shown = shown, IMPORTED_FROM.get(name, name)
+        if shown != before:
+            text = (inspect.getdoc(module) or "").partition("\n\n")[0]
+            parts.append(f"\n## `{shown}`\n\n{text}\n")
         for definition in _definitions(module, only):
             parts += _definition(definition)
     return "".join(parts)

@@ -11,24 +11,24 @@ import secrets
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 import anyio
-import msgspec
 from anyio.abc import TaskGroup
 
 from kefu_core.abc.streams import FrameStream
 from kefu_core.abc.transports import DialOptions, Transport
+from kefu_core.client.answers import Answers, Rejected
 from kefu_core.client.dialing import Dial, dialers
-from kefu_core.client.notices import Events, Notices
+from kefu_core.client.notices import ConnectionChanged, Events, Notice, Notices
 from kefu_core.client.probing import closing, probe
 from kefu_core.errors import (
     CloseCode,
     ConnectionClosed,
     ErrorCode,
     KefuError,
-    RefusedError,
 )
 from kefu_core.model import Draft, MessageKind
 from kefu_core.protocol import frames as f
@@ -38,7 +38,6 @@ from kefu_core.protocol.client import ClientSession
 from kefu_core.protocol.codec import batches
 from kefu_core.protocol.events import (
     CloseRequested,
-    HistoryReplaced,
     SendRejected,
 )
 from kefu_core.types import ConversationId, ParticipantId, Seq
@@ -53,40 +52,7 @@ _TRANSIENT_CODES = frozenset(
 )
 
 
-class ConnectionChanged(msgspec.Struct, frozen=True):
-    """The connection came up or went down."""
-
-    is_live: bool
-    reason: str = ""
-    transport: str = ""
-    """What carries the connection, when it is live."""
-
-
-Notice = (
-    f.MessageFrame
-    | f.Sent
-    | f.Receipt
-    | f.TypingEvent
-    | f.Snapshot
-    | f.Event
-    | f.Head
-    | f.ErrorFrame
-    | SendRejected
-    | HistoryReplaced
-    | ConnectionChanged
-)
-"""What `Client.events` yields."""
-
 TokenSource = Callable[[], Awaitable[str]]
-
-
-class Rejected(RefusedError):
-    """The server refused; `wire_code` says why."""
-
-    def __init__(self, code: str, text: str) -> None:
-        """Take the code and text of an `error` frame."""
-        super().__init__(text)
-        self.wire_code = code
 
 
 class Client:
@@ -155,8 +121,8 @@ class Client:
         self._live = anyio.Event()
         self._closed: ConnectionClosed | None = None
         self._notices: Notices[Notice] = Notices(_EVENTS_MAX)
-        self._answers: dict[str, tuple[anyio.Event, list[f.Frame | KefuError]]] = {}
-        self._sends: dict[str, tuple[anyio.Event, list[f.Sent | KefuError]]] = {}
+        self._answers: Answers[f.Frame | KefuError] = Answers()
+        self._sends: Answers[f.Sent | KefuError] = Answers()
         self._tasks: TaskGroup | None = None
         self.connect_count = 0
         """Streams opened so far."""
@@ -279,15 +245,10 @@ class Client:
         Cancellation: the message stays in the outbox and may still be stored.
         """
         key = key or secrets.token_urlsafe(12)
-        waiter: tuple[anyio.Event, list[f.Sent | KefuError]] = (anyio.Event(), [])
-        self._sends[key] = waiter
-        try:
-            self._raise_if_closed()
-            self.send_nowait(conversation, body, key=key)
-            await waiter[0].wait()
-        finally:
-            self._sends.pop(key, None)
-        result = waiter[1][0]
+        if self._closed is not None:
+            raise self._closed
+        put = partial(self.send_nowait, conversation, body, key=key)
+        result = await self._sends.after(put, key)
         if isinstance(result, KefuError):
             raise result
         return result
@@ -339,21 +300,12 @@ class Client:
         frame = f.Typing(
             conversation=ConversationId(conversation), text=text, is_typing=is_typing
         )
-        self.session.say(frame)
-        self._wake.set()
+        self._say(frame)
 
     async def _ask(self, request_id: str, frame: f.Frame) -> f.Frame:
         while True:
             await self.wait_live()
-            waiter: tuple[anyio.Event, list[f.Frame | KefuError]] = (anyio.Event(), [])
-            self._answers[request_id] = waiter
-            try:
-                self.session.say(frame)
-                self._wake.set()
-                await waiter[0].wait()
-            finally:
-                self._answers.pop(request_id, None)
-            answer = waiter[1][0]
+            answer = await self._answers.after(partial(self._say, frame), request_id)
             if isinstance(answer, ConnectionClosed):
                 continue  # Ask again on the next connection: calls are idempotent.
             if isinstance(answer, KefuError):
@@ -363,9 +315,9 @@ class Client:
                 continue
             return answer
 
-    def _raise_if_closed(self) -> None:
-        if self._closed is not None:
-            raise self._closed
+    def _say(self, frame: f.Frame) -> None:
+        self.session.say(frame)
+        self._wake.set()
 
     # -- the one task ------------------------------------------------------------------
 
@@ -518,14 +470,14 @@ class Client:
                     name = self._chooser.current
                     self._notify(ConnectionChanged(True, transport=name))
                 case f.Page() | f.Reply():
-                    self._resolve(event.id, event)
+                    self._answers.give(event.id, event)
                 case f.ErrorFrame():
                     self._error(event)
                 case f.Sent():
-                    self._settle(event.key, event)
+                    self._sends.give(event.key, event)
                     self._notify(event)
                 case SendRejected():
-                    self._settle(event.key, Rejected(event.code, event.text))
+                    self._sends.give(event.key, Rejected(event.code, event.text))
                     self._notify(event)
                 case _:
                     self._notify(event)
@@ -534,9 +486,9 @@ class Client:
         if error.id is None:
             self._notify(error)
         elif error.code in _TRANSIENT_CODES or error.retry != "none":
-            self._resolve(error.id, error)
+            self._answers.give(error.id, error)
         else:
-            self._resolve(error.id, Rejected(error.code, error.text))
+            self._answers.give(error.id, Rejected(error.code, error.text))
 
     def _listen(self) -> None:
         self._has_listener = True
@@ -547,27 +499,13 @@ class Client:
         else:
             logger.debug("nobody has ever taken an event; one is dropped")
 
-    def _resolve(self, request_id: str, answer: f.Frame | KefuError) -> None:
-        waiter = self._answers.get(request_id)
-        if waiter is not None and not waiter[1]:
-            waiter[1].append(answer)
-            waiter[0].set()
-
-    def _settle(self, key: str, result: f.Sent | KefuError) -> None:
-        waiter = self._sends.get(key)
-        if waiter is not None and not waiter[1]:
-            waiter[1].append(result)
-            waiter[0].set()
-
     def _connection_lost(self, reason: str) -> None:
         was_live = self._live.is_set()
         self.session.disconnected()
         self._live.set()  # Whoever waits looks again at why.
         self._live = anyio.Event()
-        for request_id in list(self._answers):
-            self._resolve(request_id, ConnectionClosed(1006, reason))
+        self._answers.give_all(ConnectionClosed(1006, reason))
         if self._closed is not None:
-            for key in list(self._sends):
-                self._settle(key, self._closed)
+            self._sends.give_all(self._closed)
         if was_live:
             self._notify(ConnectionChanged(False, reason))

@@ -6,8 +6,37 @@ from typing import Generic, Self, TypeVar
 
 import anyio
 import anyio.lowlevel
+import msgspec
+
+from kefu_core.protocol import frames as f
+from kefu_core.protocol.events import HistoryReplaced, SendRejected
 
 T = TypeVar("T")
+
+
+class ConnectionChanged(msgspec.Struct, frozen=True):
+    """The connection came up or went down."""
+
+    is_live: bool
+    reason: str = ""
+    transport: str = ""
+    """What carries the connection, when it is live."""
+
+
+Notice = (
+    f.MessageFrame
+    | f.Sent
+    | f.Receipt
+    | f.TypingEvent
+    | f.Snapshot
+    | f.Event
+    | f.Head
+    | f.ErrorFrame
+    | SendRejected
+    | HistoryReplaced
+    | ConnectionChanged
+)
+"""What `Client.events` yields."""
 
 
 class Notices(Generic[T]):

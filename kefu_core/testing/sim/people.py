@@ -8,8 +8,7 @@ import anyio
 import msgspec
 
 from kefu_core.abc.streams import FrameStream
-from kefu_core.client import Client
-from kefu_core.client.client import Rejected
+from kefu_core.client import Client, Rejected
 from kefu_core.desk.inbox import TOPIC
 from kefu_core.desk.rows import agents_row, visitor_name
 from kefu_core.errors import ConnectionClosed

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from kefu_core.abc.outgoing import MailRules
-from kefu_core.client.client import Rejected
+from kefu_core.client import Rejected
 from kefu_core.desk.letters import one_line
 from kefu_core.model import ConversationStatus, MessageKind
 from kefu_core.protocol import frames as f

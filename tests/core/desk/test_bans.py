@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kefu_core.client.client import Rejected
+from kefu_core.client import Rejected
 from kefu_core.desk.bans import KEPT_MS, Bans, parse_place
 from kefu_core.desk.visiting import Report
 from kefu_core.errors import Banned, CloseCode, Invalid, NotFound

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from kefu_core.abc.archive import ConversationFilter
-from kefu_core.client.client import Rejected
+from kefu_core.client import Rejected
 from kefu_core.desk.access import RIGHTS
 from kefu_core.desk.calls import CALLS
 from kefu_core.model import ConversationStatus, MessageKind, Role

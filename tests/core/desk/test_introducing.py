@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kefu_core.client.client import Client, Rejected
+from kefu_core.client import Client, Rejected
 from kefu_core.desk.introducing import INTRODUCTIONS_PER_H
 from kefu_core.protocol import frames as f
 from kefu_core.records import VisitorProfile

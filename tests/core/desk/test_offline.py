@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from kefu_core.client.client import Rejected
+from kefu_core.client import Rejected
 from kefu_core.desk.offline import check_email, plain_page
 from kefu_core.errors import Invalid
 from kefu_core.model import Agent

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kefu_core.client.client import Rejected
+from kefu_core.client import Rejected
 from kefu_core.desk.profiles import TOLD_MAX, Profiles
 from kefu_core.hub.lists import WatchedList
 from kefu_core.protocol import frames as f

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from kefu_core.client.client import Rejected
+from kefu_core.client import Rejected
 from kefu_core.desk.webhooks import WEBHOOKS_MAX
 from kefu_core.protocol import frames as f
 from kefu_core.records import AuditEntry, DeliveryStatus, Webhook, WebhookDelivery
