@@ -1,7 +1,7 @@
 """`kefu audit`: whether what is stored is sound.
 
-Exit status: 0 sound; 1 something is wrong; 3 sound, and messages have waited for their
-delivery longer than `--late` allows.
+Exit status: 0 sound; 1 something is wrong; 3 sound, and messages wait for their
+delivery longer than `--late` allows, or have done so within `--days`.
 """
 
 import argparse
@@ -10,12 +10,12 @@ from contextlib import suppress
 import msgspec
 
 from kefu_core.abc.archive import ConversationFilter
-from kefu_core.abc.audit import AuditReport, Fault, Late
+from kefu_core.abc.audit import LATE_MS, AuditReport, Fault, Late, LateDelivery
 from kefu_core.abc.store import Store
 from kefu_core.errors import KefuError, StoreUnavailable
 from kefu_core.ids import agent_participant
 from kefu_core.node import unix_ms
-from kefu_core.types import UnixMs
+from kefu_core.types import ConversationId, ParticipantId, UnixMs
 from kefu_core.upkeep.files import FilesReport, audit_files
 from kefu_server.accounts import in_store
 from kefu_server.commands.parsing import Commands, add_command
@@ -27,6 +27,7 @@ from kefu_server.storing import open_files
 LATE = 3
 """The exit status for messages that wait too long, where nothing is wrong."""
 _LATE_SHOWN = 20
+_DAY_MS = 86_400_000
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +45,10 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     late_s: float | None
     late: list[Late]
+    """What still waits."""
+    late_days: float
+    late_deliveries: list[LateDelivery]
+    """What has waited and was delivered, within these days."""
     names: dict[str, str]
     """Logins of the agents whose messages are late, by participant."""
 
@@ -65,8 +70,14 @@ def add_auditing(commands: Commands) -> None:
         "--late",
         type=float,
         metavar="SECONDS",
-        help="say whose messages have waited longer than this for their delivery; "
-        "status 3 if any have",
+        help="say whose messages wait longer than this for their delivery, and whose "
+        "were delivered so late; status 3 if there are any",
+    )
+    parser.add_argument(
+        "--days",
+        type=float,
+        default=1.0,
+        help="so far back --late looks at what was delivered (1)",
     )
     parser.add_argument(
         "--read-files",
@@ -84,6 +95,8 @@ def add_auditing(commands: Commands) -> None:
 def _audit(options: argparse.Namespace, settings: Settings) -> int:
     if options.late is not None and not options.late >= 0:
         raise KefuError("--late takes seconds, such as 60.")
+    if not 0 < options.days < 1e5:
+        raise KefuError("--days takes days, such as 7.")
 
     async def act(store: Store) -> Findings:
         return await _look(store, options, settings)
@@ -95,7 +108,7 @@ def _audit(options: argparse.Namespace, settings: Settings) -> int:
         _tell(findings)
     if not findings.is_sound:
         return 1
-    return LATE if findings.late else 0
+    return LATE if findings.late or findings.late_deliveries else 0
 
 
 async def _look(
@@ -107,14 +120,19 @@ async def _look(
         storage = open_files(settings)
         files = await audit_files(store, storage, reads=options.read_files)
     late: list[Late] = []
+    deliveries: list[LateDelivery] = []
     names: dict[str, str] = {}
     if options.late is not None:
-        late = await store.late(UnixMs(int(unix_ms() - options.late * 1_000)))
+        now, late_ms = unix_ms(), int(options.late * 1_000)
+        late = await store.late(UnixMs(now - late_ms))
+        deliveries = await store.late_deliveries(
+            max(late_ms, LATE_MS), UnixMs(int(now - options.days * _DAY_MS))
+        )
         names = {agent_participant(a.id): a.login for a in await store.agents()}
     counts = {str(kind): count for kind, count in report.counts.items()}
     for fault in files.faults if files else []:
         counts[str(fault.kind)] = counts.get(str(fault.kind), 0) + 1
-    waiting = {str(each.whose) for each in late}
+    waiting = {each.whose for each in late} | {each.whose for each in deliveries}
     return Findings(
         is_sound=not counts,
         conversations=report.conversations,
@@ -126,6 +144,8 @@ async def _look(
         counts=dict(sorted(counts.items())),
         late_s=options.late,
         late=late,
+        late_days=options.days,
+        late_deliveries=deliveries,
         names={who: name for who, name in names.items() if who in waiting},
     )
 
@@ -150,13 +170,8 @@ def _tell(findings: Findings) -> None:
         say(f"… and {total - len(findings.faults):,} more")
     for kind, count in findings.counts.items():
         say(f"{kind}: {count:,}")
-    for late in findings.late[:_LATE_SHOWN]:
-        say(f"late: {_late_line(late, findings.names)}")
-    if len(findings.late) > _LATE_SHOWN:
-        say(f"late: … and {len(findings.late) - _LATE_SHOWN:,} more people")
     if findings.late_s is not None:
-        count = sum(late.messages for late in findings.late)
-        say(f"{count:,} messages have waited longer than {findings.late_s:g} s")
+        _tell_late(findings, findings.late_s)
     seen = f"{findings.conversations:,} conversations, {findings.messages:,} messages"
     if findings.files:
         seen += f", {findings.files:,} files"
@@ -165,12 +180,58 @@ def _tell(findings: Findings) -> None:
     say(f"{seen}: {'sound' if findings.is_sound else f'{total:,} faults'}")
 
 
-def _late_line(late: Late, names: dict[str, str]) -> str:
-    waited_s = (unix_ms() - late.oldest_at) // 1_000
-    whose = "nobody yet, in the queue"
-    if late.whose is not None:
-        whose = names.get(late.whose) or f"visitor {late.whose}"
-    return (
-        f"{late.messages:,} messages for {whose} "
-        f"({late.conversations:,} conversations, the oldest {waited_s:,} s)"
+def _tell_late(findings: Findings, late_s: float) -> None:
+    names = findings.names
+    _say_some("late", [_waiting_line(late, names) for late in findings.late])
+    deliveries = [_delivered_line(late, names) for late in findings.late_deliveries]
+    _say_some("delivered late", deliveries)
+    count = sum(late.messages for late in findings.late)
+    say(f"{count:,} messages have waited longer than {late_s:g} s")
+    count = sum(late.messages for late in findings.late_deliveries)
+    here = sum(late.here for late in findings.late_deliveries)
+    kept_s = max(late_s, LATE_MS / 1_000)
+    say(
+        f"{count:,} messages came after more than {kept_s:g} s, {here:,} of them "
+        f"while connected ({findings.late_days:g} days)"
     )
+
+
+def _say_some(what: str, lines: list[str]) -> None:
+    for line in lines[:_LATE_SHOWN]:
+        say(f"{what}: {line}")
+    if len(lines) > _LATE_SHOWN:
+        say(f"{what}: … and {len(lines) - _LATE_SHOWN:,} more people")
+
+
+def _waiting_line(late: Late, names: dict[str, str]) -> str:
+    waited_s = (unix_ms() - late.oldest_at) // 1_000
+    return (
+        f"{late.messages:,} messages for {_whose(late.whose, names)} "
+        f"({late.conversations:,} conversations, the oldest {waited_s:,} s)"
+        f"{_where(late.some, late.conversations)}"
+    )
+
+
+def _delivered_line(late: LateDelivery, names: dict[str, str]) -> str:
+    here = "none of them while connected"
+    if late.here:
+        longest_s = late.longest_here_ms // 1_000
+        here = f"{late.here:,} of them while connected, the longest {longest_s:,} s"
+    return (
+        f"{late.messages:,} messages for {_whose(late.whose, names)} "
+        f"({late.conversations:,} conversations, the longest "
+        f"{late.longest_ms // 1_000:,} s; {here})"
+        f"{_where(late.some, late.conversations)}"
+    )
+
+
+def _whose(whose: ParticipantId | None, names: dict[str, str]) -> str:
+    if whose is None:
+        return "nobody yet, in the queue"
+    return names.get(whose) or f"visitor {whose}"
+
+
+def _where(some: list[ConversationId], count: int) -> str:
+    """Name the first conversations."""
+    more = ", …" if len(some) < count else ""
+    return ": " + ", ".join(map(str, some)) + more

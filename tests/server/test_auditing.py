@@ -2,8 +2,16 @@
 
 import json
 import sqlite3
+import time
 from pathlib import Path
 
+import anyio
+
+from kefu_core.model import Agent, Arrival, Cursor, MessageKind, Person, Role, Site
+from kefu_core.node import unix_ms
+from kefu_core.store.sql import SqlStore
+from kefu_core.testing.stores import draft
+from kefu_core.types import ParticipantId, Seq, UnixMs
 from tests.server.process import kefu
 from tests.server.test_exporting import fill
 
@@ -68,6 +76,8 @@ def test_programs_read_all_of_it_as_json(tmp_path: Path) -> None:
         ],
         "counts": {"stray": 1},
         "late_s": 60.0,
+        "late_days": 1.0,
+        "late_deliveries": [],
         "names": {"a7": "li"},
     }
     assert [(each["whose"], each["messages"]) for each in late] == [
@@ -85,5 +95,54 @@ def test_what_waits_too_long_is_a_status_of_its_own(tmp_path: Path) -> None:
     assert lines[1].startswith("late: 4 messages for li (1 conversations, the oldest ")
     assert lines[2:] == [
         "12 messages have waited longer than 60 s",
+        "0 messages came after more than 60 s, 0 of them while connected (1 days)",
         "3 conversations, 13 messages: sound",
     ]
+
+
+async def _deliver_late(url: str, heard_at: UnixMs) -> int:
+    """Have li, who was there for 71 s, get a message that is 95 s old."""
+    sent_at, li = heard_at - 95_000, ParticipantId("a7")
+    async with SqlStore(url, now=time.monotonic, now_ms=lambda: sent_at) as store:
+        await store.put_site(Site(id=1, name="茶馆", embed_key="tea"))
+        await store.put_agent(Agent(id=7, login="li", name="安娜", password_hash="x"))
+        visitor = Person(id=ParticipantId("v1"), name="", role=Role.VISITOR)
+        row = (await store.open_conversation(1, visitor)).id
+        taken = {"kind": MessageKind.ASSIGNMENT, "data": {"assignee": li}}
+        await store.append(draft(row, 1, sender=li, **taken))
+        await store.append(draft(row, 2))
+        arrival = Arrival(
+            conversation=row,
+            participant=li,
+            heard_at=heard_at,
+            here_since=UnixMs(heard_at - 71_000),
+        )
+        cursor = Cursor(conversation=row, participant=li, delivered=Seq(2))
+        await store.advance_cursors([cursor], [arrival])
+    return row
+
+
+def test_what_came_late_is_told_for_as_many_days_as_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "data").mkdir()
+    url = f"sqlite+aiosqlite:///{tmp_path}/data/kefu.db"
+    row = anyio.run(_deliver_late, url, UnixMs(unix_ms() - 2 * 86_400_000))
+    asked = ("audit", "--no-files", "--late")
+    done = kefu(tmp_path, *asked, "60", "--days", "3")
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout == (
+        "delivered late: 1 messages for li (1 conversations, the longest 95 s; "
+        f"1 of them while connected, the longest 71 s): {row}\n"
+        "0 messages have waited longer than 60 s\n"
+        "1 messages came after more than 60 s, 1 of them while connected (3 days)\n"
+        "1 conversations, 2 messages: sound\n"
+    )
+    done = kefu(tmp_path, *asked, "80", "--days", "3")
+    assert done.returncode == 3
+    assert "none of them while connected" in done.stdout
+    for rest in (("60",), ("95", "--days", "3")):
+        assert kefu(tmp_path, *asked, *rest).returncode == 0
+    refused = kefu(tmp_path, *asked, "60", "--days", "0")
+    assert refused.returncode == 1
+    assert "--days takes days" in refused.stderr
