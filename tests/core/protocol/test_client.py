@@ -11,14 +11,19 @@ from kefu_core.model import Draft
 from kefu_core.protocol import frames as f
 from kefu_core.protocol.client import ClientSession
 from kefu_core.protocol.codec import BadFrame
-from kefu_core.protocol.events import (
-    ClientEvent,
-    CloseRequested,
-    HistoryReplaced,
-    SendRejected,
-)
+from kefu_core.protocol.events import CloseRequested, HistoryReplaced, SendRejected
 from kefu_core.protocol.transitions import CLIENT_ACCEPTS, ClientState
-from kefu_core.types import ConversationId, ParticipantId, Seq
+from kefu_core.types import ParticipantId, Seq
+from tests.core.protocol.client_sessions import (
+    NOTHING,
+    draft,
+    follow,
+    live,
+    refusal,
+    said,
+    session_in,
+    told,
+)
 from tests.core.protocol.samples import (
     ME,
     SERVER_FRAMES,
@@ -30,63 +35,6 @@ from tests.core.protocol.samples import (
     sent,
     welcome,
 )
-
-Said = tuple[list[f.Frame], list[ClientEvent]]
-NOTHING: Said = ([], [])
-
-
-def said(session: ClientSession) -> Said:
-    return list(session.frames_to_send()), list(session.events())
-
-
-def told(session: ClientSession, *frames: f.Frame, now: float = 0.0) -> Said:
-    session.receive(frames, now)
-    return said(session)
-
-
-def session_in(state: ClientState) -> ClientSession:
-    """Bring a session, which follows C after 3, into a state."""
-    session = ClientSession(client="test 1")
-    session.follow(C, Seq(3))
-    if state is not ClientState.IDLE:
-        session.connected("t", 0.0)
-    if state in (ClientState.LIVE, ClientState.DRAINING):
-        session.receive([welcome()], 0.0)
-    if state is ClientState.DRAINING:
-        session.receive([f.Drain(within_s=3.0)], 0.0)
-    assert session.state is state
-    said(session)
-    return session
-
-
-def live() -> ClientSession:
-    return session_in(ClientState.LIVE)
-
-
-def draft(key: str, conversation: ConversationId = C) -> Draft:
-    return Draft(
-        conversation=conversation,
-        sender=ParticipantId("v1"),
-        key=key,
-        body="hi",
-    )
-
-
-def refusal(
-    code: ErrorCode, key: str | None, retry: str = "same", after_s: float = 0.0
-) -> f.ErrorFrame:
-    return f.ErrorFrame(
-        code=code, text="no", retry=retry, after_s=after_s, key=key, conversation=C
-    )
-
-
-def follow(after: int, conversation: ConversationId = C) -> f.Follow:
-    return f.Follow(conversation=conversation, after=Seq(after))
-
-
-def ack(seq: int, conversation: ConversationId = C) -> f.Ack:
-    return f.Ack(conversation=conversation, seq=Seq(seq))
-
 
 # -- states ------------------------------------------------------------------------
 
@@ -266,83 +214,6 @@ def test_leaving_on_purpose_says_bye() -> None:
     assert said(session) == ([f.Bye()], [])
 
 
-# -- the log -----------------------------------------------------------------------
-
-
-def test_messages_are_shown_in_order_and_once() -> None:
-    session = live()
-    frames, events = told(session, message(4), message(4), message(5), message(2))
-    assert (frames, events) == ([], [message(4), message(5)])
-
-
-def test_a_conversation_that_is_not_followed_shows_nothing() -> None:
-    assert told(live(), message(1, conversation=D)) == NOTHING
-
-
-def test_a_hole_asks_again_once_and_shows_nothing() -> None:
-    session = live()
-    assert told(session, message(4), message(6), message(7)) == (
-        [follow(4), ack(4)],
-        [message(4)],
-    )
-    assert told(session, message(5), message(6), message(8)) == (
-        [follow(6), ack(6)],
-        [message(5), message(6)],
-    )
-
-
-def test_a_hole_that_was_not_filled_is_asked_for_again_after_the_head() -> None:
-    session = live()
-    assert told(session, message(5))[0] == [follow(3)]
-    head = f.Head(conversation=C, last_seq=Seq(6))
-    assert told(session, head, message(6)) == ([follow(3)], [head])
-
-
-def test_a_hole_does_not_outlive_its_connection() -> None:
-    session = live()
-    told(session, message(5))
-    session.disconnected()
-    session.connected("t", 1.0)
-    said(session)
-    assert told(session, welcome(), message(5))[0] == [follow(3)]
-
-
-# -- lists -------------------------------------------------------------------------
-
-
-def event(version: int) -> f.Event:
-    return f.Event(topic="conversations", version=version, put={"id": version})
-
-
-def watching() -> ClientSession:
-    session = live()
-    session.watch("conversations")
-    said(session)
-    return session
-
-
-def test_changes_of_a_list_are_shown_in_their_order() -> None:
-    session = watching()
-    snapshot = f.Snapshot(topic="conversations", version=3)
-    frames = [snapshot, event(4), event(5)]
-    assert told(session, *frames) == ([], frames)
-
-
-def test_a_missing_change_asks_for_the_list_again_once() -> None:
-    session = watching()
-    told(session, f.Snapshot(topic="conversations", version=3))
-    missed = told(session, event(5), event(6), event(7))
-    assert missed == ([f.Watch(topic="conversations")], [])
-    snapshot = f.Snapshot(topic="conversations", version=7)
-    assert told(session, snapshot, event(8)) == ([], [snapshot, event(8)])
-
-
-def test_changes_before_the_snapshot_and_of_other_lists_are_ignored() -> None:
-    session = watching()
-    other = f.Snapshot(topic="people", version=1)
-    assert told(session, event(1), other) == NOTHING
-
-
 # -- sends -------------------------------------------------------------------------
 
 
@@ -474,82 +345,6 @@ def test_a_lane_out_of_step_is_left_for_a_new_connection() -> None:
 def test_an_error_without_a_key_is_passed_on() -> None:
     error = refusal(ErrorCode.FORBIDDEN, None, "none")
     assert told(live(), error) == ([], [error])
-
-
-# -- acknowledgements --------------------------------------------------------------
-
-
-def test_acknowledgements_are_coalesced() -> None:
-    session = live()
-    told(session, message(4), now=1.0)
-    told(session, message(5), now=1.1)
-    assert session.next_timer(1.1) == pytest.approx(1.2)
-    session.handle_timer(1.1)
-    assert said(session) == NOTHING
-    session.handle_timer(1.2)
-    assert said(session) == ([ack(5)], [])
-    session.handle_timer(1.5)
-    assert said(session) == NOTHING
-
-
-def test_acknowledgements_go_along_with_what_is_sent_anyway() -> None:
-    session = live()
-    told(session, message(4), now=1.0)
-    session.send(draft("k1"), 1.0)
-    assert said(session) == ([send(1), ack(4)], [])
-    session.handle_timer(2.0)
-    assert said(session) == NOTHING
-
-
-def test_what_was_shown_is_read_and_needs_no_ack_besides() -> None:
-    session = live()
-    told(session, message(4), message(5), now=1.0)
-    session.read(C, Seq(5), 1.0)
-    session.handle_timer(1.2)
-    assert said(session)[0] == [f.Read(conversation=C, seq=Seq(5))]
-
-
-def test_what_arrived_after_the_shown_is_acknowledged_besides() -> None:
-    session = live()
-    told(session, message(4), message(5), now=1.0)
-    session.read(C, Seq(4), 1.0)
-    session.handle_timer(1.2)
-    assert said(session)[0] == [f.Read(conversation=C, seq=Seq(4)), ack(5)]
-
-
-def test_nothing_is_read_beyond_what_is_held_or_twice() -> None:
-    session = live()
-    session.read(D, Seq(1), 0.0)
-    session.read(C, Seq(99), 0.0)
-    session.handle_timer(0.2)
-    assert said(session)[0] == [f.Read(conversation=C, seq=Seq(3))]
-    session.read(C, Seq(2), 1.0)
-    session.read(C, Seq(3), 1.0)
-    session.handle_timer(2.0)
-    assert said(session) == NOTHING
-
-
-def test_what_was_read_is_said_again_on_the_next_connection() -> None:
-    session = live()
-    told(session, message(4))
-    session.read(C, Seq(4), 0.0)
-    session.disconnected()
-    session.connected("t", 1.0)
-    said(session)
-    assert told(session, welcome(), now=1.0)[0] == []
-    session.handle_timer(1.2)
-    assert said(session)[0] == [f.Read(conversation=C, seq=Seq(4))]
-
-
-def test_what_hello_said_is_not_acknowledged_again() -> None:
-    session = live()
-    told(session, message(4))
-    session.disconnected()
-    session.connected("t", 1.0)
-    said(session)
-    told(session, welcome(), now=1.0)
-    session.handle_timer(2.0)
-    assert said(session) == NOTHING
 
 
 # -- time --------------------------------------------------------------------------
