@@ -30,6 +30,9 @@ from kefu_core.store.rows import CONVERSATION_COLUMNS, conversation_from
 from kefu_core.types import ConversationId, ParticipantId, UnixMs
 
 _c = t.conversation.c
+_AGENTS_BY_ID = select(t.agent).where(
+    t.agent.c.id.in_(bindparam("ids", expanding=True))
+)
 # SQLite has no such words: there the transaction has the database to itself.
 _SITE_LOCKED = (
     select(t.site)
@@ -194,15 +197,17 @@ async def change_site(
     return changed
 
 
-async def find_agent(
-    connection: AsyncConnection, login: str | None, agent_id: int | None
-) -> Agent | None:
-    """Return an agent by login (case-folded) or id."""
-    query = select(t.agent)
-    if agent_id is not None:
-        query = query.where(t.agent.c.id == agent_id)
-    else:
-        query = query.where(t.agent.c.login_folded == (login or "").casefold())
+async def agents_by_id(
+    connection: AsyncConnection, ids: Sequence[int]
+) -> dict[int, Agent]:
+    """Return those of these agents that exist."""
+    rows = (await connection.execute(_AGENTS_BY_ID, {"ids": ids})).all()
+    return {agent.id: agent for agent in map(_agent, rows)}
+
+
+async def find_agent(connection: AsyncConnection, login: str) -> Agent | None:
+    """Return an agent by login (case-folded)."""
+    query = select(t.agent).where(t.agent.c.login_folded == login.casefold())
     row = (await connection.execute(query)).first()
     return _agent(row) if row is not None else None
 

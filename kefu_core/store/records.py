@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -13,6 +13,8 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Row,
+    Select,
+    bindparam,
     delete,
     func,
     insert,
@@ -29,6 +31,9 @@ from kefu_core.store import claiming
 from kefu_core.store.desk_tables import TABLES
 from kefu_core.store.putting import put_row
 from kefu_core.types import UnixMs
+
+if TYPE_CHECKING:
+    from kefu_core.store.together import ReadTogether
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
@@ -47,9 +52,14 @@ class SqlRecords(Records):
     @abstractmethod
     async def _read(self, query: Callable[[AsyncConnection], Awaitable[T]]) -> T: ...
 
+    @property
+    @abstractmethod
+    def _gathered(self) -> "ReadTogether": ...
+
     async def find_record(self, kind: type[R], record_id: int) -> R | None:
-        found = await self.list_records(kind, where={"id": record_id}, limit=1)
-        return found[0] if found else None
+        wanted = (kind, record_id)
+        found: Any = (await self._gathered.records.find([wanted])).get(wanted)
+        return found  # type: ignore[no-any-return]
 
     async def list_records(
         self,
@@ -156,6 +166,29 @@ class SqlRecords(Records):
 
         if numbers:
             await self._do(remove)
+
+
+async def records_by_id(
+    connection: AsyncConnection, wanted: Sequence[tuple[type[Record], int]]
+) -> dict[tuple[type[Record], int], Record]:
+    """Return those of these that exist, each kind by one statement."""
+    ids: dict[type[Record], list[int]] = {}
+    for kind, number in wanted:
+        ids.setdefault(kind, []).append(number)
+    found: dict[tuple[type[Record], int], Record] = {}
+    for kind, numbers in ids.items():
+        rows = (await connection.execute(_by_id(kind), {"ids": numbers})).all()
+        for record in (_record(kind, row) for row in rows):
+            found[kind, record.id] = record
+    return found
+
+
+@cache
+def _by_id(kind: type[Record]) -> Select[Any]:
+    columns = TABLES[kind].c
+    return select(*(columns[name] for name in _fields(kind))).where(
+        columns.id.in_(bindparam("ids", expanding=True))
+    )
 
 
 @cache

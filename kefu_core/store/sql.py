@@ -216,7 +216,9 @@ class SqlStore(SqlAccess, SqlArchive, SqlUpkeep, SqlRecords, Store):
     async def find_agent(
         self, *, login: str | None = None, agent_id: int | None = None
     ) -> Agent | None:
-        return await self._read(lambda c: people.find_agent(c, login, agent_id))
+        if agent_id is not None:
+            return (await self._gathered.agents.find([agent_id])).get(agent_id)
+        return await self._read(lambda c: people.find_agent(c, login or ""))
 
     async def agents(self) -> list[Agent]:
         return await self._read(people.agents)

@@ -11,9 +11,12 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import Select, and_, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kefu_core.model import Conversation, Cursor, Message
+from kefu_core.model import Agent, Conversation, Cursor, Message
+from kefu_core.records import Record
 from kefu_core.store import tables as t
 from kefu_core.store.gathering import Gathering, StartTask
+from kefu_core.store.people import agents_by_id
+from kefu_core.store.records import records_by_id
 from kefu_core.store.rows import (
     CHECKED_COLUMNS,
     CONVERSATION_COLUMNS,
@@ -86,12 +89,17 @@ class ReadTogether:
         self.cursors = gathering(_cursors, most=_KEYS_MAX)
         self.of_visitors: Gathering[ParticipantId, list[Conversation]]
         self.of_visitors = gathering(_of_visitors, most=_KEYS_MAX)
+        self.records: Gathering[tuple[type[Record], int], Record]
+        self.records = gathering(records_by_id, most=_KEYS_MAX)
+        self.agents: Gathering[int, Agent]
+        self.agents = gathering(agents_by_id, most=_KEYS_MAX)
         self.ranges: Gathering[Range, list[Message]]
         self.ranges = gathering(_ranges, most=_MESSAGES_MAX, weigh=_weigh)
 
     def close(self) -> None:
         """Refuse what waits; before the readers go away."""
-        for gathering in (self.rows, self.cursors, self.of_visitors, self.ranges):
+        hello = (self.records, self.agents, self.of_visitors, self.rows)
+        for gathering in (*hello, self.cursors, self.ranges):
             gathering.close()
 
 
