@@ -4,19 +4,22 @@
 
 FROM debian:bookworm-slim AS build
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates python3-venv \
+    && apt-get install -y --no-install-recommends binutils ca-certificates python3-venv \
     && rm -rf /var/lib/apt/lists/*
 COPY LICENSE README.md pyproject.toml requirements.lock /src/
 COPY deploy /src/deploy
 COPY kefu_core /src/kefu_core
 COPY kefu_server /src/kefu_server
 # Binds also what builds the wheel. Without hashes: a folder, as /src, has none.
+# A third of what the drivers bring is for debuggers and compilers.
 ENV PIP_CONSTRAINT=/src/versions.txt PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN sed -n 's/^\([a-z0-9].*==.*\) \\$/\1/p' /src/requirements.lock >/src/versions.txt \
     && python3 -m venv /opt/kefu \
     && /opt/kefu/bin/pip install --no-cache-dir \
         '/src[server,uvicorn,granian,mail,pictures,s3,translate,client,otel,sqlite,mysql,mssql,postgres]' \
-    && /opt/kefu/bin/pip uninstall -q -y pip setuptools
+    && /opt/kefu/bin/pip uninstall -q -y pip setuptools \
+    && find /opt/kefu -name '*.so*' -exec strip --strip-debug {} + \
+    && find /opt/kefu/lib -name '*.[ch]' -delete
 
 FROM debian:bookworm-slim
 # FreeTDS is a free driver for SQL Server.

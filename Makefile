@@ -5,7 +5,7 @@ CODE := kefu_core kefu_server benchmarks tests
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo serve test check fix bench docs lock needs verify-tests verify-simulation verify-fuzz verify-network \
-  verify-api verify-upgrade verify-restore verify-stop verify-install \
+  verify-api verify-upgrade verify-restore verify-stop verify-install verify-image \
   verify-supply
 .DEFAULT_GOAL := help
 
@@ -74,6 +74,11 @@ verify-install: needs  ## the wheel on a bare Debian: proxy, TLS, backup, restor
 	command -v debootstrap >/dev/null || apt-get install -y -qq debootstrap
 	sh tools/bare-root.sh "$(CURDIR)/.bare-root"
 	KEFU_BARE_ROOT="$(CURDIR)/.bare-root" $(PY) -m pytest -n0 tests/e2e/test_installed.py
+
+verify-image: needs  ## the image, built without Docker and lived in: talk, stop, every database (5 minutes; root)
+	command -v buildah debootstrap >/dev/null || apt-get install -y -qq --no-install-recommends buildah debootstrap
+	sh tools/image.sh "$(CURDIR)/.image"
+	KEFU_IMAGE="$(CURDIR)/.image" $(PY) -m pytest -n0 tests/e2e/test_image.py
 
 verify-supply: .venv/ready  ## known holes of all that is locked, and the list of it (SBOM)
 	sh tools/supply.sh
