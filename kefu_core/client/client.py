@@ -403,6 +403,8 @@ class Client:
     async def _read(self, stream: FrameStream) -> None:
         while True:
             items = await stream.receive()
+            if self._left is not None:
+                return  # Another task has just left: what still comes is nobody's.
             now = self._now()
             self.session.receive(items, now)
             if not items:

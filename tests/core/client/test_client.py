@@ -58,3 +58,19 @@ async def test_what_is_no_longer_followed_is_told_no_more() -> None:
                     if found[-1:] == ["after"]:
                         break
     assert found == ["before", "after"]
+
+
+async def test_what_comes_in_the_moment_of_giving_up_is_no_breach_of_protocol() -> None:
+    async with world() as w:
+        conversation = await w.conversation()
+        async with w.client("v1") as client:
+            await client.follow(conversation)
+            # As its timer does; the reader has not been told to end yet.
+            client.session.handle_timer(1e9)
+            client._handle_events()
+            await w.append(conversation, "late")
+            with anyio.fail_after(20):
+                async for event in client.events():
+                    if isinstance(event, f.MessageFrame):
+                        break
+            assert event.body == "late"
