@@ -19,7 +19,7 @@ from benchmarks.judge import Verdict, upper_bound
 from benchmarks.network import DROPS, NetworkPlan
 from benchmarks.result import bounds, machine, versions
 from benchmarks.scene import SceneOptions, prepared
-from benchmarks.story import Story, waits_of
+from benchmarks.story import waits_of
 
 SILENCE_MAX_S = 60.0
 """A connected client hears something every 25 s, or knows after 50 that it is cut."""
@@ -133,15 +133,8 @@ def run_incident(options: IncidentOptions, progress: Progress) -> Incident:
         server.environ |= options.environ
         path = "" if scene.database is not None else server.database_path
         shown = _Shown(progress, options.seconds)
-        story = Story(
-            server,
-            scene.plan,
-            court,
-            file_limit=scene.file_limit,
-            is_keeping=bool(options.keep),
-        )
         with server:
-            with story:
+            with scene.story() as story:
                 with Stalls(options, scene.database, path) as stalls:
                     story.run(time.monotonic() + options.seconds, shown)
                 last = story.finish(shown)

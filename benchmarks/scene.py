@@ -12,7 +12,7 @@ from benchmarks.court import Court
 from benchmarks.databases import SERVERS, PrivateServer
 from benchmarks.everybody import PeoplePlan
 from benchmarks.network import NetworkPlan
-from benchmarks.story import RunError
+from benchmarks.story import RunError, Story
 from benchmarks.target import PASSWORD, Kefu
 
 VISITORS_PER_AGENT = 16
@@ -46,6 +46,17 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     plan: PeoplePlan
     court: Court
     file_limit: int
+    is_keeping: bool
+
+    def story(self) -> Story:
+        """Return what lets its people come, once the server runs."""
+        return Story(
+            self.server,
+            self.plan,
+            self.court,
+            file_limit=self.file_limit,
+            is_keeping=self.is_keeping,
+        )
 
     def look_again(self) -> list[str]:
         """Have the whole database judged at last; return what the audit found."""
@@ -109,6 +120,7 @@ def prepared(
             plan=plan,
             court=Court(server.database_url),
             file_limit=_file_limit(options.visitors + count),
+            is_keeping=bool(options.keep),
         )
 
 

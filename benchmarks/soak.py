@@ -20,7 +20,7 @@ from benchmarks.ports import HOST
 from benchmarks.result import bounds, machine, versions
 from benchmarks.scene import SceneOptions, prepared
 from benchmarks.slope import BLOCKS_MIN, Slope, slope_of
-from benchmarks.story import RunError, Story
+from benchmarks.story import RunError
 from benchmarks.target import Kefu
 
 MIB = 2**20
@@ -188,18 +188,11 @@ def run_soak(options: SoakOptions, progress: Progress) -> Soak:
     ) as scene:
         server, court = scene.server, scene.court
         probe = Probe(server, scene.database)
-        story = Story(
-            server,
-            scene.plan,
-            court,
-            file_limit=scene.file_limit,
-            is_keeping=bool(options.keep),
-        )
         with server:
             before = probe.take()
             began = time.monotonic()
             sampler = _Sampler(probe, options, progress, began)
-            with story:
+            with scene.story() as story:
                 story.run(began + options.seconds, sampler)
                 samples = list(sampler.samples)
                 last = story.finish(sampler)

@@ -7,37 +7,29 @@ import msgspec
 from rich.progress import Progress
 
 from benchmarks.chat import ChatOptions, run_chat
-from benchmarks.commands.shared import Commands, console, fail, finish, show, write
+from benchmarks.commands.shared import (
+    Commands,
+    add_talk,
+    add_way,
+    console,
+    fail,
+    finish,
+    show,
+    talk_of,
+    write,
+)
 from benchmarks.half import run_half
-from benchmarks.mix import parse_mix
 from benchmarks.mixed import BadRunError, MixedOptions, run_mixed
 from benchmarks.report import show_mixed, show_verdict
 from benchmarks.tally import unaccounted
-from benchmarks.target import TRANSPORTS
 from benchmarks.translated import CHOICES, run_translated
-from kefu_server.servers import SERVERS
 
 
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     chat = commands.add_parser("chat", help="throughput, latency, cost of a message")
-    chat.add_argument("--transport", choices=TRANSPORTS, default="websocket")
-    chat.add_argument("--server", choices=SERVERS, default=SERVERS[0])
-    chat.add_argument(
-        "--mix",
-        type=parse_mix,
-        metavar="websocket=60,longpoll=30,tcp=10",
-        help="visitors behave like people and connect in these proportions",
-    )
-    chat.add_argument("--visitors", type=int, default=300)
-    chat.add_argument("--agents", type=int, default=30)
-    chat.add_argument("--seconds", type=float, default=15.0)
-    chat.add_argument(
-        "--rate",
-        type=float,
-        default=0.0,
-        help="messages a second, open loop; 0 (default): closed loop to saturation",
-    )
+    add_way(chat, mix="visitors behave like people and connect in these proportions")
+    add_talk(chat)
     chat.add_argument(
         "--half",
         action="store_true",
@@ -45,7 +37,6 @@ def add_parser(commands: Commands) -> None:
         "each visitor's p99 needs",
     )
     chat.add_argument("--idle", type=int, default=500, help="idle connections, 0: none")
-    chat.add_argument("--processes", type=int, default=0, help="generator processes")
     chat.add_argument(
         "--translation",
         choices=CHOICES,
@@ -65,15 +56,9 @@ def _chat(options: argparse.Namespace) -> int:
         return 2
     chat = ChatOptions(
         transport=options.transport,
-        server=options.server,
-        visitors=options.visitors,
-        agents=options.agents,
-        seconds=options.seconds,
-        rate=options.rate,
         idle=options.idle,
-        processes=options.processes,
         profile=options.profile,
-        command=options.line,
+        **talk_of(options),
     )
     if options.translation:
         with Progress(console=console) as progress:
@@ -97,16 +82,7 @@ def _mixed(options: argparse.Namespace) -> int:
     if options.half and options.rate:
         console.print("--half finds its rate itself.")
         return 2
-    mixed = MixedOptions(
-        mix=options.mix,
-        server=options.server,
-        visitors=options.visitors,
-        agents=options.agents,
-        seconds=options.seconds,
-        rate=options.rate,
-        processes=options.processes,
-        command=options.line,
-    )
+    mixed = MixedOptions(mix=options.mix, **talk_of(options))
     try:
         half = None
         with Progress(console=console) as progress:

@@ -5,11 +5,9 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from benchmarks.commands.shared import Commands, console, finish
+from benchmarks.commands.shared import Commands, add_way, console, finish
 from benchmarks.crash import CrashOptions, result_of, run_crash
 from benchmarks.databases import SERVERS
-from benchmarks.mix import parse_mix
-from benchmarks.target import TRANSPORTS
 
 
 def add_parser(commands: Commands) -> None:
@@ -22,14 +20,7 @@ def add_parser(commands: Commands) -> None:
     crash.add_argument("--kills", type=int, default=5)
     crash.add_argument("--clients", type=int, default=100)
     crash.add_argument("--rate", type=float, default=300.0)
-    crash.add_argument("--transport", choices=TRANSPORTS, default="websocket")
-    crash.add_argument(
-        "--mix",
-        type=parse_mix,
-        default={},
-        metavar="websocket=50,longpoll=30,tcp=20",
-        help="visitors connect in these proportions",
-    )
+    add_way(crash, mix="visitors connect in these proportions")
     crash.add_argument("--signal", choices=("kill", "term"), default="kill")
     crash.add_argument("--seed", type=int, default=0)
     crash.add_argument("--keep", default="", help="folder for histories and database")
@@ -50,6 +41,7 @@ def _crash(options: argparse.Namespace) -> int:
         signal=options.signal,
         transport=options.transport,
         mix=options.mix,
+        server=options.server,
         seed=options.seed,
         keep=options.keep,
         command=options.line,

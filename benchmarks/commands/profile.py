@@ -7,25 +7,25 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.chat import ChatOptions
-from benchmarks.commands.shared import Commands, console, write
+from benchmarks.commands.shared import (
+    Commands,
+    add_talk,
+    add_way,
+    console,
+    talk_of,
+    write,
+)
 from benchmarks.layers import Share
 from benchmarks.profile import ProfileOptions, run_profile
 from benchmarks.report import show_verdict
-from benchmarks.target import TRANSPORTS
-from kefu_server.servers import SERVERS
 
 
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     text = "where the microseconds of one message go"
     profile = commands.add_parser("profile", help=text)
-    profile.add_argument("--transport", choices=TRANSPORTS, default="websocket")
-    profile.add_argument("--server", choices=SERVERS, default=SERVERS[0])
-    profile.add_argument("--visitors", type=int, default=300)
-    profile.add_argument("--agents", type=int, default=30)
-    profile.add_argument("--seconds", type=float, default=15.0)
-    profile.add_argument("--rate", type=float, default=0.0, help="0: to saturation")
-    profile.add_argument("--processes", type=int, default=0)
+    add_way(profile)
+    add_talk(profile)
     profile.add_argument(
         "--profiler",
         choices=("auto", "py-spy", "cProfile"),
@@ -41,16 +41,7 @@ def _profile(options: argparse.Namespace) -> int:
     asked = ProfileOptions(
         profiler=options.profiler,
         flame=str(options.svg or ""),
-        chat=ChatOptions(
-            transport=options.transport,
-            server=options.server,
-            visitors=options.visitors,
-            agents=options.agents,
-            seconds=options.seconds,
-            rate=options.rate,
-            processes=options.processes,
-            command=options.line,
-        ),
+        chat=ChatOptions(transport=options.transport, **talk_of(options)),
     )
     with Progress(console=console) as progress:
         result, verdict = run_profile(asked, progress)

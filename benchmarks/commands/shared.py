@@ -1,16 +1,19 @@
-"""What the commands have in common: the terminal, and files of JSON."""
+"""What the commands have in common: options, the terminal, and files of JSON."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rich.console import Console
 
 from benchmarks.judge import Verdict
+from benchmarks.mix import parse_mix
 from benchmarks.report import show_result, show_verdict
 from benchmarks.result import Result, machine, versions
+from benchmarks.target import TRANSPORTS
+from kefu_server.servers import SERVERS
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -18,6 +21,52 @@ else:
     Commands = object  # It has no public name, and no parameters when it runs.
 
 console = Console()
+
+
+def add_way(parser: argparse.ArgumentParser, *, mix: str = "") -> None:
+    """Add how clients connect, and to what.
+
+    Args:
+        parser: Gets `--transport` and `--server`.
+        mix: What `--mix` does; empty: there is none.
+    """
+    parser.add_argument("--transport", choices=TRANSPORTS, default="websocket")
+    parser.add_argument("--server", choices=SERVERS, default=SERVERS[0])
+    if mix:
+        parser.add_argument(
+            "--mix",
+            type=parse_mix,
+            default={},
+            metavar="websocket=60,longpoll=30,tcp=10",
+            help=mix,
+        )
+
+
+def add_talk(parser: argparse.ArgumentParser) -> None:
+    """Add who talks, for how long and how fast."""
+    parser.add_argument("--visitors", type=int, default=300)
+    parser.add_argument("--agents", type=int, default=30)
+    parser.add_argument("--seconds", type=float, default=15.0)
+    parser.add_argument(
+        "--rate",
+        type=float,
+        default=0.0,
+        help="messages a second, open loop; 0 (default): closed loop to saturation",
+    )
+    parser.add_argument("--processes", type=int, default=0, help="generator processes")
+
+
+def talk_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what `add_talk` asked for, and the server, as fields of options."""
+    return {
+        "server": options.server,
+        "visitors": options.visitors,
+        "agents": options.agents,
+        "seconds": options.seconds,
+        "rate": options.rate,
+        "processes": options.processes,
+        "command": options.line,
+    }
 
 
 def write(found: object, path: Path | None) -> None:

@@ -5,26 +5,15 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from benchmarks.commands.shared import Commands, console, show
-from benchmarks.mix import parse_mix
+from benchmarks.commands.shared import Commands, add_way, console, show
 from benchmarks.report import show_verdict
 from benchmarks.storm import StormOptions, run_storm
-from benchmarks.target import TRANSPORTS
-from kefu_server.servers import SERVERS
 
 
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     storm = commands.add_parser("storm", help="drop everybody at once, see them back")
-    storm.add_argument("--transport", choices=TRANSPORTS, default="websocket")
-    storm.add_argument("--server", choices=SERVERS, default=SERVERS[0])
-    storm.add_argument(
-        "--mix",
-        type=parse_mix,
-        default={},
-        metavar="websocket=50,longpoll=30,tcp=20",
-        help="visitors connect in these proportions",
-    )
+    add_way(storm, mix="visitors connect in these proportions")
     storm.add_argument("--visitors", type=int, default=1_000)
     storm.add_argument("--agents", type=int, default=30)
     storm.add_argument("--rate", type=float, default=50.0)
