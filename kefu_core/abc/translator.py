@@ -8,7 +8,7 @@ import msgspec
 
 from kefu_core.errors import KefuError
 from kefu_core.model import Conversation, Site
-from kefu_core.types import ConversationId, ParticipantId
+from kefu_core.types import ConversationId, ParticipantId, Seq
 
 
 class Trouble(StrEnum):
@@ -163,8 +163,20 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     provider: str = ""
 
 
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """A text of a log, as somebody reads it who takes no part."""
+
+    ref: Seq
+    """The message it is of."""
+    text: str
+    source: str
+    target: str
+    by: str
+    """The service, or `glossary`."""
+
+
 class Interpreter(ABC):
-    """What knows how a text will read to a conversation's visitor."""
+    """What knows how a text reads to those who read another language."""
 
     @abstractmethod
     def look_again(self, conversation: ConversationId) -> None:
@@ -183,5 +195,19 @@ class Interpreter(ABC):
 
         Raises:
             TranslationFailed: No service has translated it.
+            StoreError: The log cannot be read.
+        """
+
+    @abstractmethod
+    async def read(
+        self, site: Site, row: Conversation, *, agent: ParticipantId
+    ) -> list[Reading]:
+        """Return what an agent who takes no part cannot read of the newest lines.
+
+        In the order of the log; nothing is written. It counts in the site's budget, and
+        is kept like all translations: the next who looks on costs nothing.
+
+        Raises:
+            TranslationFailed: No service has translated any of it.
             StoreError: The log cannot be read.
         """

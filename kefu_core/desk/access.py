@@ -47,6 +47,7 @@ _AGENT = Rights(
             "bans.list",
             "conversation.get",
             "conversation.assign",
+            "conversation.read",
             "conversation.reopen",
             "conversation.take",
             "conversation.close",

@@ -46,7 +46,12 @@ from kefu_core.desk.router import Router
 from kefu_core.desk.staffing import Staffing
 from kefu_core.desk.statistics import DeskStatistics, statistics_of
 from kefu_core.desk.trails import Trails
-from kefu_core.desk.translating import PREVIEWS_BURST, PREVIEWS_PER_S
+from kefu_core.desk.translating import (
+    GLANCES_BURST,
+    GLANCES_PER_S,
+    PREVIEWS_BURST,
+    PREVIEWS_PER_S,
+)
 from kefu_core.desk.visiting import QuotedWord
 from kefu_core.desk.visits import Visits
 from kefu_core.errors import NotFound, TooMany
@@ -149,7 +154,10 @@ class Desk(Handler):
         """All services that translate; the node sets it where it has any."""
         self.interpreter: Interpreter | None = None
         """What translates; the node sets it where it has services for it."""
-        self.translation_previews = Paces(PREVIEWS_PER_S, PREVIEWS_BURST, now)
+        self.translation_previews, self.translation_glances = (
+            Paces(PREVIEWS_PER_S, PREVIEWS_BURST, now),
+            Paces(GLANCES_PER_S, GLANCES_BURST, now),
+        )
         self._hub: Hub | None = None
         self._inbox: Inbox | None = None
 

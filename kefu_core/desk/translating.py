@@ -1,10 +1,10 @@
-"""Whether a conversation is translated, and how a draft will read to its visitor."""
+"""Whether a conversation is translated, and how it reads to others than its writers."""
 
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from kefu_core.abc.translator import TranslationFailed, Trouble
+from kefu_core.abc.translator import Interpreter, Reading, TranslationFailed, Trouble
 from kefu_core.desk.conversations import write_line
 from kefu_core.desk.drafts import check_characters
 from kefu_core.desk.letters import site_of
@@ -17,6 +17,7 @@ from kefu_core.model import (
     Conversation,
     MessageKind,
     Principal,
+    Site,
 )
 from kefu_core.types import ConversationId
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 PREVIEWS_PER_S, PREVIEWS_BURST = 0.5, 10
 """Drafts that one agent may have translated: somebody types for each of them."""
+
+GLANCES_PER_S, GLANCES_BURST = 1.0, 20
+"""Looks at conversations of others: one for each text that comes in there."""
 
 
 class TranslateConversation(Params, frozen=True, kw_only=True):
@@ -71,6 +75,53 @@ class PreviewedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """Why no service has translated it."""
 
 
+class ReadConversation(Params, frozen=True, kw_only=True):
+    """`conversation.read`: its newest texts in one's own language. Nothing is stored.
+
+    For agents who look on: what those read who take part stands in the log.
+    """
+
+    conversation: Id
+
+
+class ReadTexts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the log has not in the asking agent's language."""
+
+    conversation: ConversationId
+    texts: list[Reading]
+    """In the order of the log; nothing of what is in that language anyway."""
+    trouble: Trouble | None = None
+    """Why no service has translated any."""
+
+
+async def _read(
+    desk: "Desk", principal: Principal, params: ReadConversation
+) -> ReadTexts:
+    row = await desk.find_readable(principal, params.conversation)
+    site, interpreter = await _translated(desk, row, UNTRANSLATED_FOR_ALL)
+    wait_s = desk.translation_glances.take(principal.participant)
+    if wait_s:
+        raise TooMany("You translate too much.", retry_after_s=wait_s)
+    try:
+        texts = await interpreter.read(site, row, agent=principal.participant)
+    except TranslationFailed as error:
+        return ReadTexts(conversation=row.id, texts=[], trouble=error.trouble)
+    return ReadTexts(conversation=row.id, texts=texts)
+
+
+async def _translated(
+    desk: "Desk", row: Conversation, off: int
+) -> tuple[Site, Interpreter]:
+    """Return who is to translate for which site. Raises `Conflict`: nobody is."""
+    site, interpreter = await site_of(desk, row.site_id), desk.interpreter
+    is_on = (
+        site is not None and agents_language(desk, site) and not row.untranslated & off
+    )
+    if site is None or interpreter is None or not is_on:
+        raise Conflict("There are no translations here.")
+    return site, interpreter
+
+
 async def _preview(
     desk: "Desk", principal: Principal, params: PreviewMessage
 ) -> PreviewedMessage:
@@ -81,11 +132,8 @@ async def _preview(
     maximum = desk.limits.text_chars_max
     if len(params.text) > maximum:
         raise TooLarge(f"{len(params.text)} characters; at most {maximum}.")
-    site = await site_of(desk, row.site_id)
-    interpreter = desk.interpreter
-    is_off = row.untranslated & (UNTRANSLATED_FOR_ALL | UNTRANSLATED_FOR_VISITOR)
-    if site is None or interpreter is None or not agents_language(desk, site) or is_off:
-        raise Conflict("The visitor reads no translations here.")
+    off = UNTRANSLATED_FOR_ALL | UNTRANSLATED_FOR_VISITOR
+    site, interpreter = await _translated(desk, row, off)
     wait_s = desk.translation_previews.take(principal.participant)
     if wait_s:
         raise TooMany("You translate too much.", retry_after_s=wait_s)
@@ -126,6 +174,13 @@ def _told(row: Conversation) -> TranslatedConversation:
 
 
 METHODS: Methods = {
+    "conversation.read": Method(
+        params=ReadConversation,
+        run=_read,
+        result=ReadTexts,
+        http="POST /conversations/{conversation}/read",
+        scope="messages:write",
+    ),
     "message.preview": Method(
         params=PreviewMessage,
         run=_preview,

@@ -78,6 +78,7 @@ def owed_texts(
     language: Language,
     since: UnixMs | int = 0,
     is_needless: Callable[[Part], bool] = lambda part: False,
+    agents: Sequence[str] | None = None,
 ) -> list[Owed]:
     """Return what readers of the end of a log have no translation of, in its order.
 
@@ -88,10 +89,12 @@ def owed_texts(
         language: Finds out what a text is in.
         since: What is older, nobody waits for.
         is_needless: Whether a text turned out to be in its reader's language.
+        agents: What agents read; None: those who take part.
     """
     if row.untranslated & UNTRANSLATED_FOR_ALL:
         return []
-    agents = languages_of_agents(row, log, readers)
+    if agents is None:
+        agents = languages_of_agents(row, log, readers)
     done = {part_of(m) for m in log if is_done(m)}
     told = {m.ref for m in log if is_done(m) and is_for_visitor(m)}
     passed = _superseded(log)
@@ -114,6 +117,35 @@ def owed_texts(
                 if not are_same(source, each.target)
             ]
     return owed
+
+
+def unread_texts(
+    agent: ParticipantId,
+    row: Conversation,
+    log: Sequence[Message],
+    readers: Readers,
+    *,
+    language: Language,
+    since: UnixMs | int = 0,
+    is_needless: Callable[[Part], bool] = lambda part: False,
+) -> list[Owed]:
+    """Return what an agent cannot read who only looks on: nobody is owed that."""
+    own = readers.of(agent)
+    return [
+        each
+        for each in owed_texts(
+            row,
+            log,
+            readers,
+            language=language,
+            since=since,
+            is_needless=is_needless,
+            agents=[own] if own else [],
+        )
+        if each.message.sender != agent
+        and not each.given
+        and are_same(each.target, own)
+    ]
 
 
 def _wanted(

@@ -23,6 +23,7 @@ from kefu_core.abc.store import Store
 from kefu_core.abc.translator import (
     Interpreter,
     Preview,
+    Reading,
     Translated,
     TranslationFailed,
     Trouble,
@@ -39,6 +40,7 @@ from kefu_core.followers.readers import (
     is_failed,
     owed_texts,
     part_of,
+    unread_texts,
 )
 from kefu_core.hub import Hub
 from kefu_core.hub.derived import append_derived, is_erased
@@ -171,6 +173,57 @@ class Translating(Interpreter):
         return Preview(
             text=told.text, source=source, target=target, provider=told.provider
         )
+
+    async def read(
+        self, site: Site, row: Conversation, *, agent: ParticipantId
+    ) -> list[Reading]:
+        log = await self._store.history(row.id, limit=PAGE)
+        unread = unread_texts(
+            agent,
+            row,
+            log,
+            await self._readers(row, site, log),
+            language=self._language,
+            since=self._now_ms() - LATE_MS,
+            is_needless=lambda part: (row.id, part) in self._needless,
+        )
+        found: list[Reading] = []
+        failure: TranslationFailed | None = None
+        for group in _groups(unread):
+            try:
+                found += await self._read(site, group)
+            except TranslationFailed as error:
+                failure = error
+        if failure is not None and not found:
+            raise failure
+        return sorted(found, key=lambda each: each.ref)
+
+    async def _read(self, site: Site, owed: Sequence[Owed]) -> list[Reading]:
+        """Return texts of one pair of languages as their reader reads them."""
+        source, target = owed[0].source, owed[0].target
+        told = await self._economy.translate(
+            site, [each.message.body for each in owed], source=source, target=target
+        )
+        found: list[Reading] = []
+        for each, translated in zip(owed, told, strict=True):
+            message, text = each.message, translated.text
+            if await is_erased(self._hub, message.conversation, message.seq):
+                await self._economy.forget_texts(site, [message.body])
+            elif text.strip() == message.body.strip() or are_same(
+                translated.source, target
+            ):
+                self._pass_over(each)
+            else:
+                found.append(
+                    Reading(
+                        ref=message.seq,
+                        text=text,
+                        source=translated.source or source,
+                        target=target,
+                        by=translated.provider,
+                    )
+                )
+        return found
 
     # -- the work ----------------------------------------------------------------------
 

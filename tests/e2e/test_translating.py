@@ -254,9 +254,10 @@ def test_two_agents_and_a_visitor_each_read_their_own_language(
     agent.write("有货，今天发货")
     shown = visitor.view.locator(".message.theirs .translated")
     expect(shown).to_have_text("Temos, enviamos hoje", timeout=10_000)
-    # Before it is hers, she reads what there is: what the site says.
+    # Before it is hers, she looks on, in her language: only her page has that.
     emma.open_first("all")
-    emma.sees("运费多少？")
+    emma.sees("How much is shipping?")
+    emma.sees("In stock, we ship today")
     agent.page.get_by_role("button", name="Hand over").click()
     panel = agent.page.get_by_role("group", name="Hand over")
     panel.get_by_role("combobox").select_option(label="Emma (English) · Online · 0")

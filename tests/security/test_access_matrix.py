@@ -376,6 +376,13 @@ METHODS: dict[str, Row] = {
         OK,
         with_target=True,
     ),
+    "conversation.read": _call(
+        "conversation.read",
+        f.Reply,
+        *["not_found"] * 3,
+        *["conflict"] * 2,  # Nothing translates in these tests.
+        with_target=True,
+    ),
     "message.preview": _call(
         "message.preview",
         f.Reply,

@@ -5,6 +5,7 @@ import { PHRASES } from "../../kefu_server/web/console/translation/phrases.js";
 import { PHRASES as FIGURES, cellsOf, leftOf } from "../../kefu_server/web/console/translation/figures.js";
 import { PHRASES as PREVIEW } from "../../kefu_server/web/console/translation/preview.js";
 import { PHRASES as SWITCH } from "../../kefu_server/web/console/translation/switch.js";
+import { Glance } from "../../kefu_server/web/console/translation/glance.js";
 import { readsOf } from "../../kefu_server/web/console/translation/reads.js";
 import { PHRASES as RULES } from "../../kefu_server/web/console/translation/rules.js";
 import { itemsOf } from "../../kefu_server/web/ui/items.js";
@@ -108,4 +109,54 @@ test("each language is offered once, those of the site first", () => {
   assert.deepEqual(tags.slice(0, 3), ["pt-PT", "zh-Hans", "zh-TW"]);
   assert.ok(!tags.includes("pt-BR") && !tags.includes("zh-CN") && tags.includes("ja"));
   assert.equal(new Set(tags).size, tags.length);
+});
+
+/** An agent who reads English looks at what a colleague has, whose site reads Chinese. */
+function onlooker(texts = []) {
+  const asked = [];
+  const answers = [];
+  const call = (method, { conversation }) => new Promise((done) => (asked.push(`${method} ${conversation}`), answers.push(done)));
+  const desk = { me: { id: "a5", language: "en" }, agents: new Map([[2, { language: "pt" }]]), directory: { within: new Map([[1, { agents_language: "zh-CN" }]]) }, chat: { isLive: true, call } };
+  const glance = new Glance(desk, () => {});
+  const row = { id: 7, site_id: 1, assignee: "a1", status: "assigned" };
+  const log = [{ seq: 1, kind: "text", body: "olá", sender: "v1" }];
+  const shown = (more = {}) => glance.with({ ...row, ...more }, log).filter(({ kind }) => kind === "translation").map(({ body }) => body);
+  const told = async () => (answers.shift()({ texts }), await new Promise((done) => setTimeout(done)));
+  return { asked, desk, glance, log, shown, told };
+}
+
+test("who looks on asks once for each text, and reads the answer as if it stood in the log", async () => {
+  const read = { ref: 1, text: "hello", source: "pt", target: "en", by: "words" };
+  const { asked, desk, glance, log, shown, told } = onlooker([read]);
+  assert.deepEqual([shown(), shown(), asked], [[], [], ["conversation.read 7"]]);
+  await told();
+  assert.deepEqual([shown(), asked.length], [["hello"], 1]);
+  const line = { seq: 1, sender: "v1" };
+  const all = glance.with({ id: 7, site_id: 1, assignee: "a1" }, log).slice(-1);
+  assert.equal(readsOf(desk, 1)(line, all)?.body, "hello");
+  log.push({ seq: 2, kind: "text", body: "oi", sender: "v1" });
+  assert.deepEqual([shown(), asked.length], [["hello"], 2]);
+  // What comes late is not shown in another conversation, which is asked for as well.
+  assert.deepEqual([shown({ id: 8 }), asked[2]], [[], "conversation.read 8"]);
+  await told();
+  assert.deepEqual(shown({ id: 8 }), []);
+  await told();
+  assert.deepEqual(shown({ id: 8 }), ["hello"]);
+});
+
+test("nothing is asked for where the log has it, or nothing is translated", () => {
+  for (const more of [{ assignee: "a5" }, { status: "closed" }, { is_translated: false }, { site_id: 2 }]) {
+    const { asked, shown } = onlooker();
+    shown(more);
+    assert.deepEqual(asked, []);
+  }
+  const { asked, desk, shown } = onlooker();
+  desk.me.language = "pt-BR";
+  shown({ assignee: "a2" });
+  desk.me.language = "zh-Hans";
+  shown({ assignee: null });
+  shown({ assignee: "a1" });
+  assert.deepEqual(asked, []);
+  shown({ assignee: "a2" });
+  assert.equal(asked.length, 1);
 });

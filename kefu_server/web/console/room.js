@@ -15,6 +15,7 @@ import { LabelMenu } from "./labels.js";
 import { systemText } from "./lines.js";
 import { faceOf, hueOf, statusText, visitorName } from "./people.js";
 import { say } from "./phrases.js";
+import { Glance } from "./translation/glance.js";
 import { Preview } from "./translation/preview.js";
 import { readsOf } from "./translation/reads.js";
 import { TranslationSwitch } from "./translation/switch.js";
@@ -84,6 +85,7 @@ export class RoomView {
     this.writing = new Writing({ composer: this.composer, drafts: desk.drafts, switched: () => this.switched() });
     this.translation = new TranslationSwitch(desk);
     this.preview = new Preview(desk, this.composer);
+    this.glance = new Glance(desk, parts.changed);
     this.writing.element.append(this.preview.button, this.translation.element);
     this.writing.element.after(this.preview.element);
     this.name = h("h2");
@@ -167,7 +169,7 @@ export class RoomView {
       return fill(this.info);
     }
     const lines = desk.lines(id);
-    const items = itemsOf(lines, (sender) => sender.startsWith("a") || sender === "s0", desk.visitorAt(id), readsOf(desk, row?.site_id ?? 0));
+    const items = itemsOf(this.glance.with(row, lines), (sender) => sender.startsWith("a") || sender === "s0", desk.visitorAt(id), readsOf(desk, row?.site_id ?? 0));
     const isWhole = lines.length > 0 && (lines[0].seq ?? 1) <= 1;
     const top = isWhole ? h("p", { class: "beginning" }, t("history")) : null;
     this.reading.isOff = row?.is_translated === false;

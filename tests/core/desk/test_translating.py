@@ -5,13 +5,19 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from kefu_core.abc.translator import Interpreter, Preview, TranslationFailed, Trouble
+from kefu_core.abc.translator import (
+    Interpreter,
+    Preview,
+    Reading,
+    TranslationFailed,
+    Trouble,
+)
 from kefu_core.client import Client, Rejected
-from kefu_core.desk.translating import PREVIEWS_BURST
+from kefu_core.desk.translating import GLANCES_BURST, PREVIEWS_BURST
 from kefu_core.errors import TooMany
 from kefu_core.model import Conversation, MessageKind, Site
 from kefu_core.site import SiteSettings, Translation
-from kefu_core.types import ConversationId, ParticipantId
+from kefu_core.types import ConversationId, ParticipantId, Seq
 from tests.core.desk.world import PRINCIPALS, World, world
 
 pytestmark = pytest.mark.anyio
@@ -65,6 +71,7 @@ class Words(Interpreter):
         self.trouble: Trouble | None = None
         self.asked: list[tuple[int, str]] = []
         self.looked: list[ConversationId] = []
+        self.read_as: list[Reading] = []
 
     def look_again(self, conversation: ConversationId) -> None:
         self.looked.append(conversation)
@@ -76,6 +83,14 @@ class Words(Interpreter):
         if self.trouble is not None:
             raise TranslationFailed("canary of a service", self.trouble)
         return Preview(text=text[::-1], source="zh", target="pt-BR", provider="words")
+
+    async def read(
+        self, site: Site, row: Conversation, *, agent: ParticipantId
+    ) -> list[Reading]:
+        self.asked.append((row.id, agent))
+        if self.trouble is not None:
+            raise TranslationFailed("canary of a service", self.trouble)
+        return self.read_as
 
 
 async def translated(w: World) -> Words:
@@ -138,3 +153,45 @@ async def test_a_preview_is_only_of_what_is_translated_and_not_too_often() -> No
         # A client would wait and ask again.
         with pytest.raises(TooMany):
             await w.desk.call(PRINCIPALS["a1"], "message.preview", params)
+
+
+async def test_who_looks_on_reads_what_the_log_has_not_and_nothing_is_written() -> None:
+    async with world() as w, w.client("a1") as agent:
+        words = await translated(w)
+        number = await w.conversation()
+        words.read_as = [
+            Reading(ref=Seq(3), text="hi", source="pt", target="en", by="words")
+        ]
+        params = {"conversation": number}
+        read = {"ref": 3, "text": "hi", "source": "pt", "target": "en", "by": "words"}
+        told = await agent.call("conversation.read", params)
+        assert told == {"conversation": number, "texts": [read], "trouble": None}
+        assert words.asked == [(number, "a1")]
+        assert not await w.store.history(number)
+        words.trouble = Trouble.BUDGET
+        told = await agent.call("conversation.read", params)
+        assert told == {"conversation": number, "texts": [], "trouble": "budget"}
+
+
+async def test_who_looks_on_asks_not_too_often_and_only_where_it_is_translated() -> (
+    None
+):
+    async with world() as w, w.client("a1") as agent:
+        number = await w.conversation()
+
+        async def refused() -> str:
+            with pytest.raises(Rejected) as error:
+                await agent.call("conversation.read", {"conversation": number})
+            return error.value.wire_code
+
+        assert await refused() == "conflict"
+        words = await translated(w)
+        await switch(agent, number, False)
+        assert await refused() == "conflict"
+        await switch(agent, number, True)
+        params = {"conversation": number}
+        for _ in range(GLANCES_BURST):
+            await agent.call("conversation.read", params)
+        with pytest.raises(TooMany):
+            await w.desk.call(PRINCIPALS["a1"], "conversation.read", params)
+        assert len(words.asked) == GLANCES_BURST

@@ -17,6 +17,7 @@ from kefu_core.followers.readers import (
     owed_texts,
     part_of,
     taking_part,
+    unread_texts,
 )
 from kefu_core.ids import SYSTEM
 from kefu_core.languages import are_same, language_of
@@ -254,3 +255,19 @@ def line(owed: Owed, seq: int) -> Message:
         data={"to": owed.target} | ({"for": FOR_AGENTS} if owed.is_for_agents else {}),
         ref=owed.message.seq,
     )
+
+
+def test_who_looks_on_cannot_read_what_is_there_in_no_language_of_its_own() -> None:
+    def unread(who: ParticipantId, *lines: Any, untranslated: int = 0) -> list[int]:
+        found = unread_texts(
+            who, row(A1, untranslated), log(*lines), READERS, language=language
+        )
+        assert all(are_same(each.target, READERS.of(who)) for each in found)
+        return [int(each.message.seq) for each in found]
+
+    said = ("v1", "pt:olá"), ("a1", "zh-CN:好"), ("a2", "en:hi"), ("a1", "42")
+    assert unread(A4, *said) == [1, 2, 3]
+    # One's own words, and what is there, one reads.
+    done = ("s0", "translation", {"ref": 1, "to": "en", "from": "pt"})
+    assert unread(A2, *said, done) == [2]
+    assert unread(A4, *said, untranslated=UNTRANSLATED_FOR_ALL) == []

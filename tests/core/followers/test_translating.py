@@ -576,3 +576,59 @@ async def test_what_somebody_chose_holds_in_conversations_of_its_other_numbers(
     await follower.translating.bring_up(number)
     found = await told(follower, number)
     assert found == [(1, "zh-CN", "你好"), (2, "en", "good")]
+
+
+async def test_who_only_looks_on_reads_its_own_language_and_the_log_stays_as_it_is(
+    follower: Follower,
+) -> None:
+    w = follower.w
+    await read_english(w)
+    number = await w.conversation()
+    await w.say(number, "v1", "olá")
+    await w.say(number, "a1", "好")
+    await follower.translating.bring_up(number)
+    before = await told(follower, number)
+    assert all(tag != "en" for _, tag, _ in before)
+    site, row = (await w.store.sites())[0], await w.store.find_conversation(number)
+    assert row is not None
+
+    async def reads(agent: str) -> list[tuple[int, str, str]]:
+        who = ParticipantId(agent)
+        found = await follower.translating.read(site, row, agent=who)
+        return [(each.ref, each.source, each.text) for each in found]
+
+    assert await reads("a5") == [(1, "pt", "hi there"), (2, "zh", "good")]
+    # Who takes part finds it in the log, and whoever looks on next pays nothing.
+    assert await reads("a1") == []
+    asked = len(follower.service.asked)
+    assert len(await reads("a5")) == 2
+    assert (len(follower.service.asked), await told(follower, number)) == (
+        asked,
+        before,
+    )
+
+
+async def test_what_goes_while_somebody_looks_on_is_kept_nowhere(
+    follower: Follower,
+) -> None:
+    w = follower.w
+    await read_english(w)
+    number = await w.conversation()
+    await w.say(number, "v1", "olá")
+    site, row = (await w.store.sites())[0], await w.store.find_conversation(number)
+    assert row is not None
+    follower.service.goes_on = anyio.Event()
+    found: list[Any] = []
+
+    async def look() -> None:
+        who = ParticipantId("a5")
+        found.extend(await follower.translating.read(site, row, agent=who))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(look)
+        while not follower.service.asked:
+            await anyio.sleep(0.01)
+        async with w.client("v1") as visitor:
+            await visitor.call("message.recall", {"conversation": number, "seq": 1})
+        follower.service.goes_on.set()
+    assert (found, await follower.cached()) == ([], [])
