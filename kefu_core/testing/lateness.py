@@ -1,5 +1,6 @@
 """What every store must know of what came late: subclass `LatenessContract`."""
 
+import random
 from typing import Any
 
 import pytest
@@ -150,6 +151,47 @@ class LatenessContract:
         assert first.some == sorted(rows)[:NAMED_MAX]
         assert len(others) == 40
         assert {late.messages for late in others} == {1}
+
+    @pytest.mark.parametrize("seed", range(3))
+    async def test_whatever_order_receipts_come_in_each_message_counts_once(
+        self, store: Store, clock: Clock, seed: int
+    ) -> None:
+        rng = random.Random(seed)
+        row = await opened(store, 1)
+        await assign(store, row, AGENT)
+        began = UnixMs(clock.ms)
+        senders: list[ParticipantId | None] = [None]
+        sent = [began]
+        heard: dict[ParticipantId, int] = {AGENT: 1, VISITOR_ID: 1}
+        waits: dict[ParticipantId, list[int]] = {AGENT: [], VISITOR_ID: []}
+        for step in range(2, 60):
+            clock.ms += rng.choice([0, 1, 4_000, LATE_MS, LATE_MS + 1, 600_000])
+            if rng.random() < 0.5:
+                sender = rng.choice([AGENT, VISITOR_ID])
+                await store.append(draft(row, step, sender=sender))
+                senders.append(sender)
+                sent.append(UnixMs(clock.ms))
+                continue
+            some = [
+                cursor(row, who, rng.randint(1, len(sent)))
+                for who in rng.choices([AGENT, VISITOR_ID], k=rng.randint(1, 4))
+            ]
+            told = {each.participant for each in some}
+            arrivals = [arrival(row, who, clock, began) for who in told]
+            await store.advance_cursors(some, arrivals)
+            for each in some:
+                who = each.participant
+                for place in range(heard[who], each.delivered):
+                    if senders[place] != who:
+                        waits[who].append(clock.ms - sent[place])
+                heard[who] = max(heard[who], each.delivered)
+        for longer_than_ms in (LATE_MS, 600_000):
+            late = await store.late_deliveries(longer_than_ms, began)
+            assert {each.whose: each.messages for each in late} == {
+                who: count
+                for who, of_one in waits.items()
+                if (count := sum(wait > longer_than_ms for wait in of_one))
+            }
 
 
 def cursor(row: ConversationId, who: ParticipantId, delivered: int) -> Cursor:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kefu_core.errors import ConfigurationError, Conflict
-from kefu_core.model import Agent, AgentSession, Cursor, MessageKind
+from kefu_core.model import Agent, AgentSession, Arrival, Cursor, MessageKind
 from kefu_core.store import copying, walking
 from kefu_core.store.copying import CopyReport, copy_installation
 from kefu_core.store.sql import SqlStore
@@ -61,6 +61,7 @@ async def fill(url: str, *, seed: int = 1, conversations: int = 7) -> str:
         for number in range(1, conversations + 1):
             row = (await store.open_conversation(SHOP.id, guest(number))).id
             who = ParticipantId(f"v{number}")
+            await store.append(draft(row, 98, sender="a7"))
             for place in range(rng.randrange(12)):
                 body = rng.choice(["😀退货", "a", "长" * 3_000, "'\"\\%_\n"])
                 data = rng.choice([None, {"a": [1, None]}])
@@ -80,7 +81,15 @@ async def fill(url: str, *, seed: int = 1, conversations: int = 7) -> str:
                             delivered=Seq(1),
                             read=Seq(rng.randrange(2)),
                         )
-                    ]
+                    ],
+                    [
+                        Arrival(
+                            conversation=row,
+                            participant=participant,
+                            heard_at=UnixMs(Clock().ms + 60_000),
+                            here_since=UnixMs(0),
+                        )
+                    ],
                 )
         return store.epoch
 
@@ -114,6 +123,7 @@ async def test_a_copy_has_every_row_and_an_epoch_of_its_own(tmp_path: Path) -> N
     )
     assert rows_of(target) == rows_of(source)
     rows = {name: len(found) for name, found in rows_of(source).items()}
+    assert rows["late_delivery"] == 7
     assert report == CopyReport(rows=rows, has_resumed=False)
     total = sum(rows.values())
     assert copied == sorted(copied)
