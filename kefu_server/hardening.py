@@ -2,8 +2,9 @@
 
 It compresses sockets, speaks HTTP/2 in clear, keeps what it has refused, and collects
 a message without end. Hypercorn has no setting for these (0.18), so three names inside
-it are replaced before it serves. Each replacement checks that the name is still there:
-a hypercorn that has moved them stops the start instead of serving unprotected.
+it are replaced before it serves, and a fourth for speed (`servers.direct`). Each
+replacement checks that the name is still there: a hypercorn that has moved them stops
+the start instead of serving unprotected.
 """
 
 import importlib
@@ -19,6 +20,7 @@ from wsproto.extensions import PerMessageDeflate
 
 from kefu_core.errors import ConfigurationError
 from kefu_server.servers.contract import REFUSED
+from kefu_server.servers.direct import DirectWebSocket
 
 
 class NoDeflate(PerMessageDeflate):
@@ -105,6 +107,7 @@ def harden_hypercorn() -> None:
     _replace("hypercorn.protocol.ws_stream", "PerMessageDeflate", NoDeflate)
     _replace("hypercorn.protocol.ws_stream", "WebsocketBuffer", BoundedBuffer)
     _replace("hypercorn.protocol", "H11Protocol", Http11Only)
+    _replace("hypercorn.protocol.h11", "WSStream", DirectWebSocket)
 
 
 def _replace(module_name: str, name: str, replacement: Any) -> None:

@@ -82,3 +82,16 @@ class BufferedStream(FrameStream):
     @abstractmethod
     def put(self, encoded: Sequence[bytes]) -> None:
         """Write as `send` does, at once. Raises `ConnectionClosed`."""
+
+
+class PushedStream(BufferedStream):
+    """A stream that hands each batch over in the step in which it comes.
+
+    No task wakes for a batch then. `receive` returns what came before `on_batch` was
+    set, and after that only waits, until it raises `ConnectionClosed` or what
+    `on_batch` has raised.
+    """
+
+    on_batch: Callable[[Received], float] | None = None
+    """Called without await and in no task; returns for how many seconds nothing more
+    is to be read."""

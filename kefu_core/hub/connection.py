@@ -3,7 +3,9 @@
 ::
 
     reader   stream.receive ─▶ session.receive ─▶ events ─▶ act ─▶ frames ─▶ outbox
+             (a `PushedStream` calls what is right of its arrow, and no task wakes)
     writer   outbox ─▶ stream.send                       (the only one that writes)
+             (a `BufferedStream` has none: the hub writes for all of these)
     worker   follow, fetch, call, auth: one at a time, in order (`requests.py`)
     reads    one catch-up a conversation, limited across the node (`following.py`)
 
@@ -14,12 +16,13 @@ comes back in the step of the commit (`sends.py`).
 
 import logging
 from collections.abc import Hashable
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskGroup
 
-from kefu_core.abc.streams import BufferedStream, FrameStream
+from kefu_core.abc.streams import BufferedStream, FrameStream, PushedStream
 from kefu_core.abc.tracing import MessageTrace
 from kefu_core.counts import GONE
 from kefu_core.errors import CloseCode, ConnectionClosed, KefuError, NotFound
@@ -31,6 +34,7 @@ from kefu_core.hub.requests import Requests
 from kefu_core.hub.sends import Sends
 from kefu_core.model import Conversation, Principal
 from kefu_core.protocol import frames as f
+from kefu_core.protocol.codec import Received
 from kefu_core.protocol.events import CloseRequested, ServerEvent
 from kefu_core.protocol.server import ServerSession
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
@@ -98,6 +102,10 @@ class Connection:
                     tasks.start_soon(self._write)
                 else:
                     self._buffer.on_room = self.wake
+                if isinstance(self._stream, PushedStream):
+                    # Called in no task, but what it logs and starts is this one's.
+                    run = copy_context().run
+                    self._stream.on_batch = lambda items: run(self._take, items)
                 try:
                     await self._read()
                 except ConnectionClosed:
@@ -156,17 +164,22 @@ class Connection:
             self.tasks.cancel_scope.cancel()
 
     async def _read(self) -> None:
-        receive, session, now = self._stream.receive, self.session, self._hub.now
+        receive, take = self._stream.receive, self._take
         while True:
-            items = await receive()
-            session.receive(items, now())
-            if not items:
-                session.wrote(now())  # The transport's own sign of life, both ways.
-            self.act()
-            if session.pause_s:
+            pause_s = take(await receive())
+            if pause_s:
                 # A flood waits at the peer's end; it is refused at the pace of a
                 # flood, not at its own.
-                await anyio.sleep(session.pause_s)
+                await anyio.sleep(pause_s)
+
+    def _take(self, items: Received) -> float:
+        """Act on one batch; returns for how long the peer is left unread."""
+        session, now = self.session, self._hub.now
+        session.receive(items, now())
+        if not items:
+            session.wrote(now())  # The transport's own sign of life, both ways.
+        self.act()
+        return session.pause_s
 
     async def _write(self) -> None:
         outbox, send, now = self.outbox, self._stream.send, self._hub.now
@@ -204,6 +217,10 @@ class Connection:
             self._is_gone = True
             self.abort()
             return
+        if stream.has_room or stream.patience_s is not None:
+            self._writing_since = None
+        elif self._writing_since is None:
+            self._writing_since = self._hub.now()
         if not len(outbox) and self._closing is not None:
             self.abort()
             return

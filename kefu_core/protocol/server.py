@@ -121,7 +121,7 @@ class ServerSession:
             wait_s = 0.0 if self._is_due(item) else self._bucket.take(now)
             early += wait_s > 0.0
             if wait_s and self._flooded(now):
-                self.has_flooded = True
+                self.has_flooded, self.pause_s = True, _PAUSE_MAX_S
                 self.close(CloseCode.OVERLOADED, "too many frames")
             elif isinstance(item, BadFrame):
                 self._bad(item)

@@ -23,6 +23,7 @@ from kefu_core.limits import Limits
 from kefu_core.transports.sockets import BACKLOG
 from kefu_server.hardening import harden_hypercorn
 from kefu_server.servers.contract import KEEP_ALIVE_S, AsgiServer
+from kefu_server.servers.direct import Announced, connected
 
 
 class HypercornServer(AsgiServer):
@@ -30,7 +31,8 @@ class HypercornServer(AsgiServer):
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._config = _configuration(limits)
-        self._app = wrap_app(cast(Any, app), self._config.wsgi_max_body_size, "asgi")
+        told = cast(Any, Announced(app))
+        self._app = wrap_app(told, self._config.wsgi_max_body_size, "asgi")
         self._context = WorkerContext(None)
         self._connections: set[asyncio.Task[None] | None] = set()
         self._listening: asyncio.Server | None = None
@@ -65,6 +67,7 @@ class HypercornServer(AsgiServer):
     ) -> None:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         self._connections.add(task)
+        connected(cast(asyncio.Transport, writer.transport))
         try:
             await TCPServer(
                 self._app, loop, self._config, self._context, {}, reader, writer

@@ -1,10 +1,11 @@
 """Transports × codecs × stores × event loops, served by hypercorn on loopback."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from socket import socket
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import hypercorn.asyncio
@@ -23,6 +24,8 @@ from kefu_core.node import monotonic, unix_ms
 from kefu_core.store.memory import MemoryStore
 from kefu_core.store.sql import SqlStore
 from kefu_core.testing.serving import OpenStore
+from kefu_server.hardening import harden_hypercorn
+from kefu_server.servers.with_hypercorn import HypercornServer
 from tests.depth import IS_LONG
 
 # SQLite's driver needs asyncio, so trio has the memory store only.
@@ -131,6 +134,10 @@ async def serve_by_hypercorn(
     endpoint: AsgiEndpoint, listening: socket
 ) -> AsyncIterator[None]:
     """Serve one endpoint until the block ends."""
+    if _is_uvloop():
+        async with _serve_as_deployed(endpoint, listening):
+            yield
+        return
     config = Config()
     config.bind = [f"fd://{listening.detach()}"]
     config.graceful_timeout = 0.2
@@ -160,3 +167,21 @@ async def serve_by_hypercorn(
             yield
         finally:
             stop.set()
+
+
+def _is_uvloop() -> bool:
+    if sniffio.current_async_library() != "asyncio":
+        return False
+    return type(asyncio.get_running_loop()).__module__.startswith("uvloop")
+
+
+@asynccontextmanager
+async def _serve_as_deployed(
+    endpoint: AsgiEndpoint, listening: socket
+) -> AsyncIterator[None]:
+    """Serve as `kefu serve` does, where WebSockets are handed over directly."""
+    server = HypercornServer(cast(Any, endpoint), Limits())
+    harden_hypercorn()
+    async with server.accepting(listening):
+        yield
+    await server.finish(1.0)

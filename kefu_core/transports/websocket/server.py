@@ -5,10 +5,8 @@ binary messages of one MessagePack array each. Mount it outside middleware that 
 `receive` and `send` in tasks of its own (Starlette's `BaseHTTPMiddleware` does).
 """
 
-import logging
-from collections.abc import Sequence
-
-import anyio
+from collections.abc import MutableMapping, Sequence
+from typing import Any
 
 from kefu_core.abc.streams import FrameStream, PeerInfo
 from kefu_core.abc.transports import (
@@ -29,11 +27,10 @@ from kefu_core.protocol.codec import (
 from kefu_core.protocol.frames import ClientFrame
 from kefu_core.transports.addresses import AddressLimiter
 from kefu_core.transports.asgi import peer_of, socket_address
-
-logger = logging.getLogger(__name__)
+from kefu_core.transports.websocket.closing import send_close
+from kefu_core.transports.websocket.direct import DIRECT, DirectWebSocketStream
 
 SUBPROTOCOL_PREFIX = "kefu.v1."
-_CLOSE_TIMEOUT_S = 2.0
 _REFUSALS = {
     400: b"Offer kefu.v1.json or kefu.v1.msgpack.",
     429: b"Too many connections of your address.",
@@ -88,14 +85,7 @@ class WebSocketStream(FrameStream):
         if not self._is_open:
             return
         self._is_open = False
-        # A peer with a closed window makes even the close frame wait for ever.
-        with anyio.move_on_after(_CLOSE_TIMEOUT_S):
-            try:
-                await self._send(
-                    {"type": "websocket.close", "code": code, "reason": reason[:100]}
-                )
-            except (OSError, RuntimeError) as error:
-                logger.debug("the peer was gone before the close: %s", error)
+        await send_close(self._send, code, reason)
 
 
 class WebSocketApp(AsgiEndpoint):
@@ -139,17 +129,32 @@ class WebSocketApp(AsgiEndpoint):
             await self._refuse(scope, send, 429)
             return
         try:
-            await send(
-                {
-                    "type": "websocket.accept",
-                    "subprotocol": SUBPROTOCOL_PREFIX + codec.name,
-                }
-            )
-            decoder = self._decoders[codec.name]
             peer = peer_of(scope, "websocket", address)
-            await server.serve(WebSocketStream(receive, send, codec, decoder, peer))
+            await server.serve(await self._accept(scope, receive, send, codec, peer))
         finally:
             self._addresses.leave(address)
+
+    async def _accept(
+        self,
+        scope: Scope,
+        receive: AsgiReceive,
+        send: AsgiSend,
+        codec: Codec,
+        peer: PeerInfo,
+    ) -> FrameStream:
+        """Accept the handshake; past ASGI from here on where the server can."""
+        decoder = self._decoders[codec.name]
+        accept: MutableMapping[str, Any] = {
+            "type": "websocket.accept",
+            "subprotocol": SUBPROTOCOL_PREFIX + codec.name,
+        }
+        direct = DirectWebSocketStream(send, codec, decoder, peer)
+        if DIRECT in scope.get("extensions", {}):
+            accept[DIRECT] = direct
+        await send(accept)
+        if direct.socket is not None:
+            return direct
+        return WebSocketStream(receive, send, codec, decoder, peer)
 
     async def _refuse(self, scope: Scope, send: AsgiSend, status: int) -> None:
         """Answer the handshake with a status where the server can, else close it."""

@@ -1,14 +1,16 @@
 """One connection: nothing after its end, bounded memory, and time that runs out."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 import anyio
 import msgspec
 import pytest
 
+from kefu_core.abc.streams import PeerInfo, PushedStream
 from kefu_core.errors import CloseCode, ConnectionClosed
 from kefu_core.protocol import frames as f
-from kefu_core.protocol.codec import JSON
+from kefu_core.protocol.codec import JSON, Received
 from kefu_core.transports.memory import memory_pair
 from kefu_core.types import ConversationId, ParticipantId, Seq, UnixMs
 from tests.core.hub.world import LIMITS, Faults, Gate, Peer, bodies, send, world
@@ -379,3 +381,81 @@ async def test_a_thousand_who_come_and_go_leave_every_number_at_nought() -> None
         assert left.connections == {}
         assert (left.hello_pending, left.participants, left.conversations) == (0, 0, 0)
         assert sum(w.hub.counts.closes.values()) == 1_000
+
+
+class Handed(PushedStream):
+    """Hands over what a test says; its peer reads for as long as it is let."""
+
+    codec = JSON
+    peer = PeerInfo(transport="memory")
+    has_room = True
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.closed_with = 0
+        self._gone = anyio.Event()
+
+    async def receive(self) -> Received:
+        await self._gone.wait()
+        raise ConnectionClosed
+
+    def put(self, encoded: Sequence[bytes]) -> None:
+        self.written += b"".join(encoded)
+
+    async def send(self, encoded: Sequence[bytes]) -> None:
+        raise AssertionError("the hub writes without waiting")
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        self.closed_with = code
+
+    async def say(self, *frames: f.Frame) -> float:
+        """Hand frames over as soon as anybody takes them."""
+        while self.on_batch is None:
+            await anyio.sleep(0.001)
+        return self.on_batch(frames)
+
+    async def until(self, word: str) -> None:
+        with anyio.fail_after(10):
+            while word.encode() not in self.written:
+                await anyio.sleep(0.001)
+
+    def leave(self) -> None:
+        self._gone.set()
+
+
+async def test_what_is_handed_over_is_acted_on_and_answered() -> None:
+    async with world(FLOODED) as w, anyio.create_task_group() as tasks:
+        stream = Handed()
+        tasks.start_soon(w.hub.serve, stream)
+        assert await stream.say(f.Hello(token="v1")) == 0.0
+        await stream.until("welcome")
+        assert await stream.say(f.Ping()) == 0.0
+        await stream.until("pong")
+        assert await stream.say(*[f.Call(id="c", method="echo")] * 30) > 0.0
+        await stream.until("error")
+        stream.leave()
+    assert w.hub.connection_count == 0
+
+
+async def test_who_reads_nothing_of_a_pushed_stream_is_cut_off() -> None:
+    async with world(PATIENT) as w, anyio.create_task_group() as tasks:
+        stream = Handed()
+        tasks.start_soon(w.hub.serve, stream)
+        await stream.say(f.Hello(token="v1"))
+        await stream.until("welcome")
+        stream.has_room = False
+        await stream.say(f.Ping())
+        await anyio.sleep(0.01)
+        w.skipped_s = PATIENT.write_timeout_s / 2
+        stream.has_room = True
+        assert stream.on_room is not None
+        stream.on_room()
+        await stream.until("pong")
+        stream.has_room = False
+        await stream.say(f.Ping())
+        await anyio.sleep(0.01)
+        w.skipped_s += PATIENT.write_timeout_s + 1
+        with anyio.fail_after(10):
+            while not stream.closed_with:
+                await anyio.sleep(0.01)
+        assert stream.closed_with == CloseCode.SLOW
