@@ -71,9 +71,7 @@
   const listeners = { open: [], close: [], unread: [], message: [] };
 
   button.addEventListener("click", () => (isOpen ? close() : open()));
-  addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && isOpen) close();
-  });
+  addEventListener("keydown", ({ key }) => isOpen && key === "Escape" && close());
   addEventListener("message", (event) => {
     if (!frame || event.source !== frame.contentWindow || event.origin !== server) return;
     const data = event.data;
