@@ -37,9 +37,8 @@ class Arrivals:
         Counts how long the first message after a seq has waited, where it is known.
         """
         hub = self._hub
-        recent = hub.recent(conversation, after, 1)
-        if recent:
-            message = recent[0]
+        message = hub.next_known(conversation, after)
+        if message is not None:
             waited_ms = heard_at - message.at
             if message.sender != participant:
                 hub.counts.deliveries.add(max(0, waited_ms) / 1_000)

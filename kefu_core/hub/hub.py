@@ -326,6 +326,14 @@ class Hub:
         skip = max(0, after + 1 - ring[0].seq)
         return list(itertools.islice(ring, skip, skip + limit))
 
+    def next_known(self, conversation: ConversationId, after: Seq) -> Message | None:
+        """Return the message after a seq from memory, in one step."""
+        ring = self._rings.get(conversation)
+        if not ring:
+            return None
+        place = after + 1 - ring[0].seq
+        return ring[place] if 0 <= place < len(ring) else None
+
     def forget(self, conversation: ConversationId | None = None) -> None:
         """Drop the messages kept in memory, of one conversation or of all.
 
