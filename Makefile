@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo serve test check fix bench docs lock needs verify-tests verify-simulation verify-fuzz verify-network \
   verify-api verify-upgrade verify-restore verify-stop verify-install verify-image \
-  verify-supply
+  verify-supply verify-judge
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -51,6 +51,9 @@ verify-tests: needs  ## the tests again, deeper (an hour)
 
 verify-simulation: .venv/ready  ## 10,000 simulated installations (10 minutes)
 	$(PY) -m kefu_core.testing.sim --seeds 0-9999 --jobs 2
+
+verify-judge: needs  ## break the code in thirteen ways: the check named for each must fail (15 minutes)
+	$(PY) -m tests.sabotage
 
 verify-fuzz: .venv/ready  ## arbitrary bytes into codecs and sessions for 10 minutes
 	$(PY) -m tests.fuzz --minutes 10

@@ -102,6 +102,7 @@ async def _talk_through_jumps(server: Server, clock: Clock) -> None:
     assert (back >= 0, ahead > 3_500_000) == (True, True)
 
 
+@pytest.mark.timeout(420)
 def test_jumps_end_no_connection_lose_no_lease_and_no_message(
     server: tuple[Server, Clock],
 ) -> None:

@@ -10,7 +10,10 @@ from pathlib import Path
 import anyio
 import pytest
 from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from benchmarks.databases import PrivateServer
 from kefu_core.abc.archive import ConversationFilter
@@ -18,6 +21,7 @@ from kefu_core.errors import ConfigurationError
 from kefu_core.folding import active_at
 from kefu_core.model import Draft
 from kefu_core.store import migrating, schema
+from kefu_core.store.desk_tables import metadata
 from kefu_core.store.sql import SqlStore
 from kefu_core.testing.stores import AGENT, SITE, VISITOR, draft
 from kefu_core.types import ConversationId, Seq
@@ -176,6 +180,23 @@ async def test_two_that_upgrade_at_once_both_find_it_done(
         for _ in range(3):
             tasks.start_soon(schema.upgrade, fresh_database_url)
     await schema.check(fresh_database_url)
+
+
+async def test_the_migrations_bring_the_tables_that_the_code_declares(
+    fresh_database_url: str,
+) -> None:
+    """With every column, key and constraint: the last of them keep messages single."""
+    await schema.upgrade(fresh_database_url)
+    engine = create_async_engine(fresh_database_url)
+    async with engine.connect() as connection:
+        found = await connection.run_sync(
+            lambda sync: compare_metadata(
+                MigrationContext.configure(sync, opts={"compare_type": False}),
+                metadata,
+            )
+        )
+    await engine.dispose()
+    assert found == []
 
 
 async def test_half_an_upgrade_is_finished_where_tables_change_at_once(

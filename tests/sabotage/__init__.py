@@ -1,0 +1,1 @@
+"""The checks of the promise are checked: code that breaks it must make them fail."""
