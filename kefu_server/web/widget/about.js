@@ -102,12 +102,12 @@ export class About {
   /** Somebody else is there from now on: nothing of the one before is kept. @param {unknown} at when it was said */
   async forget(at) {
     store(this.reset, String(Number(at) || 0));
-    const { outbox } = this.model.chat;
+    const { chat: { outbox }, word } = this.model;
     this.visitor.isForgotten = true;
     for (const key of [...outbox.entries.keys()]) outbox.discard(key);
     const clear = async () => {
       try {
-        for (const name of [this.visitor.name, this.memory]) localStorage.removeItem(name);
+        for (const name of [this.visitor.name, this.memory, word, `${word}.language`]) localStorage.removeItem(name);
       } catch {
         // Without storage nothing was kept.
       }
