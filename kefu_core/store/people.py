@@ -33,6 +33,9 @@ _c = t.conversation.c
 _AGENTS_BY_ID = select(t.agent).where(
     t.agent.c.id.in_(bindparam("ids", expanding=True))
 )
+_SESSIONS_BY_HASH = select(t.agent_session).where(
+    t.agent_session.c.token_hash.in_(bindparam("hashes", expanding=True))
+)
 # SQLite has no such words: there the transaction has the database to itself.
 _SITE_LOCKED = (
     select(t.site)
@@ -266,13 +269,12 @@ async def renew_presence(
         await connection.execute(statement.values(lease_until=until))
 
 
-async def find_agent_session(
-    connection: AsyncConnection, token_hash: str
-) -> AgentSession | None:
-    """Return a login session."""
-    query = select(t.agent_session).where(t.agent_session.c.token_hash == token_hash)
-    row = (await connection.execute(query)).first()
-    return None if row is None else _agent_session(row)
+async def sessions_by_hash(
+    connection: AsyncConnection, token_hashes: Sequence[str]
+) -> dict[str, AgentSession]:
+    """Return those of these login sessions that exist."""
+    rows = (await connection.execute(_SESSIONS_BY_HASH, {"hashes": token_hashes})).all()
+    return {session.token_hash: session for session in map(_agent_session, rows)}
 
 
 async def sessions_of_agent(

@@ -232,7 +232,7 @@ class SqlStore(SqlAccess, SqlArchive, SqlUpkeep, SqlRecords, Store):
         await self._do(lambda c: people.renew_presence(c, agents, until, now))
 
     async def find_agent_session(self, token_hash: str) -> AgentSession | None:
-        return await self._read(lambda c: people.find_agent_session(c, token_hash))
+        return (await self._gathered.sessions.find([token_hash])).get(token_hash)
 
     async def sessions_of_agent(self, agent_id: int) -> list[AgentSession]:
         return await self._read(lambda c: people.sessions_of_agent(c, agent_id))

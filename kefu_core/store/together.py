@@ -11,11 +11,11 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import Select, and_, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kefu_core.model import Agent, Conversation, Cursor, Message
+from kefu_core.model import Agent, AgentSession, Conversation, Cursor, Message
 from kefu_core.records import Record
 from kefu_core.store import tables as t
 from kefu_core.store.gathering import Gathering, StartTask
-from kefu_core.store.people import agents_by_id
+from kefu_core.store.people import agents_by_id, sessions_by_hash
 from kefu_core.store.records import records_by_id
 from kefu_core.store.rows import (
     CHECKED_COLUMNS,
@@ -91,6 +91,8 @@ class ReadTogether:
         self.of_visitors = gathering(_of_visitors, most=_KEYS_MAX)
         self.records: Gathering[tuple[type[Record], int], Record]
         self.records = gathering(records_by_id, most=_KEYS_MAX)
+        self.sessions: Gathering[str, AgentSession]
+        self.sessions = gathering(sessions_by_hash, most=_KEYS_MAX)
         self.agents: Gathering[int, Agent]
         self.agents = gathering(agents_by_id, most=_KEYS_MAX)
         self.ranges: Gathering[Range, list[Message]]
@@ -98,7 +100,7 @@ class ReadTogether:
 
     def close(self) -> None:
         """Refuse what waits; before the readers go away."""
-        hello = (self.records, self.agents, self.of_visitors, self.rows)
+        hello = (self.sessions, self.records, self.agents, self.of_visitors, self.rows)
         for gathering in (*hello, self.cursors, self.ranges):
             gathering.close()
 

@@ -34,8 +34,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     verdict: Verdict
     bytes_a_reader: int
-    """What the server grew by, beyond what it grows by while everybody reads (pages that
-    SQLite keeps), for each of them."""
+    """What the server grew by, for each of them, beyond what it grows by while
+    everybody reads (pages that SQLite keeps)."""
     sent_bytes: int
     """What each of them was sent meanwhile."""
     behind: int

@@ -147,11 +147,11 @@ async def test_a_crowd_that_comes_back_asks_for_at_most_two_statements_each(
     with counted() as statements:
         await come_back(room.app, talks.hellos(seen))
     assert 0 < len(statements) <= 2 * 60
-    agents = await agents_in(room, 10)
+    agents = await agents_in(room, 40)
     cursors = {str(conversation): seen for conversation in [*talks.of.values()][:20]}
     with counted() as statements:
         await come_back(room.app, [{"token": t, "cursors": cursors} for t in agents])
-    assert 0 < len(statements) <= 2 * 10
+    assert 0 < len(statements) <= 2 * 40
 
 
 async def test_who_comes_back_alone_asks_for_each_thing_once(room: Room) -> None:

@@ -90,6 +90,8 @@ UPDATE search_segment SET level=:level, is_whole=:is_whole WHERE search_segment.
 UPDATE search_segment SET level=:new_level, documents=:count, is_whole=:is_whole WHERE search_segment.id = :segment;
 -- people._AGENTS_BY_ID
 SELECT agent.id, agent.login, agent.login_folded, agent.name, agent.password_hash, agent.role, agent.is_active, agent.email, agent.capacity, agent.sites, agent.is_one_time, agent.language FROM agent WHERE agent.id IN (__[POSTCOMPILE_ids]);
+-- people._SESSIONS_BY_HASH
+SELECT agent_session.token_hash, agent_session.agent_id, agent_session.created_at, agent_session.last_used_at, agent_session.address, agent_session.user_agent FROM agent_session WHERE agent_session.token_hash IN (__[POSTCOMPILE_hashes]);
 -- people._SITE_LOCKED
 SELECT site.id, site.name, site.embed_key, site.allowed_origins, site.locale, site.retention_days, site.secret, site.settings FROM site WITH (UPDLOCK, ROWLOCK) WHERE site.id = :site;
 -- putting._RAISE
