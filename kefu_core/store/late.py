@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -43,6 +43,9 @@ class Delivered(NamedTuple):
     longest_ms: int
     here: int
     longest_here_ms: int
+
+
+_Found = TypeVar("_Found", Waiting, Delivered)
 
 
 async def find(read: Read, before: UnixMs) -> list[Late]:
@@ -157,9 +160,6 @@ def _delivered(longer_than_ms: int, since: UnixMs) -> Select[Any]:
 
 def gathered(found: Iterable[Waiting]) -> list[Late]:
     """Return one entry for each participant, those with most messages first."""
-    by_whom: dict[ParticipantId | None, list[Waiting]] = {}
-    for each in found:
-        by_whom.setdefault(each.whose, []).append(each)
     entries = [
         Late(
             whose=whose,
@@ -168,16 +168,13 @@ def gathered(found: Iterable[Waiting]) -> list[Late]:
             oldest_at=min(each.oldest_at for each in of_one),
             some=_some(of_one),
         )
-        for whose, of_one in by_whom.items()
+        for whose, of_one in _by_whom(found).items()
     ]
     return sorted(entries, key=lambda late: (-late.messages, late.whose or ""))
 
 
 def gathered_deliveries(found: Iterable[Delivered]) -> list[LateDelivery]:
     """Return one entry for each participant, those with most messages first."""
-    by_whom: dict[ParticipantId, list[Delivered]] = {}
-    for each in found:
-        by_whom.setdefault(each.whose, []).append(each)
     entries = [
         LateDelivery(
             whose=whose,
@@ -188,9 +185,16 @@ def gathered_deliveries(found: Iterable[Delivered]) -> list[LateDelivery]:
             longest_here_ms=max(each.longest_here_ms for each in of_one),
             some=_some(of_one),
         )
-        for whose, of_one in by_whom.items()
+        for whose, of_one in _by_whom(found).items()
     ]
     return sorted(entries, key=lambda late: (-late.messages, late.whose))
+
+
+def _by_whom(found: Iterable[_Found]) -> dict[Any, list[_Found]]:
+    by_whom: dict[Any, list[_Found]] = {}
+    for each in found:
+        by_whom.setdefault(each.whose, []).append(each)
+    return by_whom
 
 
 def _some(found: Iterable[Waiting | Delivered]) -> list[ConversationId]:

@@ -35,6 +35,12 @@ def set_up(world: World, *, is_required: bool = False) -> None:
     in_store(world, change)
 
 
+def signed(**claims: str) -> dict[str, str]:
+    """Return what the shop's server says of customer 42."""
+    whole = {"sub": "42", "exp": int(time.time()) + 600, **claims}
+    return {"token": jwt.encode(whole, SECRET, algorithm="HS256")}
+
+
 def page_of(world: World, path: str, identity: dict[str, Any]) -> str:
     before = (
         "<script>window.kefu = function () { (kefu.q = kefu.q || []).push(arguments) };"
@@ -53,8 +59,7 @@ def test_a_signed_visitor_has_one_history_on_every_device(
     world: World, browsers: Browsers
 ) -> None:
     set_up(world)
-    claims = {"sub": "42", "exp": int(time.time()) + 600, "name": "林晓"}
-    by_token = {"token": jwt.encode(claims, SECRET, algorithm="HS256")}
+    by_token = signed(name="林晓")
     digest = hmac.new(SECRET.encode(), b"id:42", hashlib.sha256).hexdigest()
     computer = Visitor(world, browsers.context()).open().live()
     computer.write("as nobody yet")
@@ -120,8 +125,7 @@ def test_a_tab_from_before_the_signature_goes_on_with_the_browsers_new_token(
     first = Visitor(world, context).open().live()
     first.write("as nobody yet")
     first.sees_all_stored(1)
-    claims = {"sub": "42", "exp": int(time.time()) + 600, "name": "林晓"}
-    identity = {"token": jwt.encode(claims, SECRET, algorithm="HS256")}
+    identity = signed(name="林晓")
     second = Visitor(world, context)
     # The browser must have the new one before the server goes.
     with second.page.expect_response(_has_signed, timeout=30_000):
@@ -145,8 +149,7 @@ def test_a_tab_that_became_a_stranger_follows_once_the_browser_has_the_customers
     first = Visitor(world, context).open().live()
     first.write("as nobody yet")
     first.sees_all_stored(1)
-    claims = {"sub": "42", "exp": int(time.time()) + 600}
-    identity = {"token": jwt.encode(claims, SECRET, algorithm="HS256")}
+    identity = signed()
     second = Visitor(world, context)
     answers: list[str] = []
     is_lost = True
@@ -181,8 +184,7 @@ def test_who_logs_out_in_one_tab_has_left_the_others_too(
     world: World, browsers: Browsers
 ) -> None:
     set_up(world)
-    claims = {"sub": "42", "exp": int(time.time()) + 600}
-    identity = {"token": jwt.encode(claims, SECRET, algorithm="HS256")}
+    identity = signed()
     context = browsers.context()
     first, second = Visitor(world, context), Visitor(world, context)
     for visitor in (first, second):
@@ -212,8 +214,7 @@ def test_what_a_customer_wrote_as_nobody_goes_on_on_every_device(
     world: World, browsers: Browsers
 ) -> None:
     set_up(world)
-    claims = {"sub": "42", "exp": int(time.time()) + 600, "name": "林晓"}
-    identity = {"token": jwt.encode(claims, SECRET, algorithm="HS256")}
+    identity = signed(name="林晓")
     path = page_of(world, "/signed", identity)
     computer = Visitor(world, browsers.context())
     computer.page.goto(world.shop.url + path)
@@ -257,8 +258,7 @@ def test_what_is_half_written_stays_when_the_page_says_who_it_is_and_goes_with_t
     world: World, browsers: Browsers
 ) -> None:
     set_up(world)
-    claims = {"sub": "42", "exp": int(time.time()) + 600}
-    identity = {"token": jwt.encode(claims, SECRET, algorithm="HS256")}
+    identity = signed()
     computer = Visitor(world, browsers.context())
     computer.page.goto(world.shop.url + page_of(world, "/signed", identity))
     computer.open().live().write("from the computer")
